@@ -1,0 +1,77 @@
+"""etcdctl, the one client of etcd in the pod."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from .membership import Member, View, parse_members, parse_statuses
+
+DIAL_SECONDS = 0.5
+
+
+class EtcdctlError(Exception):
+    """etcdctl failed; the text is its last line, without the decoration of its logger."""
+
+
+def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> str:
+    """Run etcdctl and return what it prints. Raises EtcdctlError, at the latest after `seconds`."""
+    command = [
+        "etcdctl",
+        f"--endpoints={','.join(endpoints)}",
+        f"--dial-timeout={seconds}s",
+        f"--command-timeout={seconds}s",
+        *arguments,
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds * 4 + 2, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EtcdctlError(f"no answer within {error.timeout:.0f} s") from None
+    if done.returncode != 0 and not done.stdout.strip():
+        lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("{")]
+        raise EtcdctlError(lines[-1].removeprefix("Error: ") if lines else "no reason given")
+    return done.stdout
+
+
+def answers(url: str) -> bool:
+    """Whether something accepts a connection there: a far cheaper question than etcdctl's."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=DIAL_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def read_view(url: str) -> View | None:
+    """Read list and statuses, asking the cluster behind `url`; None when it does not answer."""
+    if not answers(url):
+        return None
+    try:
+        cluster_id, members = parse_members(etcdctl([url], "member", "list", "-w", "json"))
+        started = [m.client_url for m in members if m.client_url is not None]
+        text = etcdctl(started, "endpoint", "status", "-w", "json", seconds=1.0) if started else ""
+        return View(cluster_id, members, parse_statuses(text))
+    except (EtcdctlError, ValueError):
+        return None
+
+
+def add_learner(url: str, name: str, peer_url: str) -> tuple[int, tuple[Member, ...]]:
+    """Add a learner. Returns the cluster ID and the list with the new entry in it."""
+    text = etcdctl(
+        [url], "member", "add", name, f"--peer-urls={peer_url}", "--learner", "-w", "json"
+    )
+    parse_members(text)  # an answer that is no list is an error, whatever the exit code
+    return parse_members(etcdctl([url], "member", "list", "-w", "json"))
+
+
+def remove(url: str, member: Member) -> None:
+    etcdctl([url], "member", "remove", member.hex_id)
+
+
+def promote(url: str, member: Member) -> None:
+    etcdctl([url], "member", "promote", member.hex_id)

@@ -1,0 +1,117 @@
+"""What the kubelet and the sequences ask a supervisor: /livez, /readyz and /status.
+
+The supervisor answers itself, because it waits for good reasons while no etcd runs (discovery,
+joining, removed), and a member without quorum does not serve its client port at all.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+BEAT_SECONDS = 60.0
+"""A main loop that has not passed for this long hangs; its longest step takes far less."""
+
+
+def log(text: str) -> None:
+    """One line in the pod's log, told apart from etcd's JSON lines."""
+    print(f"supervisor: {text}", flush=True)
+
+
+class Health:
+    """The state that probes see, written by the main loop and read by the server's threads."""
+
+    def __init__(self, metrics_port: int) -> None:
+        self._metrics_port = metrics_port
+        self._phase = "starting"
+        self._beat = time.monotonic()
+        self._etcd_wanted = False
+        self._etcd_answered = False
+        self.admitted = False
+        """Whether the member may serve clients at all, if etcd is ready."""
+        self.failed = False
+        """Whether this member can never run again as it is."""
+        self.data = False
+        """Whether the volume held etcd's data when the supervisor started."""
+
+    def beat(self, phase: str, *, etcd: bool) -> None:
+        """Tell that the main loop lives, in which phase, and whether etcd should be running."""
+        if phase != self._phase:
+            log(phase)
+        if not etcd:
+            self._etcd_answered = False
+        self._phase, self._etcd_wanted, self._beat = phase, etcd, time.monotonic()
+
+    def live(self) -> bool:
+        """The loop lives, and etcd, once it has answered, goes on answering /livez.
+
+        A starting etcd may be silent for long: in discovery and while it opens a large database
+        its metrics port is not bound.
+        """
+        if time.monotonic() - self._beat > BEAT_SECONDS:
+            return False
+        if not self._etcd_wanted:
+            return True
+        if self._ask("/livez"):
+            self._etcd_answered = True
+            return True
+        return not self._etcd_answered
+
+    def ready(self) -> bool:
+        """Voter and linearizable: etcd's own /readyz (a learner's is 503 since 3.5.19 and 3.6)."""
+        return self._etcd_wanted and self.admitted and self._ask("/readyz")
+
+    def status(self) -> dict[str, object]:
+        return {
+            "phase": self._phase,
+            "etcd": self._etcd_wanted,
+            "admitted": self.admitted,
+            "failed": self.failed,
+            "data": self.data,
+        }
+
+    def _ask(self, path: str) -> bool:
+        # etcd's /readyz may take 7 s without quorum; the kubelet's time-out is 8 s.
+        connection = http.client.HTTPConnection("127.0.0.1", self._metrics_port, timeout=7.5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+
+def serve(health: Health, port: int) -> None:
+    """Answer on `port` from a thread of its own, until the process ends."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/status":
+                self._answer(200, json.dumps(health.status()))
+            elif self.path == "/livez":
+                self._verdict(health.live())
+            elif self.path == "/readyz":
+                self._verdict(health.ready())
+            else:
+                self._answer(404, "not found")
+
+        def _verdict(self, good: bool) -> None:
+            self._answer(200 if good else 503, str(health.status()["phase"]))
+
+        def _answer(self, code: int, text: str) -> None:
+            body = f"{text}\n".encode()
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """A probe every second is no news."""
+
+    server = ThreadingHTTPServer(("", port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True, name="health").start()

@@ -1,0 +1,42 @@
+"""The one question a member asks Kubernetes: does my StatefulSet want my ordinal?"""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+LEAVING_ANNOTATION = "etcd.pulumi.com/leaving"
+"""On the units' StatefulSet while a scale-down takes this ordinal out of the membership."""
+
+
+def wants(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
+    """Whether the StatefulSet wants `ordinal`; None when it is gone, going or cannot be read."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    url = f"https://{host}:{port}/apis/apps/v1/namespaces/{namespace}/statefulsets/{stateful_set}"
+    request = urllib.request.Request(
+        url, headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text()}"}
+    )
+    trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
+    try:
+        with urllib.request.urlopen(request, timeout=3, context=trust) as answer:
+            found: dict[str, Any] = json.load(answer)
+    except (OSError, ValueError):
+        return None
+    return wanted(found, ordinal)
+
+
+def wanted(stateful_set: dict[str, Any], ordinal: int) -> bool | None:
+    """The rule behind `wants`, on the object as Kubernetes gives it."""
+    metadata, spec = stateful_set["metadata"], stateful_set["spec"]
+    if metadata.get("deletionTimestamp"):
+        return None
+    if metadata.get("annotations", {}).get(LEAVING_ANNOTATION) == str(ordinal):
+        return False
+    start = spec.get("ordinals", {}).get("start", 0)
+    return ordinal < spec.get("replicas", 1) + start

@@ -1,0 +1,200 @@
+"""What a cluster looks like at one moment, read from etcdctl's JSON, and over time.
+
+Pure: plain values in, plain values out. No clock, no client, no process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of the membership list."""
+
+    id: int
+    name: str
+    """Empty until the member has started once. Match members by `peer_url`, never by name."""
+    peer_url: str
+    client_url: str | None
+    """None until the member has started once and published its address."""
+    learner: bool
+
+    @property
+    def hex_id(self) -> str:
+        """The ID as etcdctl's arguments want it; its JSON has it in decimal."""
+        return f"{self.id:x}"
+
+    @property
+    def started(self) -> bool:
+        return self.client_url is not None
+
+    @property
+    def pod(self) -> str:
+        """The pod's name: the first label of the peer URL's host, there from the add on."""
+        return self.peer_url.partition("//")[2].partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Status:
+    """One member's answer to `endpoint status`."""
+
+    member_id: int
+    cluster_id: int
+    leader_id: int
+    """0 while the member knows no leader."""
+    revision: int
+    raft_index: int
+    applied_index: int
+    raft_term: int
+    version: str
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class View:
+    """The membership list and every status that came back, read in one round."""
+
+    cluster_id: int
+    members: tuple[Member, ...]
+    statuses: Mapping[int, Status]
+    """By member ID. A member that did not answer has no entry."""
+
+    @property
+    def voters(self) -> tuple[Member, ...]:
+        return tuple(m for m in self.members if not m.learner)
+
+    @property
+    def learners(self) -> tuple[Member, ...]:
+        return tuple(m for m in self.members if m.learner)
+
+    @property
+    def quorum(self) -> int:
+        return len(self.voters) // 2 + 1
+
+    @property
+    def leader(self) -> Member | None:
+        """The voter that says of itself that it leads, in the highest term seen."""
+        claims = [
+            (self.statuses[m.id].raft_term, m)
+            for m in self.voters
+            if m.id in self.statuses and self.statuses[m.id].leader_id == m.id
+        ]
+        return max(claims, key=lambda c: c[0])[1] if claims else None
+
+    @property
+    def leader_index(self) -> int | None:
+        """The leader's raft index, the mark that others are measured against."""
+        return None if self.leader is None else self.statuses[self.leader.id].raft_index
+
+    def by_peer_url(self, peer_url: str) -> Member | None:
+        return next((m for m in self.members if m.peer_url == peer_url), None)
+
+
+def parse_members(text: str) -> tuple[int, tuple[Member, ...]]:
+    """Parse `etcdctl member list -w json` (or the answer of `member add`).
+
+    Returns the cluster ID and the members, sorted by peer URL so that every reader sees one order.
+    Raises ValueError for anything that is not such an answer.
+    """
+    answer = _json_object(text)
+    try:
+        members = [
+            Member(
+                id=int(entry["ID"]),
+                name=entry.get("name", ""),
+                peer_url=entry["peerURLs"][0],
+                client_url=(entry.get("clientURLs") or [None])[0],
+                learner=bool(entry.get("isLearner", False)),
+            )
+            for entry in answer["members"]
+        ]
+        cluster_id = int(answer["header"]["cluster_id"])
+    except (KeyError, IndexError, TypeError) as error:
+        raise ValueError(f"not a member list: {text[:200]!r}") from error
+    return cluster_id, tuple(sorted(members, key=lambda m: m.peer_url))
+
+
+def parse_statuses(text: str) -> dict[int, Status]:
+    """Parse `etcdctl endpoint status -w json`: the members that answered, by member ID.
+
+    Raises ValueError for anything that is not such an answer.
+    """
+    try:
+        entries: list[Any] = json.loads(text) if text.strip() else []
+        statuses = [_status(entry["Status"]) for entry in entries]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an endpoint status: {text[:200]!r}") from error
+    return {status.member_id: status for status in statuses}
+
+
+def _status(raw: Mapping[str, Any]) -> Status:
+    header = raw["header"]
+    return Status(
+        member_id=int(header["member_id"]),
+        cluster_id=int(header["cluster_id"]),
+        leader_id=int(raw.get("leader", 0)),
+        revision=int(header.get("revision", 0)),
+        raft_index=int(raw.get("raftIndex", 0)),
+        applied_index=int(raw.get("raftAppliedIndex", 0)),
+        raft_term=int(raw.get("raftTerm", 0)),
+        version=raw.get("version", ""),
+        errors=tuple(raw.get("errors") or ()),
+    )
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    answer = json.loads(text)  # JSONDecodeError is a ValueError
+    if not isinstance(answer, dict):
+        raise ValueError(f"not a JSON object: {text[:200]!r}")
+    return answer
+
+
+@dataclass(frozen=True)
+class History:
+    """How long each member has been healthy without a break, as one observer saw it."""
+
+    healthy_since: Mapping[int, float] = field(default_factory=dict[int, float])
+    """Observer's monotonic clock, seconds, by member ID; a member that is not healthy has none."""
+    leader_index: int | None = None
+    """The leader's raft index of the round before: what every healthy member has applied by now."""
+
+    def healthy_for(self, member: Member, now: float) -> float:
+        """Seconds of unbroken health up to `now`; -1 if it is not healthy."""
+        since = self.healthy_since.get(member.id)
+        return -1.0 if since is None else now - since
+
+
+def observe(history: History, view: View, now: float) -> History:
+    """Return the history after `view` was seen at `now`.
+
+    Healthy = the member answered, reports no error, belongs to this cluster, follows the leader
+    that the others follow, and has applied what the leader had in the round before. (Comparing
+    with the leader's index of the same round would call a healthy follower late under load.)
+    """
+    mark = history.leader_index or 0
+    healthy = {m.id for m in view.members if _healthy(view, m, mark)}
+    return History(
+        healthy_since={i: history.healthy_since.get(i, now) for i in healthy},
+        leader_index=view.leader_index,
+    )
+
+
+def _healthy(view: View, member: Member, applied_at_least: int) -> bool:
+    status = view.statuses.get(member.id)
+    return (
+        status is not None
+        and view.leader is not None
+        and not status.errors
+        and status.cluster_id == view.cluster_id
+        and status.leader_id == view.leader.id
+        and status.applied_index >= applied_at_least
+    )
+
+
+def describe(members: Iterable[Member]) -> str:
+    """Pod names for people: `etcd-0, etcd-1`."""
+    return ", ".join(sorted(m.pod for m in members))

@@ -1,0 +1,50 @@
+"""The etcd process: started, asked, told to stop. Signals reach it through here only."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+from .health import log
+
+STOP_SECONDS = 50.0
+"""How long etcd may take to end after SIGTERM; below the pods' grace period of 60 s."""
+
+
+class Etcd:
+    """At most one etcd at a time."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self.started_at = 0.0
+        """Monotonic seconds of the last start."""
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.poll() is None
+
+    def start(self, arguments: list[str]) -> None:
+        log(f"starting etcd {' '.join(a for a in arguments if '-token=' not in a)}")
+        self._child = subprocess.Popen(["etcd", *arguments])
+        self.started_at = time.monotonic()
+
+    def take_exit_code(self) -> int | None:
+        """The exit code of an etcd that has ended by itself, once; None if there is none."""
+        if self._child is None or self._child.poll() is None:
+            return None
+        code = self._child.returncode
+        self._child = None
+        return code
+
+    def stop(self) -> None:
+        """End etcd as it wants to be ended: it hands leadership over on SIGTERM."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self._child.send_signal(signal.SIGTERM)
+        try:
+            self._child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            log(f"etcd did not end within {STOP_SECONDS:.0f} s of SIGTERM; killing it")
+            self._child.kill()
+            self._child.wait()

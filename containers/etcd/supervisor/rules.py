@@ -1,0 +1,185 @@
+"""What may be done to a cluster, and what a member does when it starts. Pure functions.
+
+One copy for everyone: the supervisor in the pods and the dynamic resources on the Pulumi side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .membership import History, Member, View, describe
+
+SETTLE_SECONDS = 5.0
+"""Unbroken health that every voter must show before the membership changes.
+
+etcd's own `HealthInterval` (server/etcdserver/server.go). etcd asks it of a quorum only, and
+guards quorum, not redundancy; we ask it of every voter.
+"""
+
+
+# ---------------------------------------------------------------- changing the membership
+
+
+def unsettled(view: View, history: History, now: float) -> str | None:
+    """Why the membership must not change now, or None when every voter is settled."""
+    if view.leader is None:
+        return "no leader"
+    sick = [m for m in view.voters if history.healthy_for(m, now) < 0]
+    if sick:
+        return f"not healthy: {describe(sick)}"
+    young = [m for m in view.voters if history.healthy_for(m, now) < SETTLE_SECONDS]
+    if young:
+        left = SETTLE_SECONDS - min(history.healthy_for(m, now) for m in young)
+        return (
+            f"healthy for less than {SETTLE_SECONDS:.0f} s: {describe(young)} ({left:.1f} s left)"
+        )
+    return None
+
+
+def unready_to_vote(view: View, history: History, me: Member, now: float) -> str | None:
+    """Why learner `me` must not be promoted now, or None.
+
+    Beside the settled voters it asks `me` for the same 5 s: of two learners that promote
+    themselves at the same instant each is then a settled voter for the other.
+    """
+    blocked = unsettled(view, history, now)
+    if blocked:
+        return blocked
+    healthy = history.healthy_for(me, now)
+    if healthy < 0:
+        return "catching up with the leader"
+    if healthy < SETTLE_SECONDS:
+        return f"a healthy learner for {healthy:.1f} of {SETTLE_SECONDS:.0f} s"
+    return None
+
+
+# ---------------------------------------------------------------- starting a member
+
+
+@dataclass(frozen=True)
+class Disk:
+    """What a member finds in its data directory."""
+
+    data: bool
+    """A write-ahead log is there: etcd has run on this disk."""
+    cluster_id: int | None = None
+    """From the identity file; None when the file is missing."""
+    member_id: int | None = None
+    removed: bool = False
+    """etcd has just ended by itself with exit code 0: its ID was removed from the membership."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Run etcd on the data that is there. Its flags about the cluster are ignored by etcd."""
+
+
+@dataclass(frozen=True)
+class Join:
+    """Add myself as a learner, then run etcd with the list as it is after that."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """I was added, but my etcd has never run: run it under the ID that is listed."""
+
+    member: Member
+
+
+@dataclass(frozen=True)
+class Replace:
+    """My address is listed with an ID whose disk is lost: remove that ID, then join anew."""
+
+    member: Member
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """I was removed while I was away, and am wanted: keep the old data aside, join anew."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Do nothing yet; look again soon."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """Run nothing and touch nothing until a person has looked."""
+
+    reason: str
+
+
+Decision = Start | Join | Resume | Replace | SetAside | Wait | Refuse
+
+
+def unit_start(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
+    """What a unit does when it is not running etcd.
+
+    `view` is None when the cluster does not answer through the Service; `wanted` is whether the
+    StatefulSet wants this ordinal, None when that cannot be read (then nothing is changed).
+    A unit never bootstraps: without data and without a cluster it waits.
+    """
+    return (
+        _with_data(disk, view, peer_url, wanted)
+        if disk.data
+        else _empty(disk, view, peer_url, wanted)
+    )
+
+
+def _with_data(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
+    if view is None:
+        if disk.removed:
+            return Wait("removed from the membership, and no cluster answers at the Service")
+        # After a full outage nobody answers before all have started: never wait for the Service.
+        return Start()
+    if disk.cluster_id is not None and disk.cluster_id != view.cluster_id:
+        return Refuse(
+            f"the data here belongs to cluster {disk.cluster_id:x}, "
+            f"but the Service leads to cluster {view.cluster_id:x}"
+        )
+    mine = view.by_peer_url(peer_url)
+    if not disk.removed:
+        if mine is not None and disk.member_id in (None, mine.id):
+            return Start()
+        if mine is None and disk.member_id is None:
+            # Identity file lost: etcd knows its ID, and ends by itself if that was removed.
+            return Start()
+    if not wanted:
+        return Wait("removed from the membership, and not known to be wanted again")
+    return SetAside()
+
+
+def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
+    if view is None:
+        return Wait("no cluster answers at the Service")
+    if wanted is None:
+        return Wait("cannot read the StatefulSet, so not known to be wanted")
+    if not wanted:
+        return Wait("not wanted by the StatefulSet")
+    mine = view.by_peer_url(peer_url)
+    if mine is None:
+        return Join()
+    if not mine.started and (disk.cluster_id, disk.member_id) == (view.cluster_id, mine.id):
+        # The identity file is on this very disk and that ID has never run: nothing can be lost.
+        return Resume(mine)
+    return Replace(mine)
+
+
+def blocked_from(step: Join | Replace, view: View, history: History, now: float) -> str | None:
+    """Why a joiner's step must wait, or None.
+
+    A learner may always be removed. A dead voter may be removed while the other voters are
+    settled and hold quorum without it, which is the exception for dead members.
+    """
+    if isinstance(step, Join):
+        return unsettled(view, history, now)
+    if step.member.learner:
+        return None
+    others = tuple(m for m in view.members if m.id != step.member.id)
+    rest = View(view.cluster_id, others, view.statuses)
+    if len(rest.voters) < view.quorum:
+        return "the other voters hold no quorum"
+    return unsettled(rest, history, now)

@@ -1,0 +1,115 @@
+"""A seed: forms the cluster with the other seeds by discovery, once, and idles when removed.
+
+Also the discovery service itself, which is a one-member etcd that outlives no seed.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+from . import flags
+from .birth import BIRTH_KEY
+from .config import Config
+from .disk import Volume
+from .etcdctl import EtcdctlError, answers, etcdctl
+from .health import Health
+from .process import Etcd
+
+PAUSE_SECONDS = 0.2
+IDLE_SECONDS = 1.0
+
+
+class Seed:
+    """The main loop of a seed.
+
+    A token is single-use: etcd registers its ID with it, so a seed whose etcd ends before the
+    cluster has formed is dead (v2: "found duplicate id"; v3 would form a second cluster). It then
+    says so and holds; the discovery resource's next attempt brings empty seeds and a new token.
+    """
+
+    def __init__(self, config: Config, health: Health, stop: Event) -> None:
+        self._config = config
+        self._health = health
+        self._stop = stop
+        self._volume = Volume(config.directory)
+        self._etcd = Etcd()
+        self._held: str | None = None
+        """Why no etcd is started any more."""
+
+    def run(self) -> None:
+        """Bring etcd up and accompany it until told to stop; then stop it."""
+        self._health.data = self._volume.read().data
+        while not self._stop.is_set():
+            self._stop.wait(self._accompany() if self._etcd.running else self._bring_up())
+        self._health.beat("stopping", etcd=False)
+        self._etcd.stop()
+
+    def _bring_up(self) -> float:
+        code = self._etcd.take_exit_code()
+        disk = self._volume.read()
+        if code == 0:
+            self._held = "removed from the membership; nothing more to do"
+        elif not disk.data and self._volume.discovery_started:
+            self._health.failed = True
+            self._held = "etcd ended before the cluster had formed: this token is used up"
+        if self._held is not None:
+            self._health.beat(self._held, etcd=False)
+            return IDLE_SECONDS
+        if disk.data:
+            self._start(flags.restart(self._config))
+        elif self._service_is_prepared():
+            self._volume.mark_discovery_started(self._config.discovery_token)
+            self._start(flags.seed(self._config))
+        else:
+            self._health.beat("waiting for the discovery service and its size key", etcd=False)
+        return PAUSE_SECONDS
+
+    def _service_is_prepared(self) -> bool:
+        """v3: the size key is there. etcd itself would give up at once where it is missing."""
+        if self._config.discovery_mode == "v2":
+            return True
+        endpoint = self._config.discovery_endpoint
+        key = f"/_etcd/registry/{self._config.discovery_token}/_config/size"
+        try:
+            return answers(endpoint) and bool(etcdctl([endpoint], "get", "--print-value-only", key))
+        except EtcdctlError:
+            return False
+
+    def _start(self, arguments: list[str]) -> None:
+        self._health.beat("etcd is starting", etcd=True)
+        self._etcd.start(arguments)
+
+    def _accompany(self) -> float:
+        if self._health.admitted:
+            self._health.beat("running as a seed", etcd=True)
+            return IDLE_SECONDS
+        # No client is let in before the bootstrap is accepted, so that an attempt that has to be
+        # thrown away never holds an acknowledged write.
+        self._health.beat("waiting for the cluster's birth mark", etcd=True)
+        local = self._config.client_url
+        try:
+            if answers(local) and etcdctl([local], "get", "--print-value-only", BIRTH_KEY).strip():
+                self._health.admitted = True
+        except EtcdctlError:
+            pass  # no leader yet
+        return PAUSE_SECONDS
+
+
+class Discovery:
+    """The main loop of the discovery service's only pod."""
+
+    def __init__(self, config: Config, health: Health, stop: Event) -> None:
+        self._config = config
+        self._health = health
+        self._stop = stop
+        self._etcd = Etcd()
+
+    def run(self) -> None:
+        """Keep one etcd running until told to stop."""
+        self._health.admitted = True
+        while not self._stop.is_set():
+            if not self._etcd.running:
+                self._etcd.start(flags.discovery(self._config))
+            self._health.beat("running as the discovery service", etcd=True)
+            self._stop.wait(IDLE_SECONDS)
+        self._etcd.stop()

@@ -1,0 +1,166 @@
+"""A unit: joins the running cluster through the Service as a learner and promotes itself.
+
+It never bootstraps, and knows nothing of discovery.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Event
+
+from . import flags, kubernetes, rules
+from .config import Config
+from .disk import Volume
+from .etcdctl import EtcdctlError, add_learner, answers, promote, read_view, remove
+from .health import Health, log
+from .membership import History, View, observe
+from .process import Etcd
+
+IDLE_SECONDS = 1.0
+WATCH_SECONDS = 0.5
+"""Between two looks at the cluster while something is about to change."""
+FAILURE_SECONDS = 10.0
+"""Longest pause before etcd is started again after it failed."""
+
+
+class Unit:
+    """The main loop's steps; each is short, so that signals and probes are never kept waiting."""
+
+    def __init__(self, config: Config, health: Health, stop: Event) -> None:
+        self._config = config
+        self._health = health
+        self._stop = stop
+        self._volume = Volume(config.directory)
+        self._etcd = Etcd()
+        self._history = History()
+        self._removed = False
+        self._voter = False
+        self._failures = 0
+
+    def run(self) -> None:
+        """Bring etcd up and accompany it until told to stop; then stop it."""
+        self._health.data = self._volume.read().data
+        self._health.admitted = True
+        while not self._stop.is_set():
+            pause = self._accompany() if self._etcd.running else self._bring_up()
+            self._stop.wait(pause)
+        self._health.beat("stopping", etcd=False)
+        self._etcd.stop()
+
+    # ------------------------------------------------------------ etcd is not running
+
+    def _bring_up(self) -> float:
+        pause = self._after_exit(self._etcd.take_exit_code())
+        if pause:
+            return pause
+        disk = self._volume.read(removed=self._removed)
+        view = self._look()
+        decision = rules.unit_start(disk, view, self._config.peer_url, self._wanted(disk, view))
+        match decision:
+            case rules.Start():
+                return self._start(flags.restart(self._config))
+            case rules.Wait(reason):
+                return self._say(f"waiting: {reason}", quick=view is None)
+            case rules.Refuse(reason):
+                self._health.failed = True
+                return self._say(f"refusing to start: {reason}")
+            case rules.SetAside():
+                log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
+                self._removed = False
+                return 0.0
+            case rules.Resume(member):
+                assert view is not None
+                log(f"added as {member.hex_id} before, never started: starting now")
+                return self._start(flags.join(self._config, view.members))
+            case rules.Join() | rules.Replace():
+                assert view is not None
+                return self._change(decision, view)
+
+    def _after_exit(self, code: int | None) -> float:
+        """Take note of how etcd ended; seconds to wait before anything else."""
+        if code is None:
+            return 0.0
+        self._voter = False
+        if code == 0:
+            # Nobody told it to stop: etcd ends with 0 when its ID was removed.
+            log("etcd ended with exit code 0: removed from the membership")
+            self._removed = True
+            return 0.0
+        ran = time.monotonic() - self._etcd.started_at
+        self._failures = 0 if ran > FAILURE_SECONDS else self._failures + 1
+        pause = min(0.1 * 2**self._failures, FAILURE_SECONDS)
+        self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
+        return pause
+
+    def _wanted(self, disk: rules.Disk, view: View | None) -> bool | None:
+        """Ask Kubernetes only where the answer matters: not on an ordinary restart."""
+        if view is None:
+            return None
+        listed = view.by_peer_url(self._config.peer_url) is not None
+        if disk.data and listed and not disk.removed:
+            return None
+        c = self._config
+        return kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
+
+    def _change(self, step: rules.Join | rules.Replace, view: View) -> float:
+        """Take the one step into the membership, if the rules allow it now."""
+        url = self._config.cluster_url
+        blocked = rules.blocked_from(step, view, self._history, time.monotonic())
+        if blocked:
+            return self._say(f"waiting to join: {blocked}", quick=True)
+        try:
+            if isinstance(step, rules.Replace):
+                log(f"{step.member.hex_id} is listed for this address, but its disk is lost")
+                remove(url, step.member)
+                return 0.0
+            cluster_id, members = add_learner(url, self._config.name, self._config.peer_url)
+        except (EtcdctlError, ValueError) as error:
+            # "unhealthy cluster" (etcd's own 5 s rule) and "Peer URLs already exists" pass by
+            # themselves: the next look decides anew.
+            return self._say(f"waiting to join: {error}", quick=True)
+        mine = next(m for m in members if m.peer_url == self._config.peer_url)
+        self._volume.write_identity(cluster_id, mine.id, mine.peer_url)
+        log(f"added as learner {mine.hex_id}: {len(members)} members")
+        return self._start(flags.join(self._config, members))
+
+    def _start(self, arguments: list[str]) -> float:
+        self._health.beat("etcd is starting", etcd=True)
+        self._removed = False
+        self._etcd.start(arguments)
+        return WATCH_SECONDS
+
+    # ------------------------------------------------------------ etcd is running
+
+    def _accompany(self) -> float:
+        if self._voter:
+            self._health.beat("running as a voter", etcd=True)
+            return IDLE_SECONDS
+        view = self._look()
+        mine = view and view.by_peer_url(self._config.peer_url)
+        if view is None or mine is None:
+            self._health.beat("running; no cluster answers at the Service", etcd=True)
+            return IDLE_SECONDS
+        if not mine.learner:
+            self._voter = True
+            self._volume.write_identity(view.cluster_id, mine.id, mine.peer_url)
+            return 0.0
+        blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
+        self._health.beat(f"learner: {(blocked or 'promoting').partition(' (')[0]}", etcd=True)
+        if blocked is None:
+            try:
+                promote(self._config.cluster_url, mine)
+            except EtcdctlError as error:
+                log(f"not promoted yet: {error}")
+            return 0.1
+        return WATCH_SECONDS
+
+    def _look(self) -> View | None:
+        view = read_view(self._config.cluster_url)
+        if view is not None:
+            self._history = observe(self._history, view, time.monotonic())
+        return view
+
+    def _say(self, phase: str, *, quick: bool = False) -> float:
+        # What changes from look to look (seconds left) is no news for the log.
+        self._health.beat(phase.partition(" (")[0], etcd=False)
+        return 0.25 if quick and not answers(self._config.cluster_url) else WATCH_SECONDS
