@@ -41,7 +41,7 @@ type report struct {
 	Acknowledged int      `json:"acknowledged"`
 	Revision     int64    `json:"revision"`
 	Members      []member `json:"members"`
-	List         []listed `json:"list"`
+	List         []listed `json:"membership"`
 	Missing      int      `json:"missing"`
 	Problems     []string `json:"problems"`
 }

@@ -1,0 +1,84 @@
+"""A real etcd cluster on loopback, for tests that need etcd and no Kubernetes."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+
+class LoopbackEtcd:
+    """Members by name, each one process with a data folder and two free ports of its own."""
+
+    def __init__(self, programs: Mapping[str, Path], directory: Path, names: Sequence[str]) -> None:
+        ports = _free_ports(2 * len(names))
+        self._programs = programs
+        self._directory = directory
+        self._client = dict(zip(names, ports, strict=False))
+        self._peer = dict(zip(names, ports[len(names) :], strict=True))
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def endpoints(self, *names: str) -> list[str]:
+        return [f"http://127.0.0.1:{self._client[name]}" for name in names]
+
+    def start(self, *names: str, cluster: Sequence[str]) -> None:
+        """Start these members of the cluster that all of `cluster` form together."""
+        peers = {name: f"http://127.0.0.1:{self._peer[name]}" for name in cluster}
+        for name in names:
+            (client,) = self.endpoints(name)
+            with (self._directory / f"{name}.log").open("ab") as log:
+                self._processes[name] = subprocess.Popen(
+                    [
+                        *(str(self._programs["etcd"]), "--name", name),
+                        *("--data-dir", str(self._directory / name)),
+                        *("--listen-client-urls", client, "--advertise-client-urls", client),
+                        *("--listen-peer-urls", peers[name]),
+                        *("--initial-advertise-peer-urls", peers[name]),
+                        *("--initial-cluster", ",".join(f"{n}={u}" for n, u in peers.items())),
+                    ],
+                    stdout=log,
+                    stderr=log,
+                )
+
+    def kill(self, *names: str) -> None:
+        """End members without a chance to say goodbye; their data stays."""
+        for name in names:
+            self._processes[name].send_signal(signal.SIGKILL)
+            self._processes[name].wait()
+
+    def ctl(self, *arguments: str, at: Sequence[str]) -> str:
+        """Run etcdctl against these members."""
+        command = [str(self._programs["etcdctl"]), "--endpoints", ",".join(self.endpoints(*at))]
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+
+    def leader(self, names: Sequence[str]) -> str:
+        """Name of the leader among these members."""
+        rows = json.loads(self.ctl("endpoint", "status", "-w", "json", at=names))
+        for name, row in zip(names, rows, strict=True):
+            if row["Status"]["leader"] == row["Status"]["header"]["member_id"]:
+                return name
+        raise RuntimeError(f"none of {', '.join(names)} leads")
+
+
+@contextlib.contextmanager
+def loopback_etcd(
+    programs: Mapping[str, Path], directory: Path, names: Sequence[str]
+) -> Generator[LoopbackEtcd, None, None]:
+    """Places for these members, none started yet; all are killed at the end."""
+    members = LoopbackEtcd(programs, directory, names)
+    try:
+        yield members
+    finally:
+        members.kill(*members._processes)  # pyright: ignore[reportPrivateUsage] - same module
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for entry in sockets:
+            entry.bind(("127.0.0.1", 0))
+        return [int(entry.getsockname()[1]) for entry in sockets]
