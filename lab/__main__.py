@@ -1,0 +1,66 @@
+"""`python -m lab up|down|status|env`: the embedded Kubernetes of this checkout."""
+
+import argparse
+import sys
+
+from lab import lifecycle
+from lab.errors import LabError
+from lab.state import DEFAULT_NAME, Lab
+
+
+def main() -> int:
+    """Run one command; return its exit code, 1 where something is wrong."""
+    arguments = _parser().parse_args()
+    try:
+        return {"up": _up, "down": _down, "status": _status, "env": _env}[arguments.command](
+            arguments.name
+        )
+    except LabError as error:
+        print(error, file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Interrupted.\nNext: python -m lab down", file=sys.stderr)
+    return 1
+
+
+def _up(name: str) -> int:
+    lifecycle.up(name)
+    return 0
+
+
+def _down(name: str) -> int:
+    lifecycle.down(name)
+    return 0
+
+
+def _status(name: str) -> int:
+    checks = lifecycle.status(name)
+    width = max(len(check.part) for check in checks)
+    for check in checks:
+        print(f"{check.part:<{width}}  {check.problem or 'ok'}")
+    if all(not check.problem for check in checks):
+        return 0
+    print(f"Next: python -m lab up{Lab(name).next_command_name}")
+    return 1
+
+
+def _env(name: str) -> int:
+    print(Lab(name).files / "env")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in (
+        ("up", "bring the lab up; leaves one that is well as it is"),
+        ("down", "remove the lab and every trace of it"),
+        ("status", "show every part; exit code 1 where one is not well"),
+        ("env", "print the path of the shell file to source: . $(python -m lab env)"),
+    ):
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        command.add_argument("--name", default=DEFAULT_NAME, help="which lab (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

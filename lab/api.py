@@ -1,0 +1,111 @@
+"""The lab's own use of its Kubernetes API: wait for it, and put the first objects there."""
+
+import http.client
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from lab.certificates import NODE_NAME
+from lab.errors import LabError, log_tail
+from lab.processes import require_alive
+from lab.state import Lab
+from lab.volumes import storage_class
+
+_POLL_SECONDS = 0.05
+
+
+def connect(kubeconfig: Path) -> client.ApiClient:
+    """Return a client that fails at once instead of trying again behind the caller's back."""
+    settings = client.Configuration()
+    config.load_kube_config(str(kubeconfig), client_configuration=settings)
+    settings.retries = False
+    return client.ApiClient(settings)
+
+
+def wait_ready(lab: Lab, api: client.ApiClient) -> None:
+    """Wait until the API server says that it is ready."""
+    _wait(lab, "kube-apiserver", lambda: api_problem(api))
+
+
+def wait_node_ready(lab: Lab, api: client.ApiClient) -> None:
+    """Wait until pods can run: node ready and untainted, account for pods there."""
+    _wait(lab, "kubelet", lambda: node_problem(api))
+
+
+def api_problem(api: client.ApiClient) -> str:
+    """Return why the API server is not ready, or nothing."""
+    return _problem(lambda: _readyz(api))
+
+
+def node_problem(api: client.ApiClient) -> str:
+    """Return why a pod could not run now, or nothing."""
+    return _problem(lambda: _node(client.CoreV1Api(api)))
+
+
+def create_first_objects(api: client.ApiClient) -> None:
+    """Create what kubeadm and a cloud would have put into a new cluster."""
+    client.StorageV1Api(api).create_storage_class(
+        client.V1StorageClass.from_dict(storage_class())
+    )
+    # The API server's certificate towards the kubelet (exec, logs) is of this group.
+    binding: dict[str, Any] = {
+        "metadata": {"name": "kubeadm:cluster-admins"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "cluster-admin",
+        },
+        "subjects": [
+            {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "Group",
+                "name": "kubeadm:cluster-admins",
+            }
+        ],
+    }
+    client.RbacAuthorizationV1Api(api).create_cluster_role_binding(
+        client.V1ClusterRoleBinding.from_dict(binding)
+    )
+
+
+def _readyz(api: client.ApiClient) -> str:
+    response = api.call_api("GET", f"{api.configuration.host}/readyz", _request_timeout=2)
+    return "" if response.status == http.client.OK else f"/readyz answers {response.status}"
+
+
+def _node(core: client.CoreV1Api) -> str:
+    node = core.read_node(NODE_NAME, _request_timeout=2)
+    for condition in node.status.conditions or []:
+        if condition.type == "Ready" and condition.status != "True":
+            return condition.message
+    if node.spec.taints:
+        return f"taint {node.spec.taints[0].key}"
+    core.read_namespaced_service_account("default", "default", _request_timeout=2)
+    return ""
+
+
+def _problem(check: Callable[[], str]) -> str:
+    try:
+        return check()
+    except client.ApiException as error:
+        return f"HTTP {error.status} {error.reason}"
+    except (HTTPError, OSError) as error:
+        return str(error).partition(": ")[2] or str(error)
+
+
+def _wait(lab: Lab, program: str, problem: Callable[[], str], timeout_seconds: float = 60) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while observed := problem():
+        require_alive(lab, program)
+        if time.monotonic() > deadline:
+            log = lab.logs / f"{program}.log"
+            raise LabError(
+                f"{program} is not ready after {timeout_seconds:.0f} s: {observed}; "
+                f"the end of its log:\n{log_tail(log)}",
+                f"read the whole log at {log}",
+            )
+        time.sleep(_POLL_SECONDS)

@@ -1,0 +1,99 @@
+"""The files for people in `.lab/`: kubeconfig, the shell environment, and wrappers."""
+
+import shlex
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.controlplane import Programs
+from lab.state import CHECKOUT, Lab
+
+CONTEXT = "etcd-lab"
+_OURS = ("kubeconfig", "env", "logs", "bin", "state-backend")
+
+
+def write(lab: Lab, programs: Programs, pulumi_home: Path) -> None:
+    """Write everything in the lab's `.lab` folder; what Pulumi keeps there stays."""
+    binaries = lab.files / "bin"
+    binaries.mkdir(parents=True, exist_ok=True)
+    (lab.files / "state-backend").mkdir(exist_ok=True)
+    _write(binaries / "etcdctl", etcdctl_wrapper(lab, programs), mode=0o755)
+    for name in ("kubectl", "docker", "pulumi"):
+        if name in programs:
+            _link(binaries / name, programs[name])
+    _link(lab.files / "logs", lab.logs)
+    _write(lab.files / "env", environment_file(lab, programs, pulumi_home))
+    admin = yaml.safe_load(lab.admin_config.read_text())
+    _write(lab.kubeconfig, kubeconfig(admin), mode=0o600)
+
+
+def remove(lab: Lab) -> None:
+    """Remove what `write` made, and Pulumi's state with it: it describes a cluster that is gone."""
+    for name in _OURS:
+        path = lab.files / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    # Other labs keep their folders in the same place.
+    with suppress(OSError):
+        lab.files.rmdir()
+        lab.files.parent.rmdir()
+
+
+def kubeconfig(admin: dict[str, Any]) -> str:
+    """Return kubeadm's kubeconfig under the names that people see."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": CONTEXT,
+        "clusters": [{"name": CONTEXT, "cluster": admin["clusters"][0]["cluster"]}],
+        "users": [{"name": CONTEXT, "user": admin["users"][0]["user"]}],
+        "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT}}],
+    }
+    return yaml.safe_dump(config, sort_keys=False)
+
+
+def environment_file(lab: Lab, programs: Programs, pulumi_home: Path) -> str:
+    """Return the shell file after which plain `pulumi`, `kubectl` and `etcdctl` mean this lab."""
+    folders = [lab.files / "bin", Path(sys.executable).parent]
+    folders += sorted({program.parent for program in programs.values()})
+    settings = {
+        "KUBECONFIG": lab.kubeconfig,
+        "DOCKER_HOST": f"unix://{lab.docker_socket}",
+        "PULUMI_BACKEND_URL": f"file://{lab.files / 'state-backend'}",
+        "PULUMI_CONFIG_PASSPHRASE": "lab",
+        "PULUMI_HOME": pulumi_home,
+        "PULUMI_SKIP_UPDATE_CHECK": "1",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+    }
+    lines = [f"export {key}={shlex.quote(str(value))}" for key, value in settings.items()]
+    path = ":".join(shlex.quote(str(folder)) for folder in folders)
+    return "\n".join([f"# For the lab named {lab.name}.", *lines, f"export PATH={path}:$PATH", ""])
+
+
+def etcdctl_wrapper(lab: Lab, programs: Programs) -> str:
+    """Return a script that points etcdctl at the Service `etcd` in namespace `etcd`."""
+    kubectl, etcdctl = (shlex.quote(str(programs[name])) for name in ("kubectl", "etcdctl"))
+    config = shlex.quote(str(lab.kubeconfig))
+    address = f"{kubectl} --kubeconfig {config} -n etcd get service etcd"
+    jsonpath = "-o jsonpath='http://{.spec.clusterIP}:2379'"
+    return (
+        "#!/bin/sh\n"
+        f'export ETCDCTL_ENDPOINTS="${{ETCDCTL_ENDPOINTS:-$({address} {jsonpath})}}"\n'
+        f'exec {etcdctl} "$@"\n'
+    )
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    path.write_text(text)
+    path.chmod(mode)
+
+
+def _link(path: Path, target: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)

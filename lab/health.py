@@ -1,0 +1,111 @@
+"""What `python -m lab status` looks at: every part by what it answers, not by its process alone."""
+
+import http.client
+import random
+import socket
+import struct
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import api, processes
+from lab.addresses import Addresses
+from lab.registry import REGISTRY_PORT
+from lab.state import Lab, begun_in_this_boot
+
+PROGRAMS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "coredns",
+    "registry",
+    "agent",
+)
+"""Every program that a complete lab runs, beside dockerd, which answers for itself."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the status table."""
+
+    part: str
+    problem: str
+    """Why the part is not well; empty where it is."""
+
+
+def check(lab: Lab, addresses: Addresses) -> list[Check]:
+    """Return one check for every part of a lab that has been begun."""
+    if not begun_in_this_boot(lab):
+        return [Check("lab", "the machine has been restarted since the lab was brought up")]
+    found = {process.name: process for process in processes.recorded(lab)}
+    checks = [Check(name, _process_problem(found.get(name))) for name in PROGRAMS]
+    client = api.connect(lab.admin_config) if lab.admin_config.exists() else None
+    probes: dict[str, Callable[[], str]] = {
+        "API": lambda: api.api_problem(client) if client else "it was never brought up",
+        "node": lambda: api.node_problem(client) if client else "it was never brought up",
+        "DNS": lambda: dns_problem(addresses),
+        "image registry": lambda: registry_problem(addresses),
+        "Docker Engine": lambda: docker_problem(lab.docker_socket),
+        "files": lambda: "" if lab.kubeconfig.exists() else f"{lab.kubeconfig} is missing",
+    }
+    return checks + [Check(part, problem()) for part, problem in probes.items()]
+
+
+def dns_problem(addresses: Addresses) -> str:
+    """Return why the cluster's DNS does not know the API's Service, or nothing."""
+    name = b"".join(
+        bytes([len(label)]) + label.encode()
+        for label in "kubernetes.default.svc.cluster.local".split(".")
+    )
+    # Header of a standard query with one question; type A, class IN.
+    query = struct.pack(">6H", random.getrandbits(16), 0x0100, 1, 0, 0, 0) + name + b"\0\0\1\0\1"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+        line.settimeout(1)
+        try:
+            line.connect((str(addresses.node), 53))
+            line.send(query)
+            reply = line.recv(512)
+        except OSError as error:
+            return f"{addresses.node}:53 does not answer: {error}"
+    code, answers = reply[3] & 0xF, struct.unpack(">H", reply[6:8])[0]
+    if reply[:2] != query[:2] or code or not answers:
+        return f"no address for kubernetes.default (DNS code {code}, {answers} answers)"
+    return ""
+
+
+def registry_problem(addresses: Addresses) -> str:
+    """Return why the registry does not answer, or nothing."""
+    url = f"http://{addresses.node}:{REGISTRY_PORT}/v2/"
+    # The host reaches the node directly, whatever proxy the environment names.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        opener.open(url, timeout=1).close()
+    except OSError as error:
+        return f"{url} does not answer: {error}"
+    return ""
+
+
+def docker_problem(engine: Path) -> str:
+    """Return why the Docker Engine does not answer on its socket, or nothing."""
+    connection = http.client.HTTPConnection("localhost")
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(2)
+            line.connect(str(engine))
+            connection.sock = line
+            connection.request("GET", "/_ping")
+            status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        return f"{engine} does not answer: {error}"
+    return "" if status == http.client.OK else f"{engine} answers {status} to a ping"
+
+
+def _process_problem(process: processes.Process | None) -> str:
+    if process is None:
+        return "it was never started"
+    return "" if process.alive else f"process {process.pid} has ended"

@@ -1,0 +1,51 @@
+"""Kernel settings of the whole machine that every kubelet changes, and putting them back."""
+
+import json
+from pathlib import Path
+
+from lab.state import ROOT, Lab, boot_id, is_only_lab, locked
+
+_SET_BY_KUBELET = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
+"""Kubernetes, pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables."""
+
+_RECORD = ROOT / "kernel.json"
+
+
+def save() -> None:
+    """Record the settings, unless a lab that is there already has done so in this boot."""
+    with locked("kernel"):
+        if _read().get("boot") != boot_id():
+            values = {name: _setting(name).read_text().strip() for name in _SET_BY_KUBELET}
+            draft = _RECORD.with_suffix(".new")
+            draft.write_text(json.dumps({"boot": boot_id(), "values": values}) + "\n")
+            draft.rename(_RECORD)
+
+
+def restore_after_last(lab: Lab) -> None:
+    """Put the recorded settings back where `lab` is the last one; its programs have ended."""
+    with locked("kernel"):
+        if not is_only_lab(lab):
+            return
+        record = _read()
+        if record.get("boot") == boot_id():
+            for name, value in record["values"].items():
+                _setting(name).write_text(value)
+        _RECORD.unlink(missing_ok=True)
+
+
+def _setting(name: str) -> Path:
+    return Path("/proc/sys") / name
+
+
+def _read() -> dict[str, dict[str, str]]:
+    try:
+        return json.loads(_RECORD.read_text())
+    except FileNotFoundError:
+        return {}

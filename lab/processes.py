@@ -1,0 +1,128 @@
+"""Start the lab's programs, and know which of them live.
+
+A pid alone says nothing: it is given to another process in time. Here a process is its pid
+together with its start time, which the kernel never gives out twice in one boot.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cgroups
+from lab.addresses import Addresses
+from lab.errors import LabError, log_tail
+from lab.state import Lab, boot_id
+
+# Joins the lab's control group first and then becomes the program, so that no process of the lab
+# is ever outside. A group that `down` has removed meanwhile ends the start.
+_JOIN = 'cd / && echo 0 > "$1" && shift && exec "$@"'
+
+
+@dataclass(frozen=True)
+class Process:
+    """A program that was started, as recorded on disk."""
+
+    name: str
+    pid: int
+    start_ticks: int
+    boot: str
+
+    @property
+    def alive(self) -> bool:
+        return self.boot == boot_id() and _start_ticks(self.pid) == self.start_ticks
+
+
+def start(
+    lab: Lab,
+    addresses: Addresses,
+    name: str,
+    argv: Sequence[str | Path],
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Start a program in the lab's network namespace; it outlives this process.
+
+    Its output goes to `logs/NAME.log`. `env` is added to the environment.
+    """
+    lab.logs.mkdir(parents=True, exist_ok=True)
+    inside = ["nsenter", f"--net={namespace_file(addresses)}", *map(str, argv)]
+    joined = ["sh", "-c", _JOIN, "sh", str(cgroups.daemons_file(addresses.kernel_name)), *inside]
+    log = lab.logs / f"{name}.log"
+    pid = os.posix_spawn(
+        shutil.which("sh") or "/bin/sh",
+        joined,
+        {**os.environ, **(env or {})},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    record = {"pid": pid, "start_ticks": _start_ticks(pid), "boot": boot_id()}
+    folder = lab.state / "processes"
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{name}.new"
+    draft.write_text(json.dumps(record) + "\n")
+    draft.rename(folder / f"{name}.json")
+
+
+def recorded(lab: Lab) -> list[Process]:
+    """Return every program that was started for the lab, dead or alive, by name."""
+    found: list[Process] = []
+    for file in sorted((lab.state / "processes").glob("*.json")):
+        found.append(Process(name=file.stem, **json.loads(file.read_text())))
+    return found
+
+
+def require_alive(lab: Lab, name: str) -> None:
+    """Raise a LabError with the log's end where a program has stopped."""
+    for process in recorded(lab):
+        if process.name == name and not process.alive:
+            log = lab.logs / f"{name}.log"
+            raise LabError(
+                f"{name} has stopped; the end of its log:\n{log_tail(log)}",
+                f"read the whole log at {log}",
+            )
+
+
+def reap(lab: Lab) -> None:
+    """Collect the ended programs that are children of this very process (a test run, say)."""
+    for process in recorded(lab):
+        with suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+
+
+def namespace_file(addresses: Addresses) -> Path:
+    """File that pins the lab's network namespace; `ip -n NAME` and `nsenter --net=` take it."""
+    return Path("/run/netns") / addresses.kernel_name
+
+
+def wait_for_file(lab: Lab, name: str, file: Path, timeout_seconds: float = 20) -> None:
+    """Wait until the program `name` has made `file` (its socket)."""
+    deadline = time.monotonic() + timeout_seconds
+    while not file.exists():
+        require_alive(lab, name)
+        if time.monotonic() > deadline:
+            log = lab.logs / f"{name}.log"
+            raise LabError(
+                f"{name} has not made {file} in {timeout_seconds:.0f} s; "
+                f"the end of its log:\n{log_tail(log)}",
+                f"read the whole log at {log}",
+            )
+        time.sleep(0.03)
+
+
+def _start_ticks(pid: int) -> int:
+    """Return when a process started, in clock ticks since boot; 0 where it is dead or a zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    # The name, in brackets, may hold spaces; the fields are counted after it.
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] in ("Z", "X") else int(fields[19])
