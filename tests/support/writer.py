@@ -138,16 +138,27 @@ class Writer:
         if kind is None:
             self.summary()
         else:
-            self._end()  # the error that is on its way says more than a summary
+            self.stop()  # the error that is on its way says more than a summary
 
     def wait_until_writing(self) -> None:
         """Return at the first acknowledged write; raise RuntimeError when the writer gives up."""
         deadline = time.monotonic() + self._wait_seconds + 5
         while not (self.log.exists() and self.log.stat().st_size):
             if self._running().poll() is not None or time.monotonic() > deadline:
-                self._end()
+                self.stop()
                 raise RuntimeError(f"The writer never wrote. It said: {self._stderr.read_text()}")
             time.sleep(0.02)
+
+    def stop(self) -> int:
+        """End the writer, unless that is done; return its exit code."""
+        process = self._running()
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
     def summary(self) -> Summary:
         """End the writer, unless that is done, and tell what it saw.
@@ -155,7 +166,7 @@ class Writer:
         Stale reads are in the summary; a writer that could not write at all is a RuntimeError.
         """
         if self._summary is None:
-            code = self._end()
+            code = self.stop()
             out = self._stdout.read_text()
             if not out:
                 raise RuntimeError(
@@ -206,13 +217,3 @@ class Writer:
         if self._process is None:
             raise RuntimeError("The writer was not started: use it in a with statement.")
         return self._process
-
-    def _end(self) -> int:
-        process = self._running()
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            return process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()

@@ -1,0 +1,152 @@
+"""`python -m bench`: from nothing to balanced, beside yardsticks of the same run.
+
+There are no assertions on time: the figures stand beside their goals, in docs/measurements.md.
+What is asserted is that no acknowledged write was lost.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from bench import cluster, static
+from bench.figures import Figure, by_name, figure_table, replace_figures
+from bench.shell import CHECKOUT, BenchError, Shell, timed_lab
+from bench.stack import EMPTY, Stack, Up, alternate_no_op, measured_up
+from lab.tools import ensure
+
+LAB = "bench"
+DOCUMENT = CHECKOUT / "docs" / "measurements.md"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each (default: %(default)s)")
+    repeat: int = parser.parse_args().repeat
+    folder = Path(tempfile.mkdtemp(prefix="etcd-bench-"))
+    try:
+        text = measure(repeat, folder)
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        timed_lab("down", "--name", LAB)
+        shutil.rmtree(folder)
+    print(text)
+    DOCUMENT.write_text(replace_figures(DOCUMENT.read_text(), text))
+    return 0
+
+
+def measure(repeat: int, folder: Path) -> str:
+    """Measure everything, and return the tables."""
+    say("programs")
+    writer = ensure(["writer"])["writer"]
+    timed_lab("up", "--name", LAB)  # builds what is not built yet
+    starts = [lab_start() for _ in range(repeat)]
+    shell = Shell.of_lab(CHECKOUT / ".lab" / LAB / "env")
+    product = Stack.create(shell, CHECKOUT, "dev", folder)
+    empty = Stack.create(shell, EMPTY, "dev", folder)
+
+    say("first up: the image is built and pulled")
+    first = measured_up(product, writer, folder)
+    image = cluster.units_image(shell)
+    ups: list[Up] = []
+    statics: list[float] = []
+    for number in range(repeat):
+        destroy(product)
+        say(f"static StatefulSet, {number + 1} of {repeat}")
+        statics.append(static.measure(shell, image))
+        say(f"up from nothing, {number + 1} of {repeat}")
+        ups.append(measured_up(product, writer, folder))
+        judge(ups[-1])
+    memory = cluster.supervisor_memory(shell)
+    say("up without a change, product and empty program in turn")
+    no_ops, empties = alternate_no_op(product, empty, 2 * repeat + 1)
+    empty.destroy()
+    destroy(product)
+    return "\n\n".join(
+        [
+            machine(repeat),
+            figure_table(
+                [
+                    *up_figures(first, ups),
+                    Figure("static StatefulSet, apply to healthy", "s", tuple(statics)),
+                    Figure("no-op `pulumi up`", "s", tuple(no_ops)),
+                    Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
+                    Figure("ratio of their medians", "", (ratio(no_ops, empties),), "<= 1.2"),
+                    Figure("embedded Kubernetes start", "s", tuple(starts), "<= 10"),
+                    Figure("supervisor, resident memory", "MiB", memory, "<= 30"),
+                ]
+            ),
+            "`pulumi up` from nothing to balanced, by phases:",
+            figure_table(
+                Figure(phase, "s", values)
+                for phase, values in by_name([up.phases for up in ups]).items()
+            ),
+        ]
+    )
+
+
+def up_figures(first: Up, ups: list[Up]) -> list[Figure]:
+    """What the writer and the clock saw of the counted runs."""
+
+    def of(what: str, unit: str, values: list[float], goal: str = "") -> Figure:
+        return Figure(what, unit, tuple(values), goal)
+
+    return [
+        of("`pulumi up`, nothing to balanced", "s", [up.seconds for up in ups], "<= 25"),
+        of("the same, image built and pulled first", "s", [first.seconds]),
+        of("handover", "s", [up.handover_seconds for up in ups], "<= 7"),
+        of("longest gap in it", "s", [up.handover_gap_seconds for up in ups], "<= 0.5"),
+        of("longest gap, birth to end", "s", [up.summary.longest_gap_seconds for up in ups]),
+        of("acknowledged writes", "", [up.summary.acknowledged for up in ups]),
+        of("acknowledged writes a second", "", [up.summary.rate_per_second for up in ups]),
+        of("failed writes", "", [up.summary.failed for up in ups]),
+        of("lost acknowledged writes", "", [up.report.missing for up in ups], "0"),
+    ]
+
+
+def ratio(ones: list[float], others: list[float]) -> float:
+    return median(ones) / median(others)
+
+
+def judge(up: Up) -> None:
+    """Raise BenchError where a run broke a promise: then its figures are worth nothing."""
+    problems = [*up.report.problems, *up.summary.stale_reads]
+    if problems:
+        raise BenchError("\n".join([*problems[:10], "Next: make test"]))
+
+
+def lab_start() -> float:
+    """Seconds that the embedded Kubernetes takes with its programs built."""
+    timed_lab("down", "--name", LAB)
+    say("embedded Kubernetes")
+    return timed_lab("up", "--name", LAB)
+
+
+def destroy(product: Stack) -> None:
+    say("destroy")
+    product.destroy()
+    cluster.require_nothing(product.shell)
+
+
+def machine(repeat: int) -> str:
+    """What the figures were measured on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
+        f"Python {platform.python_version()}; {repeat} runs of each, images on the node. "
+        "A gap is the longest time without an acknowledged write; clients time out after 0.2 s."
+    )
+
+
+def say(line: str) -> None:
+    print(f"bench: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

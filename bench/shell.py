@@ -1,0 +1,89 @@
+"""Runs programs in a lab's environment, and measures how long they take."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class BenchError(Exception):
+    """The benchmark cannot go on. The text ends with the one next step."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of output, and when it came (Unix nanoseconds)."""
+
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended well."""
+
+    began_ns: int
+    seconds: float
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The environment of one lab."""
+
+    env: Mapping[str, str]
+
+    @classmethod
+    def of_lab(cls, env_file: Path) -> "Shell":
+        """Read what `. env_file` sets."""
+        done = subprocess.run(
+            ["sh", "-c", '. "$0" && env -0', str(env_file)], capture_output=True, check=True
+        )
+        pairs = [entry.partition("=") for entry in done.stdout.decode().split("\0") if entry]
+        return cls({name: value for name, _, value in pairs})
+
+    def timed(self, *command: str, cwd: Path = CHECKOUT) -> Done:
+        """Run a command to its end, noting when each line of its output came.
+
+        Raises BenchError with the output when it fails.
+        """
+        began_ns, began = time.time_ns(), time.monotonic()
+        with subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            lines = tuple(Line(time.time_ns(), text.rstrip("\n")) for text in process.stdout)
+        seconds = time.monotonic() - began
+        if process.returncode:
+            said = "\n".join(line.text for line in lines[-40:])
+            raise BenchError(
+                f"{' '.join(command)} ended with exit code {process.returncode}:\n{said}\n"
+                "Next: repair that, then make bench"
+            )
+        return Done(began_ns, seconds, lines)
+
+    def json(self, *command: str, stdin: str | None = None) -> Any:
+        """Run a command and parse its output; None where it fails or says nothing."""
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=self.env, input=stdin, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        return json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else None
+
+
+def timed_lab(*arguments: str) -> float:
+    """Run `python -m lab`; return the seconds it took."""
+    return Shell(os.environ).timed(sys.executable, "-m", "lab", *arguments).seconds

@@ -1,0 +1,143 @@
+"""The product's own program and the empty one, driven by the Pulumi CLI."""
+
+import shutil
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cluster import NAME, pod_endpoints, service_address
+from bench.shell import CHECKOUT, BenchError, Done, Shell
+from tests.support.writer import Report, Summary, Writer
+
+EMPTY = CHECKOUT / "bench" / "empty"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A Pulumi program with one stack of its own in the lab's backend."""
+
+    shell: Shell
+    program: Path
+    name: str
+    config: Path
+    """The stack's config: not in the program's folder, so that a benchmark edits no file there."""
+
+    @classmethod
+    def create(cls, shell: Shell, program: Path, name: str, folder: Path) -> "Stack":
+        """Make the stack, with a copy of the config that the program's folder has for it."""
+        config = folder / f"{program.name}-{name}.yaml"
+        own = program / f"Pulumi.{name}.yaml"
+        if own.exists():
+            shutil.copy(own, config)
+        else:
+            config.write_text("{}\n")
+        stack = cls(shell, program, name, config)
+        found: list[dict[str, Any]] | None = shell.json(
+            "pulumi", "--cwd", str(program), "stack", "ls", "--json"
+        )
+        if not any(entry["name"] == name for entry in found or []):
+            stack._pulumi("stack", "init", name, "--no-select", stack_flag=False)
+        return stack
+
+    def up(self, *flags: str) -> Done:
+        return self._pulumi("up", "--yes", *flags)
+
+    def destroy(self) -> Done:
+        return self._pulumi("destroy", "--yes")
+
+    def outputs_of(self, kind: str) -> dict[str, Any]:
+        """Outputs of the one resource whose type ends so; empty if there is none."""
+        command = ("pulumi", "--cwd", str(self.program), "stack", "export", "--stack", self.name)
+        state = self.shell.json(*command)
+        resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
+        return next((r.get("outputs", {}) for r in resources if r["type"].endswith(kind)), {})
+
+    def _pulumi(self, *arguments: str, stack_flag: bool = True) -> Done:
+        flags = ["--stack", self.name, "--config-file", str(self.config)] if stack_flag else []
+        return self.shell.timed(
+            *("pulumi", "--cwd", str(self.program), "--non-interactive", "--color", "never"),
+            *(*arguments, *flags),
+        )
+
+
+@dataclass(frozen=True)
+class Up:
+    """One `pulumi up` from nothing, with a writer from the Service's first second on."""
+
+    seconds: float
+    phases: dict[str, float]
+    """Of discovery and handover, in their order, and what is left of the whole."""
+    handover_seconds: float
+    """From the moment that every unit votes until nothing of the bootstrap is left."""
+    handover_gap_seconds: float
+    summary: Summary
+    report: Report
+
+
+class _WriterWhenServed(threading.Thread):
+    """Starts the writer as soon as the Service has an address."""
+
+    def __init__(self, shell: Shell, binary: Path, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.writer: Writer | None = None
+        self.over = threading.Event()
+        self._made = (shell, binary, folder)
+
+    def run(self) -> None:
+        shell, binary, folder = self._made
+        while not self.over.is_set():
+            address = service_address(shell)
+            if address:
+                self.writer = Writer(binary, [address], folder, wait_seconds=300).__enter__()
+                return
+            time.sleep(0.2)
+
+
+def measured_up(stack: Stack, binary: Path, folder: Path) -> Up:
+    """Run `pulumi up` with a writer beside it, then compare every member with its log."""
+    watch = _WriterWhenServed(stack.shell, binary, folder)
+    watch.start()
+    try:
+        done = stack.up()
+    finally:
+        watch.over.set()
+        watch.join()
+        if watch.writer is not None:
+            watch.writer.stop()
+    if watch.writer is None:
+        raise BenchError(f"Service {NAME} never had an address.\nNext: make status")
+    report = watch.writer.check(pod_endpoints(stack.shell))
+    discovery = stack.outputs_of("etcd:Discovery").get("phases", {})
+    handover = stack.outputs_of("etcd:Handover").get("timings", {})
+    passage = sum(seconds for phase, seconds in handover.items() if phase != "units vote")
+    ended_ns = next(
+        (
+            line.at_ns
+            for line in done.lines
+            if "[handover]" in line.text and "balanced" in line.text
+        ),
+        done.began_ns + int(done.seconds * 1e9),
+    )
+    phases = {f"discovery: {phase}": s for phase, s in discovery.items()}
+    phases |= {f"handover: {phase}": s for phase, s in handover.items()}
+    phases["the rest: Pulumi, image, objects"] = done.seconds - sum(phases.values())
+    return Up(
+        seconds=done.seconds,
+        phases=phases,
+        handover_seconds=passage,
+        handover_gap_seconds=watch.writer.longest_gap(ended_ns - int(passage * 1e9), ended_ns),
+        summary=watch.writer.summary(),
+        report=report,
+    )
+
+
+def alternate_no_op(product: Stack, empty: Stack, count: int) -> tuple[list[float], list[float]]:
+    """Seconds of `pulumi up` that changes nothing: product, empty program, product, ..."""
+    empty.up()
+    flags = ("--expect-no-changes",)
+    product.up(*flags)
+    empty.up(*flags)
+    pairs = [(product.up(*flags).seconds, empty.up(*flags).seconds) for _ in range(count)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
