@@ -58,7 +58,9 @@ def _parser() -> argparse.ArgumentParser:
         ("env", "print the path of the shell file to source: . $(python -m lab env)"),
     ):
         command = commands.add_parser(name, help=purpose, description=purpose)
-        command.add_argument("--name", default=DEFAULT_NAME, help="which lab (default: %(default)s)")
+        command.add_argument(
+            "--name", default=DEFAULT_NAME, help="which lab (default: %(default)s)"
+        )
     return parser
 
 

@@ -11,16 +11,16 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, cast
 
 from kubernetes import client, watch
 from urllib3.exceptions import HTTPError
 
 from lab import loadbalancer, volumes
 from lab.addresses import Addresses
-from lab.api import connect
+from lab.api import as_json, connect
 from lab.certificates import NODE_NAME
 from lab.errors import LabError
 from lab.state import Lab, read_addresses
@@ -45,11 +45,11 @@ class VolumeAgent:
         if not volumes.wants_volume(claim):
             return
         name = claim["spec"]["storageClassName"]
-        policy = self._storage.read_storage_class(name).reclaim_policy
+        policy = self._storage.read_storage_class(name).reclaim_policy or "Delete"
         volume = volumes.volume_for(claim, policy, NODE_NAME, self._folder)
         (self._folder / volume["metadata"]["name"]).mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
-            self._core.create_persistent_volume(client.V1PersistentVolume.from_dict(volume))
+            self._core.create_persistent_volume(client.V1PersistentVolume.model_validate(volume))
         except client.ApiException as error:
             if error.status != 409:  # 409: made before a restart of this process
                 raise
@@ -113,7 +113,7 @@ def _follow_once(
     listing: Callable[..., Any],
     react: Callable[[Object, dict[str, Object]], None],
 ) -> None:
-    first = api.sanitize_for_serialization(listing(_request_timeout=5))
+    first = as_json(api, listing(_request_timeout=5))
     known: dict[str, Object] = {item["metadata"]["uid"]: item for item in first["items"] or []}
     for item in list(known.values()):
         react(item, known)
@@ -124,7 +124,7 @@ def _follow_once(
         _request_timeout=(2, _WATCH_SECONDS + 10),
         deserialize=False,
     )
-    for event in stream:
+    for event in cast("Iterator[Object]", stream):
         item: Object = event["object"]
         if event["type"] == "ERROR":  # the list is too old to go on from
             raise client.ApiException(status=item.get("code"), reason=item.get("message"))

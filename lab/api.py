@@ -4,7 +4,7 @@ import http.client
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
@@ -26,6 +26,11 @@ def connect(kubeconfig: Path) -> client.ApiClient:
     return client.ApiClient(settings)
 
 
+def as_json(api: client.ApiClient, answer: object) -> dict[str, Any]:
+    """Return an object of the API as it is on the wire."""
+    return cast("dict[str, Any]", api.sanitize_for_serialization(answer))
+
+
 def wait_ready(lab: Lab, api: client.ApiClient) -> None:
     """Wait until the API server says that it is ready."""
     _wait(lab, "kube-apiserver", lambda: api_problem(api))
@@ -43,32 +48,24 @@ def api_problem(api: client.ApiClient) -> str:
 
 def node_problem(api: client.ApiClient) -> str:
     """Return why a pod could not run now, or nothing."""
-    return _problem(lambda: _node(client.CoreV1Api(api)))
+    return _problem(lambda: _node(api))
 
 
 def create_first_objects(api: client.ApiClient) -> None:
     """Create what kubeadm and a cloud would have put into a new cluster."""
     client.StorageV1Api(api).create_storage_class(
-        client.V1StorageClass.from_dict(storage_class())
+        client.V1StorageClass.model_validate(storage_class())
     )
+    group = "rbac.authorization.k8s.io"
+    admins = "kubeadm:cluster-admins"
     # The API server's certificate towards the kubelet (exec, logs) is of this group.
     binding: dict[str, Any] = {
-        "metadata": {"name": "kubeadm:cluster-admins"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "cluster-admin",
-        },
-        "subjects": [
-            {
-                "apiGroup": "rbac.authorization.k8s.io",
-                "kind": "Group",
-                "name": "kubeadm:cluster-admins",
-            }
-        ],
+        "metadata": {"name": admins},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "Group", "name": admins}],
     }
     client.RbacAuthorizationV1Api(api).create_cluster_role_binding(
-        client.V1ClusterRoleBinding.from_dict(binding)
+        client.V1ClusterRoleBinding.model_validate(binding)
     )
 
 
@@ -77,13 +74,14 @@ def _readyz(api: client.ApiClient) -> str:
     return "" if response.status == http.client.OK else f"/readyz answers {response.status}"
 
 
-def _node(core: client.CoreV1Api) -> str:
-    node = core.read_node(NODE_NAME, _request_timeout=2)
-    for condition in node.status.conditions or []:
-        if condition.type == "Ready" and condition.status != "True":
-            return condition.message
-    if node.spec.taints:
-        return f"taint {node.spec.taints[0].key}"
+def _node(api: client.ApiClient) -> str:
+    core = client.CoreV1Api(api)
+    node = as_json(api, core.read_node(NODE_NAME, _request_timeout=2))
+    for condition in node["status"].get("conditions") or []:
+        if condition["type"] == "Ready" and condition["status"] != "True":
+            return condition["message"]
+    for taint in node["spec"].get("taints") or []:
+        return f"taint {taint['key']}"
     core.read_namespaced_service_account("default", "default", _request_timeout=2)
     return ""
 

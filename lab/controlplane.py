@@ -80,6 +80,7 @@ def controller_manager_flags(lab: Lab, addresses: Addresses) -> list[str]:
         f"--cluster-signing-key-file={pki}/ca.key",
         f"--service-cluster-ip-range={addresses.services}",
         "--use-service-account-credentials",
+        f"--flex-volume-plugin-dir={lab.state}/kubelet/volume-plugins",
         "--leader-elect=false",
         "--kube-api-qps=200",
         "--kube-api-burst=400",

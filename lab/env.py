@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from lab.controlplane import Programs
-from lab.state import CHECKOUT, Lab
+from lab.state import Lab
 
 CONTEXT = "etcd-lab"
 _OURS = ("kubeconfig", "env", "logs", "bin", "state-backend")

@@ -15,7 +15,7 @@ class LabError(Exception):
 
 
 def log_tail(log: Path, lines: int = 12) -> str:
-    """Return the last lines of a log, indented, for an error message; a note where there is none."""
+    """Return the last lines of a log, indented; a note where there is none."""
     try:
         text = log.read_text(errors="replace").splitlines()
     except OSError:

@@ -58,10 +58,8 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
 
 def dns_problem(addresses: Addresses) -> str:
     """Return why the cluster's DNS does not know the API's Service, or nothing."""
-    name = b"".join(
-        bytes([len(label)]) + label.encode()
-        for label in "kubernetes.default.svc.cluster.local".split(".")
-    )
+    labels = (b"kubernetes", b"default", b"svc", b"cluster", b"local")
+    name = b"".join(bytes([len(label)]) + label for label in labels)
     # Header of a standard query with one question; type A, class IN.
     query = struct.pack(">6H", random.getrandbits(16), 0x0100, 1, 0, 0, 0) + name + b"\0\0\1\0\1"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from lab.state import ROOT, Lab, boot_id, is_only_lab, locked
 
@@ -44,7 +45,7 @@ def _setting(name: str) -> Path:
     return Path("/proc/sys") / name
 
 
-def _read() -> dict[str, dict[str, str]]:
+def _read() -> dict[str, Any]:
     try:
         return json.loads(_RECORD.read_text())
     except FileNotFoundError:

@@ -78,6 +78,8 @@ disabled_plugins = [
 ]
 [grpc]
   address = "{lab.containerd_socket}"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "{lab.state}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "{PAUSE_IMAGE}"
   # Without it no sandbox starts where the machine lacks CAP_SYS_RESOURCE.

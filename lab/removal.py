@@ -1,10 +1,28 @@
 """Take a lab apart, whatever is there of it: each step is fine with nothing to do."""
 
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 from lab import cgroups, env, kernel, mounts, network, processes
 from lab.addresses import Addresses
-from lab.state import Lab, read_addresses, remove_state
+from lab.state import Lab, is_only_lab, read_addresses, remove_state
+
+_CNI_RESULTS = Path("/var/lib/cni/results")
+_CONTAINER_LOGS = Path("/var/log/containers")
+_DEVICE_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_FIXED_FOLDERS = (
+    _CNI_RESULTS,
+    _CNI_RESULTS.parent,
+    _CONTAINER_LOGS,
+    _DEVICE_SOCKET.parent,
+    _DEVICE_SOCKET.parent.parent,
+    Path("/run/containerd/s"),
+    Path("/run/containerd"),
+    Path("/run/docker/plugins"),
+    Path("/run/docker"),
+)
+"""Folders that the programs make whatever they are told, children before parents."""
 
 
 def remove_all(lab: Lab) -> bool:
@@ -35,10 +53,29 @@ def _remove_strays(lab: Lab, addresses: Addresses) -> None:
     what is evidently this lab's goes.
     """
     # containerd's shims listen on sockets under /run/containerd/s; their bundles know which.
-    for address in (lab.state / "run" / "containerd").glob("io.containerd.runtime.v2.task/*/*/address"):
+    bundles = lab.state / "run" / "containerd" / "io.containerd.runtime.v2.task"
+    for address in bundles.glob("*/*/address"):
         Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
-    for result in Path("/var/lib/cni/results").glob(f"{addresses.kernel_name}-*"):
+    for result in _CNI_RESULTS.glob(f"{addresses.kernel_name}-*"):
         result.unlink(missing_ok=True)
-    for link in Path("/var/log/containers").glob("*.log"):
+    for link in _CONTAINER_LOGS.glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(lab.state):
             link.unlink(missing_ok=True)
+    if _is_dead_socket(_DEVICE_SOCKET):
+        _DEVICE_SOCKET.unlink()
+    if is_only_lab(lab):
+        for folder in _FIXED_FOLDERS:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _is_dead_socket(path: Path) -> bool:
+    """Whether a socket is there on which nobody listens: a kubelet that lives keeps its own."""
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False

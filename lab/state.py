@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -89,7 +89,7 @@ class Lab:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
+def locked(name: str) -> Generator[None]:
     """Hold an exclusive lock of this machine; the lock's file goes when the holder is done.
 
     The loop covers that: who waited on a file that is gone by now tries again with the new one.
