@@ -33,7 +33,7 @@ class Config:
     log_level: str
     directory: Path
     """The volume's mount point; etcd's own data directory lies in it."""
-    discovery_mode: str
+    discovery_protocol: str
     """Seeds: `v2` or `v3`, the protocol. Empty for units, which know nothing of discovery."""
     discovery_token: str
     """Seeds: the v3 token, or the whole v2 URL."""
@@ -76,7 +76,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         quota_bytes=int(env["MEMBER_QUOTA_BYTES"]),
         log_level=env["MEMBER_LOG_LEVEL"],
         directory=Path(env["MEMBER_DIRECTORY"]),
-        discovery_mode=env.get("MEMBER_DISCOVERY_MODE", ""),
+        discovery_protocol=env.get("MEMBER_DISCOVERY_PROTOCOL", ""),
         discovery_token=env.get("MEMBER_DISCOVERY_TOKEN", ""),
         discovery_endpoint=env.get("MEMBER_DISCOVERY_ENDPOINT", ""),
     )

@@ -38,7 +38,7 @@ def join(config: Config, members: Iterable[Member]) -> list[str]:
 
 def seed(config: Config) -> list[str]:
     """Form a new cluster by discovery."""
-    if config.discovery_mode == "v2":
+    if config.discovery_protocol == "v2":
         found = [f"--discovery={config.discovery_token}", "--discovery-fallback=exit"]
     else:
         found = [

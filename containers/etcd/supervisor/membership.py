@@ -159,12 +159,19 @@ class History:
 
     healthy_since: Mapping[int, float] = field(default_factory=dict[int, float])
     """Observer's monotonic clock, seconds, by member ID; a member that is not healthy has none."""
+    sick_since: Mapping[int, float] = field(default_factory=dict[int, float])
+    """The same for members that are listed and not healthy."""
     leader_index: int | None = None
     """The leader's raft index of the round before: what every healthy member has applied by now."""
 
     def healthy_for(self, member: Member, now: float) -> float:
         """Seconds of unbroken health up to `now`; -1 if it is not healthy."""
         since = self.healthy_since.get(member.id)
+        return -1.0 if since is None else now - since
+
+    def sick_for(self, member: Member, now: float) -> float:
+        """Seconds without health up to `now`; -1 if it is healthy."""
+        since = self.sick_since.get(member.id)
         return -1.0 if since is None else now - since
 
 
@@ -177,8 +184,10 @@ def observe(history: History, view: View, now: float) -> History:
     """
     mark = history.leader_index or 0
     healthy = {m.id for m in view.members if _healthy(view, m, mark)}
+    sick = {m.id for m in view.members} - healthy
     return History(
         healthy_since={i: history.healthy_since.get(i, now) for i in healthy},
+        sick_since={i: history.sick_since.get(i, now) for i in sick},
         leader_index=view.leader_index,
     )
 

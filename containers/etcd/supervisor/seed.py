@@ -66,7 +66,7 @@ class Seed:
 
     def _service_is_prepared(self) -> bool:
         """v3: the size key is there. etcd itself would give up at once where it is missing."""
-        if self._config.discovery_mode == "v2":
+        if self._config.discovery_protocol == "v2":
             return True
         endpoint = self._config.discovery_endpoint
         key = f"/_etcd/registry/{self._config.discovery_token}/_config/size"

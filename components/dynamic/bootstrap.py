@@ -1,0 +1,188 @@
+"""The seeds' workload and the discovery service while a cluster is born, and their end.
+
+Used by the discovery resource (beginning) and by the handover (end).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from typing import Any
+
+from components.dynamic.cluster import Cluster
+from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, running
+from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.tokens import Token
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.membership import View
+
+CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
+"""On a unit's volume claim: a cluster lives on this volume. Goes where the data goes."""
+
+AGAIN = "pulumi up, which starts over with a new token and empty seeds"
+
+
+def retained_cluster(kube: Kube) -> str | None:
+    """The ID of the cluster that lives on the units' volumes, if they hold one.
+
+    Raises SequenceError if the volumes hold more than one.
+    """
+    marked = {
+        c.metadata.name: c.metadata.annotations[CLUSTER_ANNOTATION]
+        for c in kube.volumes(kube.site.units)
+        if CLUSTER_ANNOTATION in (c.metadata.annotations or {})
+    }
+    if len(set(marked.values())) > 1:
+        raise SequenceError(
+            f"the volumes belong to different clusters: {marked}",
+            f"kubectl -n {kube.site.namespace} delete pvc of the volumes that are not wanted",
+        )
+    return next(iter(marked.values()), None)
+
+
+def mark_volumes(kube: Kube, view: View) -> None:
+    """Note on every unit's volume that a cluster lives on it, before the seeds go."""
+    for claim in kube.volumes(kube.site.units):
+        kube.annotate_volume(claim.metadata.name, {CLUSTER_ANNOTATION: f"{view.cluster_id:x}"})
+
+
+def born_cluster(kube: Kube) -> Cluster | None:
+    """The cluster whose bootstrap was accepted already, if one of its members runs."""
+    for pod in [*kube.pods(kube.site.units), *kube.pods(kube.site.seeds)]:
+        name = pod.metadata.name
+        if not running(pod) or not kube.supervisor_status(name).get("etcd"):
+            continue
+        cluster = Cluster(kube, [name])
+        try:
+            if cluster.get(BIRTH_KEY):
+                return cluster
+        except ExecError:
+            continue  # a learner, or without a leader: another member may answer
+    return None
+
+
+def wipe(kube: Kube, progress: Progress) -> None:
+    """End what an attempt left that was never accepted: seeds, their data, discovery, token.
+
+    Nothing can be lost: no client is let in, and no unit can join, before the birth mark.
+    """
+    site = kube.site
+    kube.delete_secret(site.discovery)
+    for workload in (site.seeds, site.discovery):
+        kube.scale(workload, 0)
+
+    def gone() -> bool | Unmet:
+        left = [p.metadata.name for w in (site.seeds, site.discovery) for p in kube.pods(w)]
+        left += [f"volume {c.metadata.name}" for c in kube.volumes(site.seeds)]
+        return Unmet(f"still there: {', '.join(left)}") if left else True
+
+    progress.wait("seeds and discovery to end", gone, "pulumi up", poll_seconds=0.2)
+
+
+def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: bool) -> Cluster:
+    """Let `size` seeds form a cluster with a fresh token; return it when all of them vote.
+
+    `own`: the discovery service is the one in the namespace, started here. Raises SequenceError
+    when a seed cannot start, when its etcd ended early, or at the deadline.
+    """
+    site = kube.site
+    kube.write_secret(
+        site.discovery,
+        {"protocol": token.protocol, "token": token.value, "endpoint": token.endpoint},
+    )
+    if own:
+        kube.scale(site.discovery, 1)
+    kube.scale(site.seeds, size)
+    workloads = {site.seeds: size, **({site.discovery: 1} if own else {})}
+    progress.wait("pods of the bootstrap", lambda: _released_and_running(kube, workloads), AGAIN)
+    progress.phase_done("pods")
+    progress.say(f"{size} seeds run, discovery by {token.protocol}")
+    pods = [f"{site.seeds}-{i}" for i in range(size)]
+    if token.protocol == "v3":
+        progress.wait("the discovery service", lambda: _size_put(kube, token, size, pods[0]), AGAIN)
+    progress.phase_done("token")
+    cluster = Cluster(kube, pods)
+    progress.wait("the seeds to form a cluster", lambda: _formed(kube, cluster, pods), AGAIN)
+    progress.phase_done("cluster formed")
+    return cluster
+
+
+def accept(cluster: Cluster, token: Token) -> View:
+    """Write the birth mark: from here on clients and units are let in. Returns the view."""
+    view = cluster.view()
+    if isinstance(view, Unmet):
+        raise SequenceError(view.reason, AGAIN)
+    mark = {
+        "clusterId": f"{view.cluster_id:x}",
+        "token": hashlib.sha256(token.value.encode()).hexdigest()[:16],
+        "born": int(time.time()),
+    }
+    cluster.put(BIRTH_KEY, json.dumps(mark))
+    return view
+
+
+def end(kube: Kube, cluster: Cluster | None, progress: Progress) -> None:
+    """End the seeds' pods and data, the discovery service and its token. Idempotent.
+
+    `cluster`: what is asked to delete the token's keys from a service that is not ours.
+    """
+    site = kube.site
+    token = kube.read_secret(site.discovery)
+    if cluster is not None and token.get("protocol") == "v3":
+        _forget(kube, cluster, Token("v3", token["token"], token["endpoint"]))
+    wipe(kube, progress)
+
+
+def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet:
+    pending: list[str] = []
+    for workload, size in workloads.items():
+        pods = kube.pods(workload)
+        kube.release(pods)
+        for pod in pods:
+            problem = obstacle(pod)
+            if problem:
+                raise SequenceError(problem, _remedy(problem))
+        pending += [pending_reason(p) for p in pods if not running(p)]
+        if len(pods) < size:
+            pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
+    return Unmet("; ".join(pending)) if pending else True
+
+
+def _remedy(problem: str) -> str:
+    if "mage" in problem:
+        return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
+    return "pulumi up"
+
+
+def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
+    """Put the size key from a seed's pod, which is where the service must be reachable."""
+    etcdctl = ("etcdctl", f"--endpoints={token.endpoint}", "--command-timeout=1s")
+    try:
+        kube.exec(pod, *etcdctl, "put", token.size_key, str(size))
+    except ExecError as error:
+        return Unmet(f"{token.endpoint}: {str(error).splitlines()[-1]}")
+    return True
+
+
+def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
+    view = cluster.view()
+    if not isinstance(view, Unmet):
+        up = [m for m in view.voters if m.started and m.id in view.statuses]
+        if view.leader is not None and len(up) == len(pods):
+            return True
+        return Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
+    failed = [p for p in pods if kube.supervisor_status(p).get("failed")]
+    if failed:
+        phase: Any = kube.supervisor_status(failed[0]).get("phase")
+        raise SequenceError(f"seed {failed[0]}: {phase}", AGAIN)
+    return view
+
+
+def _forget(kube: Kube, cluster: Cluster, token: Token) -> None:
+    """Delete the token's keys. A service that is gone already has none."""
+    try:
+        cluster.etcdctl("del", "--prefix", token.prefix, endpoints=[token.endpoint])
+    except ExecError:
+        if kube.pods(kube.site.discovery):
+            raise

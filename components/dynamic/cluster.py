@@ -1,0 +1,135 @@
+"""The etcd cluster as the sequences see it: etcdctl over exec in a member's own pod."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+
+from components.dynamic.kube import ExecError, Kube
+from components.dynamic.progress import Unmet
+from containers.etcd.supervisor.membership import (
+    Member,
+    View,
+    describe,
+    parse_members,
+    parse_statuses,
+)
+
+
+class Cluster:
+    """Asks and changes one cluster, through whichever of its pods answers."""
+
+    def __init__(self, kube: Kube, pods: Iterable[str]) -> None:
+        """`pods`: where to ask first; after the first view, its healthy voters are asked."""
+        self._kube = kube
+        self._pods: tuple[str, ...] = tuple(pods)
+
+    def etcdctl(
+        self, *arguments: str, pod: str | None = None, endpoints: Sequence[str] = ()
+    ) -> str:
+        """Run etcdctl in `pod` (default: the first that is asked). Raises ExecError."""
+        urls = ",".join(endpoints) or self._kube.site.local_url
+        limits = ("--command-timeout=3s", "--dial-timeout=2s")
+        where = pod or self._pods[0]
+        return self._kube.exec(where, "etcdctl", f"--endpoints={urls}", *limits, *arguments)
+
+    def view(self) -> View | Unmet:
+        """The membership and every member's status, in one round; Unmet if nobody answers."""
+        reason = "no pod to ask"
+        for pod in self._pods:
+            try:
+                listed = self.etcdctl("member", "list", "-w", "json", pod=pod)
+                cluster_id, members = parse_members(listed)
+                urls = [m.client_url for m in members if m.client_url is not None]
+                answered = self.etcdctl("endpoint", "status", "-w", "json", pod=pod, endpoints=urls)
+                view = View(cluster_id, members, parse_statuses(answered))
+            except (ExecError, ValueError) as error:
+                reason = str(error).strip().splitlines()[-1]
+                continue
+            self._pods = self._speakers(view, pod)
+            return view
+        return Unmet(f"the cluster does not answer: {reason}")
+
+    def _speakers(self, view: View, answered: str) -> tuple[str, ...]:
+        """Units before seeds, since seeds go; then the pod that has just answered."""
+        voters = [m.pod for m in view.voters if m.id in view.statuses]
+        units = sorted(p for p in voters if not p.startswith(f"{self._kube.site.seeds}-"))
+        others = sorted(p for p in voters if p not in units and p != answered)
+        return tuple(dict.fromkeys([*units, answered, *others]))
+
+    def remove(self, member: Member) -> None:
+        """Remove a member through another one. Raises ExecError; gone already is no error."""
+        via = next((pod for pod in self._pods if pod != member.pod), None)
+        try:
+            self.etcdctl("member", "remove", member.hex_id, pod=via)
+        except ExecError as error:
+            if "not found" not in str(error):
+                raise
+
+    def move_leader(self, leader: Member, target: Member) -> None:
+        """Hand leadership over; etcd wants this asked of the leader. Raises ExecError."""
+        assert leader.client_url is not None, "a leader has started"
+        self.etcdctl("move-leader", target.hex_id, endpoints=[leader.client_url])
+
+    def get(self, key: str) -> str:
+        """A key's value by a linearizable read, empty if there is none. Raises ExecError."""
+        return self.etcdctl("get", "--print-value-only", key).strip()
+
+    def put(self, key: str, value: str) -> None:
+        self.etcdctl("put", key, value)
+
+    def hashes(self, view: View, revision: int) -> dict[str, int]:
+        """Every member's hash of its whole content at one revision, by pod. Raises ExecError."""
+        urls = {m.client_url: m.pod for m in view.members if m.client_url is not None}
+        text = self.etcdctl(
+            "endpoint", "hashkv", f"--rev={revision}", "-w", "json", endpoints=list(urls)
+        )
+        return {urls[entry["Endpoint"]]: int(entry["HashKV"]["hash"]) for entry in json.loads(text)}
+
+
+def receipt(cluster: Cluster, view: View) -> dict[str, object]:
+    """Proof that all members hold one and the same content.
+
+    One cluster ID, one leader, one term, and the same hash at one revision of every member.
+    Keys: clusterId, leader, term, revision, hash, members, consistent, differences.
+    """
+    statuses = view.statuses
+    revision = min(s.revision for s in statuses.values())
+    hashes = cluster.hashes(view, revision)
+    silent = [m for m in view.members if m.id not in statuses]
+    checks = {
+        f"no answer from {describe(silent)}": not silent,
+        "more than one cluster ID": {s.cluster_id for s in statuses.values()} == {view.cluster_id},
+        "no leader, or more than one": len({s.leader_id for s in statuses.values()}) == 1
+        and view.leader is not None,
+        "more than one term": len({s.raft_term for s in statuses.values()}) == 1,
+        f"hashes differ at revision {revision}": len(set(hashes.values())) == 1
+        and len(hashes) == len(view.members),
+    }
+    differences = [what for what, holds in checks.items() if not holds]
+    return {
+        "clusterId": f"{view.cluster_id:x}",
+        "leader": view.leader.pod if view.leader else "",
+        "term": max(s.raft_term for s in statuses.values()),
+        "revision": revision,
+        "hash": next(iter(hashes.values())),
+        "members": sorted(hashes),
+        "consistent": not differences,
+        "differences": differences,
+    }
+
+
+def table(view: View) -> list[dict[str, str]]:
+    """The members for people and programs: pod, id, role, peer and client URL, version."""
+    leader = view.leader
+    return [
+        {
+            "name": m.pod,
+            "id": m.hex_id,
+            "role": "learner" if m.learner else "leader" if m == leader else "voter",
+            "peerUrl": m.peer_url,
+            "clientUrl": m.client_url or "",
+            "version": view.statuses[m.id].version if m.id in view.statuses else "",
+        }
+        for m in view.members
+    ]

@@ -1,0 +1,123 @@
+"""Dynamic resource `Discovery`: a token, and the seeds that used it up.
+
+A token is single-use, even if the bootstrap failed half-way (etcd: dev-internal/
+discovery_protocol.md). So taking it and using it are one transaction: `create` ends when the
+seeds have formed the cluster and the birth mark is in it. A failure leaves nothing in Pulumi's
+state, and the next attempt begins with a new token and empty seeds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource
+
+from components.dynamic.provider import Sequence
+from components.dynamic.site import Site
+
+
+class DiscoveryProvider(Sequence):
+    """Obtains the token, runs the discovery service and the seeds, and accepts the cluster."""
+
+    # The count of seeds, the mode and the URL matter at birth only: a change later changes nothing.
+    inputs = ("site",)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Return when a cluster exists: retained, born earlier, or born now."""
+        from components.dynamic import bootstrap, tokens  # noqa: PLC0415 - kubernetes is heavy
+        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415
+        from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
+
+        site, size, mode = Site.of(props), int(props["size"]), str(props["mode"])
+        progress = Progress("discovery", int(props["timeout_seconds"]))
+        with plain_errors(site):
+            kube = Kube(props["kubeconfig"], site)
+            retained = bootstrap.retained_cluster(kube)
+            if retained is not None:
+                progress.say(f"the units' volumes hold cluster {retained}: no seed is started")
+                bootstrap.end(kube, None, progress)
+                return _created(site, props, cluster_id=retained, origin="retained", phases={})
+            cluster = bootstrap.born_cluster(kube)
+            if cluster is not None:
+                view = cluster.view()
+                if not isinstance(view, Unmet):
+                    progress.say(f"cluster {view.cluster_id:x} is born already: going on with it")
+                    kube_token = kube.read_secret(site.discovery).get("token", "")
+                    return _created(
+                        site,
+                        props,
+                        cluster_id=f"{view.cluster_id:x}",
+                        origin="resumed",
+                        token=kube_token,
+                        phases={},
+                    )
+            token = tokens.fresh(mode, str(props["url"]), size, site.discovery_url)
+            if kube.read_secret(site.discovery):
+                progress.say("an earlier attempt was not finished: its seeds and token are ended")
+                bootstrap.wipe(kube, progress)
+            progress.phase_done("checks")
+            cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
+            view = bootstrap.accept(cluster, token)
+            progress.say(f"cluster {view.cluster_id:x} is born: {size} seeds vote")
+            return _created(
+                site,
+                props,
+                cluster_id=f"{view.cluster_id:x}",
+                origin="born",
+                token=token.value,
+                phases=progress.phases,
+            )
+
+    def delete(self, _id: str, _props: Any) -> None:
+        """Nothing: the workloads' own resources end them, also when the cluster is unreachable."""
+
+
+def _created(
+    site: Site,
+    props: dict[str, Any],
+    *,
+    cluster_id: str,
+    origin: str,
+    phases: dict[str, float],
+    token: str = "",
+) -> CreateResult:
+    outs = {
+        **props,
+        "cluster_id": cluster_id,
+        "origin": origin,
+        "token": token,
+        "phases": phases,
+    }
+    return CreateResult(id_=f"{site.namespace}/{site.discovery}", outs=outs)
+
+
+class Discovery(Resource, module="etcd", name="Discovery"):
+    """The birth of the cluster.
+
+    **Pulumi Type:** ``pulumi-python:dynamic/etcd:Discovery``
+    Outputs: see the attributes. Deliberately absent: a refresh that asks for a token again; the
+    token is used up when this resource exists.
+    """
+
+    cluster_id: pulumi.Output[str]
+    """Hexadecimal, as etcdctl prints it."""
+    origin: pulumi.Output[str]
+    """`born` by this `up`, `resumed` from an interrupted one, or `retained` on volumes."""
+    token: pulumi.Output[str]
+    """The token or v2 URL that was used, secret; empty for a retained cluster."""
+    phases: pulumi.Output[dict[str, float]]
+    """Seconds that each phase took."""
+
+    def __init__(
+        self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`props`: site, kubeconfig (secret), size, mode, url, timeout_seconds."""
+        outputs = {"cluster_id": None, "origin": None, "token": None, "phases": None}
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["token", "kubeconfig"])
+        super().__init__(
+            DiscoveryProvider(),
+            name,
+            {**props, **outputs},
+            pulumi.ResourceOptions.merge(opts, secret),
+        )

@@ -1,0 +1,63 @@
+"""Dynamic resource `Handover`: from seeds to units.
+
+`create` returns when exactly the units vote and nothing of the bootstrap is left. It starts from
+the live membership, so it goes on where an earlier run was cut off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource
+
+from components.dynamic.provider import Sequence
+from components.dynamic.site import Site
+
+
+class HandoverProvider(Sequence):
+    """Waits until the units vote, moves leadership to one, removes the seeds one by one."""
+
+    inputs = ("site", "units", "cluster_id")
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Return when the cluster is balanced; see `components.dynamic.balance`."""
+        from components.dynamic.balance import balance  # noqa: PLC0415 - kubernetes is heavy
+
+        site = Site.of(props)
+        outs = balance(site, props)
+        return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, **outs})
+
+    def delete(self, _id: str, _props: Any) -> None:
+        """Nothing: a destroy must not need a cluster that answers."""
+
+
+class Handover(Resource, module="etcd", name="Handover"):
+    """The passage from seeds to units.
+
+    **Pulumi Type:** ``pulumi-python:dynamic/etcd:Handover``
+    Outputs: see the attributes. Deliberately absent: anything that a refresh would ask the
+    cluster; the outputs say how the cluster was when the handover ended.
+    """
+
+    members: pulumi.Output[list[dict[str, str]]]
+    """name, id, role, peerUrl, clientUrl, version of every member."""
+    revision: pulumi.Output[int]
+    """Of the key-value store, at the end of the handover."""
+    receipt: pulumi.Output[dict[str, Any]]
+    """Consistency receipt: one cluster ID, leader, term, and one hash of all members."""
+    timings: pulumi.Output[dict[str, float]]
+    """Seconds that each phase took."""
+
+    def __init__(
+        self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`props`: site, kubeconfig (secret), units, cluster_id, timeout_seconds."""
+        outputs = {"members": None, "revision": None, "receipt": None, "timings": None}
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
+        super().__init__(
+            HandoverProvider(),
+            name,
+            {**props, **outputs},
+            pulumi.ResourceOptions.merge(opts, secret),
+        )

@@ -1,0 +1,229 @@
+"""Kubernetes as the sequences see it: scale, pods, volumes, exec. Thin, without decisions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import urllib3
+import yaml
+from kubernetes import client, config
+from kubernetes.client import ApiException
+from kubernetes.stream import stream
+
+from components.dynamic.progress import SequenceError
+from components.dynamic.site import Site
+
+CONTAINER = "etcd"
+
+_FATAL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
+
+
+class ExecError(Exception):
+    """A command in a pod failed; the text is what it printed to its error output."""
+
+
+class Kube:
+    """One namespace of one Kubernetes cluster, through the official client.
+
+    Raises SequenceError for a kubeconfig that cannot be used.
+    """
+
+    def __init__(self, kubeconfig: str, site: Site) -> None:
+        self.site = site
+        try:
+            # Two clients: exec turns the one it is given into a websocket client for its calls.
+            self._api, self._exec_api = (
+                config.new_client_from_config_dict(yaml.safe_load(kubeconfig), context=site.context)
+                for _ in range(2)
+            )
+        except (config.ConfigException, yaml.YAMLError) as error:
+            raise SequenceError(
+                f"the kubeconfig cannot be used: {error}",
+                "pulumi config set --path etcd:kubernetes.context NAME",
+            ) from None
+        # Any: the client's models have every field optional, although the API always sets these.
+        self.core: Any = client.CoreV1Api(self._api)
+        self.apps: Any = client.AppsV1Api(self._api)
+        self._exec_core: Any = client.CoreV1Api(self._exec_api)
+
+    def namespace_labels(self) -> dict[str, str] | None:
+        """The namespace's labels; None if there is no such namespace."""
+        try:
+            return self.core.read_namespace(self.site.namespace).metadata.labels or {}
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return None
+
+    # ------------------------------------------------------------ workloads
+
+    def scale(self, stateful_set: str, replicas: int) -> None:
+        """Set the replicas through the scale subresource: its one writer after creation."""
+        body = {"spec": {"replicas": replicas}}
+        self.apps.patch_namespaced_stateful_set_scale(stateful_set, self.site.namespace, body)
+
+    def replicas(self, stateful_set: str) -> int:
+        scale = self.apps.read_namespaced_stateful_set_scale(stateful_set, self.site.namespace)
+        return scale.spec.replicas or 0
+
+    def pods(self, stateful_set: str) -> list[Any]:
+        """The pods of a StatefulSet, by ordinal."""
+        found = self.core.list_namespaced_pod(self.site.namespace).items
+        own = [p for p in found if p.metadata.name.rpartition("-")[0] == stateful_set]
+        return sorted(own, key=lambda p: int(p.metadata.name.rpartition("-")[2]))
+
+    def release(self, pods: Iterable[Any]) -> None:
+        """Take the scheduling gate off those pods that still have it."""
+        for pod in pods:
+            if gated(pod):
+                body = {"spec": {"schedulingGates": None}}
+                self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)
+
+    def unlabel(self, pod: str, label: str) -> None:
+        body = {"metadata": {"labels": {label: None}}}
+        self.core.patch_namespaced_pod(pod, self.site.namespace, body)
+
+    def refusal(self, stateful_set: str) -> str:
+        """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""
+        events = self.core.list_namespaced_event(
+            self.site.namespace,
+            field_selector=f"involvedObject.name={stateful_set},reason=FailedCreate",
+        ).items
+        return f" ({events[-1].message})" if events else ""
+
+    # ------------------------------------------------------------ volumes
+
+    def volumes(self, stateful_set: str) -> list[Any]:
+        """The claims of a StatefulSet's pods, `data-<pod>`."""
+        found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
+        start = f"data-{stateful_set}-"
+        return [
+            c
+            for c in found
+            if c.metadata.name.startswith(start) and c.metadata.name[len(start) :].isdigit()
+        ]
+
+    def annotate_volume(self, name: str, annotations: Mapping[str, str]) -> None:
+        body = {"metadata": {"annotations": dict(annotations)}}
+        self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
+
+    # ------------------------------------------------------------ secrets
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        """What the Secret holds, decoded; empty if there is none."""
+        try:
+            data = self.core.read_namespaced_secret(name, self.site.namespace).data or {}
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None:
+        """Create the Secret, or replace what it holds."""
+        body = {"metadata": {"name": name}, "stringData": dict(data)}
+        try:
+            self.core.create_namespaced_secret(self.site.namespace, body)
+        except ApiException as error:
+            if error.status != 409:
+                raise
+            self.core.replace_namespaced_secret(name, self.site.namespace, body)
+
+    def delete_secret(self, name: str) -> None:
+        try:
+            self.core.delete_namespaced_secret(name, self.site.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+
+    # ------------------------------------------------------------ exec
+
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
+        """Run a command in a pod's container and return what it prints. Raises ExecError."""
+        try:
+            session = stream(
+                self._exec_core.connect_get_namespaced_pod_exec,
+                pod,
+                self.site.namespace,
+                container=CONTAINER,
+                command=list(command),
+                stdout=True,
+                stderr=True,
+                _preload_content=False,
+                _request_timeout=seconds,
+            )
+            session.run_forever(timeout=seconds)
+            if session.is_open():
+                session.close()
+                raise ExecError(f"no answer within {seconds:.0f} s")
+            out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
+            code = session.returncode
+        except (ApiException, OSError) as error:
+            raise ExecError(f"cannot run a command in pod {pod}: {error}") from None
+        if code:
+            raise ExecError((err or out or "").strip() or f"exit code {code}")
+        return out or ""
+
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        """What the pod's supervisor says of itself; empty if it does not answer."""
+        try:
+            return json.loads(self.exec(pod, "python3", "-m", "supervisor", "status"))
+        except (ExecError, ValueError):
+            return {}
+
+
+@contextmanager
+def plain_errors(site: Site) -> Generator[None]:
+    """Turn what the official client raises into one message that says what to do."""
+    try:
+        yield
+    except ApiException as error:
+        body = str(error.body or "")
+        said = json.loads(body)["message"] if body.lstrip().startswith("{") else error.reason
+        raise SequenceError(
+            f"Kubernetes refuses (context {site.context}, namespace {site.namespace}): {said}",
+            "grant what is missing, then pulumi up",
+        ) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise SequenceError(
+            f"the Kubernetes API of context {site.context} does not answer: {error}",
+            f"kubectl --context {site.context} version",
+        ) from None
+
+
+def gated(pod: Any) -> bool:
+    return bool(pod.spec.scheduling_gates)
+
+
+def running(pod: Any) -> bool:
+    """Whether the container runs, ready or not, in a pod that is not being ended."""
+    states = pod.status.container_statuses or []
+    return (
+        pod.metadata.deletion_timestamp is None
+        and bool(states)
+        and states[0].state.running is not None
+    )
+
+
+def obstacle(pod: Any) -> str | None:
+    """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known."""
+    for state in pod.status.container_statuses or []:
+        waiting = state.state.waiting
+        if waiting is not None and waiting.reason in _FATAL:
+            return f"pod {pod.metadata.name}: {waiting.reason}: {waiting.message or state.image}"
+    return None
+
+
+def pending_reason(pod: Any) -> str:
+    """What a pod that does not run yet waits for."""
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"{pod.metadata.name}: {condition.message or condition.reason}"
+    for state in pod.status.container_statuses or []:
+        if state.state.waiting is not None:
+            return f"{pod.metadata.name}: {state.state.waiting.reason}"
+    return f"{pod.metadata.name}: {pod.status.phase}"

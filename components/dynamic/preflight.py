@@ -1,0 +1,44 @@
+"""Dynamic resource `Preflight`: what can be known to fail is told before anything is touched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource
+
+from components.dynamic.provider import Sequence
+from components.dynamic.site import Site
+
+
+class PreflightProvider(Sequence):
+    """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
+
+    inputs = ("site", "pods", "cpu", "memory", "storage_class", "storage", "volumes")
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Return if nothing stands in the way. Raises SequenceError with all that does."""
+        from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
+
+        site = Site.of(props)
+        check(site, props)
+        return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
+
+
+class Preflight(Resource, module="etcd", name="Preflight"):
+    """The gate in front of everything else.
+
+    **Pulumi Type:** ``pulumi-python:dynamic/etcd:Preflight``
+    """
+
+    def __init__(
+        self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`props`: site, kubeconfig (secret), discovery_mode, discovery_url, seeds, and what the
+        stack will ask for: pods, cpu, memory (quantities in all), storage_class, storage
+        (quantity of one volume), volumes (their number).
+        """
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
+        super().__init__(
+            PreflightProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret)
+        )

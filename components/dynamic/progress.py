@@ -1,0 +1,89 @@
+"""Lines that `pulumi up` shows while a sequence works, and waits that always end.
+
+What a dynamic provider prints appears in the CLI's output within the second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SILENCE_SECONDS = 8.0
+"""A wait tells its state after this long, so that a person never wonders (goal: 10 s)."""
+
+
+class SequenceError(Exception):
+    """A sequence cannot go on. The text is for people: what, observed, and the one next step."""
+
+    def __init__(self, problem: str, following: str) -> None:
+        super().__init__(f"{problem}\nNext: {following}")
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """An attempt's answer when its condition does not hold yet."""
+
+    reason: str
+    """For people: what is missing, how far it is."""
+
+
+@dataclass
+class Progress:
+    """Reports one sequence, and measures its phases."""
+
+    name: str
+    timeout_seconds: int
+    started: float = field(default_factory=time.monotonic)
+    phases: dict[str, float] = field(default_factory=dict[str, float])
+    """Seconds that each finished phase took."""
+    _last: dict[str, str] = field(default_factory=dict[str, str])
+    _last_at: float = field(default_factory=time.monotonic)
+    _phase_at: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str, about: str = "") -> None:
+        """Print `text` if it is not what was printed last about the same thing."""
+        if text != self._last.get(about):
+            self._last[about] = text
+            self._print(text)
+
+    def hint(self, text: str) -> None:
+        """Print `text` only to break a long silence: for what changes at every look."""
+        if time.monotonic() - self._last_at >= SILENCE_SECONDS:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._last_at = time.monotonic()
+        print(f"[{self.name}] {self._last_at - self.started:5.1f} s  {text}", flush=True)
+
+    def phase_done(self, phase: str) -> None:
+        """End the current phase under this name."""
+        now = time.monotonic()
+        self.phases[phase] = round(now - self._phase_at, 2)
+        self._phase_at = now
+
+    @property
+    def expired(self) -> bool:
+        return time.monotonic() - self.started > self.timeout_seconds
+
+    def wait(
+        self, what: str, attempt: Callable[[], T | Unmet], following: str, poll_seconds: float = 0.1
+    ) -> T:
+        """Repeat `attempt` until it returns something else than Unmet.
+
+        Raises SequenceError at the deadline, with `what`, the reason last given, and `following`.
+        """
+        while True:
+            found = attempt()
+            if not isinstance(found, Unmet):
+                return found
+            self.hint(f"waiting for {what}: {found.reason}")
+            if self.expired:
+                raise SequenceError(
+                    f"waited {self.timeout_seconds} s in vain for {what}: {found.reason}",
+                    following,
+                )
+            time.sleep(poll_seconds)

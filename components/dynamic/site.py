@@ -1,0 +1,38 @@
+"""Where a cluster lives: the plain values that every dynamic resource gets as input `site`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Site:
+    """Names and addresses of one cluster. All text, so that nothing changes type on its way."""
+
+    context: str
+    """Context of the kubeconfig, which is an input of its own because it is secret."""
+    namespace: str
+    stack: str
+    units: str
+    """The units' StatefulSet; its pods are `<units>-0` and so on."""
+    seeds: str
+    discovery: str
+    service: str
+    """The client Service."""
+    serving_label: str
+    gate: str
+    local_url: str
+    """A member's client URL as seen from inside its own pod."""
+    discovery_url: str
+    """Client URL of the discovery service in the namespace."""
+
+    def inputs(self) -> dict[str, str]:
+        return asdict(self)
+
+    @staticmethod
+    def of(props: Mapping[str, Any]) -> Site:
+        """Read the site back from a dynamic resource's properties."""
+        found = props["site"]
+        return Site(**{f.name: str(found[f.name]) for f in fields(Site)})

@@ -1,0 +1,116 @@
+"""Every name, label and address of a cluster, in one place. Pure.
+
+Certificates will change the scheme here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.settings import Settings
+
+SERVING_LABEL = "etcd.pulumi.com/serving"
+"""On every pod that the client Service may select. The handover takes it off the seeds."""
+
+MEMBER_LABEL = "etcd.pulumi.com/member"
+"""On seeds and units, not on the discovery service."""
+
+ROLE_LABEL = "role"
+
+GATE = "etcd.pulumi.com/bootstrap"
+"""Scheduling gate of seeds and discovery: such a pod never starts by itself.
+
+Their StatefulSets declare no replicas, so that no apply ever fights the sequences that scale
+them; Kubernetes then makes one pod. The gate keeps that pod, and any pod that Kubernetes
+recreates, from running before a sequence lets it.
+"""
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names derived from the settings of one stack."""
+
+    settings: Settings
+    stack: str
+
+    @property
+    def units(self) -> str:
+        return self.settings.etcd.name
+
+    @property
+    def seeds(self) -> str:
+        return f"{self.units}-seed"
+
+    @property
+    def discovery(self) -> str:
+        return f"{self.units}-discovery"
+
+    @property
+    def peer_service(self) -> str:
+        return f"{self.units}-peer"
+
+    @property
+    def client_service(self) -> str:
+        return self.settings.service.name
+
+    @property
+    def scheme(self) -> str:
+        return "http"
+
+    @property
+    def _identity(self) -> dict[str, str]:
+        """What every selector holds. Selectors are immutable: no version in them."""
+        return {
+            "app.kubernetes.io/name": self.units,
+            "app.kubernetes.io/instance": self.stack,
+        }
+
+    def selector(self, role: str) -> dict[str, str]:
+        """Tells the pods of one role (unit, seed, discovery) from all others."""
+        return {**self._identity, ROLE_LABEL: role}
+
+    @property
+    def member_selector(self) -> dict[str, str]:
+        """Selects seeds and units."""
+        return {**self._identity, MEMBER_LABEL: "true"}
+
+    @property
+    def client_selector(self) -> dict[str, str]:
+        """Selects the members that serve clients: units, and seeds until the handover."""
+        return {**self.member_selector, SERVING_LABEL: "true"}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of every object."""
+        etcd = self.settings.etcd
+        return {
+            **etcd.labels,
+            **self._identity,
+            "app.kubernetes.io/component": etcd.component,
+            "app.kubernetes.io/version": etcd.version,
+            "app.kubernetes.io/managed-by": "pulumi",
+        }
+
+    def _url(self, scheme: str, host: str, port: int) -> str:
+        kubernetes = self.settings.kubernetes
+        domain = f"{kubernetes.namespace}.svc.{kubernetes.cluster_domain}"
+        return f"{scheme}://{host}.{domain}:{port}"
+
+    def peer_url(self, pod: str) -> str:
+        """Stable: a pod's DNS name, so that a new pod IP changes nothing for etcd."""
+        host = f"{pod}.{self.peer_service}"
+        return self._url(self.scheme, host, self.settings.etcd.peer_port)
+
+    def client_url(self, pod: str) -> str:
+        host = f"{pod}.{self.peer_service}"
+        return self._url(self.scheme, host, self.settings.etcd.client_port)
+
+    @property
+    def cluster_url(self) -> str:
+        """The client Service, as seen inside the Kubernetes cluster."""
+        return self._url(self.scheme, self.client_service, self.settings.etcd.client_port)
+
+    @property
+    def discovery_url(self) -> str:
+        """Client URL of the discovery service in the namespace."""
+        return self._url("http", self.discovery, self.settings.etcd.client_port)

@@ -1,0 +1,59 @@
+"""The seeds: members that form the cluster by discovery and leave at the handover."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.names import Names
+from components.workload import Env, Workload, stateful_set
+
+TOKEN = "etcd:cluster:Seeds"
+
+
+class Seeds(pulumi.ComponentResource):
+    """The seeds' workload, at rest: no pod of it starts before the discovery resource lets it.
+
+    **Pulumi Type:** ``etcd:cluster:Seeds``
+    Children: StatefulSet. Deliberately absent: the count, which the sequences set; a rollout
+    (OnDelete: a template change must never restart a seed in the middle of a bootstrap).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        names: Names,
+        image: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(TOKEN, name, None, opts)
+        seeds = names.settings.seeds
+        # The Secret is written by the discovery resource before it lets the first seed start.
+        token: Env = {
+            f"MEMBER_DISCOVERY_{key}": k8s.core.v1.EnvVarSourceArgs(
+                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(
+                    name=names.discovery, key=key.lower()
+                )
+            )
+            for key in ("PROTOCOL", "TOKEN", "ENDPOINT")
+        }
+        stateful_set(
+            names,
+            Workload(
+                role="seed",
+                name=names.seeds,
+                service_name=names.peer_service,
+                image=image,
+                cpu=seeds.cpu,
+                memory=seeds.memory,
+                peer_url=names.peer_url("$(MEMBER_NAME)"),
+                client_url=names.client_url("$(MEMBER_NAME)"),
+                gated=True,
+                update_strategy="OnDelete",
+                grace_seconds=30,
+                retain={"whenDeleted": "Delete", "whenScaled": "Delete"},
+                env={"MEMBER_CLUSTER_URL": names.cluster_url, **token},
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.register_outputs({})

@@ -1,0 +1,84 @@
+"""What the program hands to its dynamic resources, and what it tells the user of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+
+from components.cluster import Cluster
+from components.dynamic.discovery import Discovery
+from components.dynamic.handover import Handover
+from components.dynamic.site import Site
+from components.names import GATE, SERVING_LABEL, Names
+from components.quantities import cpu_cores, size_bytes
+from components.service import Services
+
+
+def place(names: Names, cluster: Cluster) -> dict[str, Any]:
+    """The inputs that every dynamic resource has: where the cluster lives, how to get there."""
+    settings = names.settings
+    site = Site(
+        context=settings.kubernetes.context,
+        namespace=settings.kubernetes.namespace,
+        stack=names.stack,
+        units=names.units,
+        seeds=names.seeds,
+        discovery=names.discovery,
+        service=names.client_service,
+        serving_label=SERVING_LABEL,
+        gate=GATE,
+        local_url=f"{names.scheme}://127.0.0.1:{settings.etcd.client_port}",
+        discovery_url=names.discovery_url,
+    )
+    return {"site": site.inputs(), "kubeconfig": cluster.kubeconfig}
+
+
+def preflight(names: Names) -> dict[str, Any]:
+    """What the stack will ask of the Kubernetes cluster when it asks for most: at the handover."""
+    settings = names.settings
+    seeds, units = settings.seeds, settings.units
+    helpers = seeds.count + 1  # the discovery service runs beside the seeds
+    persistent = settings.storage.kind == "persistent"
+    return {
+        "pods": units.count + helpers,
+        "cpu": str(units.count * cpu_cores(units.cpu) + helpers * cpu_cores(seeds.cpu)),
+        "memory": str(units.count * size_bytes(units.memory) + helpers * size_bytes(seeds.memory)),
+        "storage_class": settings.storage.class_name or "",
+        "storage": settings.storage.size,
+        "volumes": units.count + seeds.count if persistent else 0,
+        "seeds": seeds.count,
+        "discovery_mode": settings.discovery.mode,
+        "discovery_url": settings.discovery.url or "",
+    }
+
+
+def discovery(names: Names) -> dict[str, Any]:
+    """What the birth needs to know."""
+    settings = names.settings
+    return {
+        "size": settings.seeds.count,
+        "mode": settings.discovery.mode,
+        "url": settings.discovery.url or "",
+        "timeout_seconds": settings.handover.timeout_seconds,
+    }
+
+
+def outputs(
+    names: Names, services: Services, discovery: Discovery, handover: Handover
+) -> dict[str, Any]:
+    """The stack's outputs."""
+    settings = names.settings
+    return {
+        "endpoint": names.cluster_url,
+        "clientHost": services.cluster_ip,
+        "clientPort": settings.etcd.client_port,
+        "namespace": settings.kubernetes.namespace,
+        "version": settings.etcd.version,
+        "clusterId": discovery.cluster_id,
+        "origin": discovery.origin,
+        "members": handover.members,
+        "revision": handover.revision,
+        "receipt": handover.receipt,
+        "timings": pulumi.Output.all(birth=discovery.phases, handover=handover.timings),
+    }

@@ -1,0 +1,230 @@
+"""The rules that every member and every sequence follows, by table and by property."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from containers.etcd.supervisor import rules
+from containers.etcd.supervisor.membership import History, Member, observe
+from containers.etcd.supervisor.rules import Disk
+from tests.support.views import CLUSTER, healthy_since, member, url, view
+
+ME = url("etcd-0")
+
+
+@pytest.mark.parametrize(
+    ("disk", "members", "wanted", "expected"),
+    [
+        pytest.param(Disk(data=True), None, None, rules.Start(), id="full outage: never wait"),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1),
+            [member(1, "etcd-0")],
+            None,
+            rules.Start(),
+            id="plain restart",
+        ),
+        pytest.param(
+            Disk(data=True),
+            [member(1, "etcd-0")],
+            None,
+            rules.Start(),
+            id="identity file lost, data there",
+        ),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1),
+            [member(2, "etcd-1")],
+            True,
+            rules.SetAside(),
+            id="removed while away, wanted again",
+        ),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1),
+            [member(9, "etcd-0")],
+            True,
+            rules.SetAside(),
+            id="stale volume: another ID has the address",
+        ),
+        pytest.param(
+            Disk(data=True, removed=True),
+            [member(2, "etcd-1")],
+            True,
+            rules.SetAside(),
+            id="etcd ended with 0: removed, identity lost",
+        ),
+        pytest.param(
+            Disk(data=False),
+            [member(2, "etcd-1")],
+            True,
+            rules.Join(),
+            id="empty disk, not listed",
+        ),
+        pytest.param(
+            Disk(data=False),
+            [member(1, "etcd-0")],
+            True,
+            rules.Replace(member(1, "etcd-0")),
+            id="empty disk, listed: the old ID goes first",
+        ),
+        pytest.param(
+            Disk(data=False, cluster_id=CLUSTER, member_id=1),
+            [member(1, "etcd-0", learner=True, started=False)],
+            True,
+            rules.Resume(member(1, "etcd-0", learner=True, started=False)),
+            id="added, never started",
+        ),
+        pytest.param(
+            Disk(data=False, cluster_id=CLUSTER, member_id=1),
+            [member(1, "etcd-0", learner=True)],
+            True,
+            rules.Replace(member(1, "etcd-0", learner=True)),
+            id="started once, log lost: never the old ID on an empty disk",
+        ),
+    ],
+)
+def test_a_starting_unit_follows_the_table(
+    disk: Disk, members: list[Member] | None, wanted: bool | None, expected: rules.Decision
+) -> None:
+    seen = view(members) if members is not None else None
+    assert rules.unit_start(disk, seen, ME, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("disk", "members", "wanted"),
+    [
+        pytest.param(Disk(data=False), None, True, id="a unit never bootstraps"),
+        pytest.param(Disk(data=False), [member(2, "etcd-1")], None, id="API down: no change"),
+        pytest.param(Disk(data=False), [member(2, "etcd-1")], False, id="not wanted"),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1),
+            [member(2, "etcd-1")],
+            False,
+            id="removed and leaving: does not join again",
+        ),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1),
+            [member(2, "etcd-1")],
+            None,
+            id="removed, API down",
+        ),
+        pytest.param(Disk(data=True, removed=True), None, None, id="removed, nobody answers"),
+    ],
+)
+def test_a_unit_that_must_not_act_waits(
+    disk: Disk, members: list[Member] | None, wanted: bool | None
+) -> None:
+    seen = view(members) if members is not None else None
+    assert isinstance(rules.unit_start(disk, seen, ME, wanted), rules.Wait)
+
+
+def test_data_of_another_cluster_is_never_touched() -> None:
+    disk = Disk(data=True, cluster_id=7, member_id=1)
+    decision = rules.unit_start(disk, view([member(1, "etcd-0")]), ME, wanted=True)
+    assert isinstance(decision, rules.Refuse)
+
+
+@given(
+    data=st.booleans(),
+    cluster=st.sampled_from([None, CLUSTER, 7]),
+    own=st.sampled_from([None, 1, 9]),
+    removed=st.booleans(),
+    listed=st.sampled_from([None, 1, 9]),
+    started=st.booleans(),
+    learner=st.booleans(),
+    wanted=st.sampled_from([None, True, False]),
+    answers=st.booleans(),
+)
+def test_no_start_breaks_the_rules(
+    data: bool,
+    cluster: int | None,
+    own: int | None,
+    removed: bool,
+    listed: int | None,
+    started: bool,
+    learner: bool,
+    wanted: bool | None,
+    answers: bool,
+) -> None:
+    disk = Disk(data=data, cluster_id=cluster, member_id=own, removed=removed)
+    members = [member(2, "etcd-1")]
+    if listed is not None:
+        members.append(member(listed, "etcd-0", started=started, learner=learner))
+    seen = view(members) if answers else None
+    decision = rules.unit_start(disk, seen, ME, wanted)
+    changes = isinstance(decision, rules.Join | rules.Replace | rules.SetAside)
+    if changes or isinstance(decision, rules.Resume):
+        assert wanted is True, "the membership changes only for a unit that is wanted"
+        assert seen is not None, "a unit never acts on a cluster that does not answer"
+    if isinstance(decision, rules.Start):
+        assert data, "etcd starts as it is only on data"
+        assert not removed
+    if isinstance(decision, rules.Join | rules.Resume | rules.Replace):
+        assert not data, "data is set aside first"
+    if isinstance(decision, rules.Resume):
+        assert decision.member.id == own
+        assert not decision.member.started, "never an ID that has run on an empty disk"
+    if isinstance(decision, rules.Join):
+        assert seen is not None
+        assert seen.by_peer_url(ME) is None, "an address is never listed twice"
+
+
+@pytest.mark.parametrize(
+    ("healthy_for", "silent", "allowed"),
+    [
+        pytest.param(5.0, (), True, id="all settled"),
+        pytest.param(4.9, (), False, id="one not for 5 s"),
+        pytest.param(60.0, (3,), False, id="one does not answer"),
+    ],
+)
+def test_membership_changes_only_among_settled_voters(
+    healthy_for: float, silent: tuple[int, ...], allowed: bool
+) -> None:
+    members = [member(i, f"etcd-seed-{i}") for i in (1, 2, 3)]
+    seen = view(members, silent=silent)
+    history = healthy_since([i for i in (1, 2, 3) if i not in silent], 100.0 - healthy_for)
+    assert (rules.unsettled(seen, history, 100.0) is None) is allowed
+
+
+def test_a_learner_that_just_started_is_not_promoted() -> None:
+    members = [member(1, "etcd-seed-0"), member(2, "etcd-0", learner=True)]
+    seen = view(members)
+    history = History(healthy_since={1: 0.0, 2: 97.0})
+    assert rules.unready_to_vote(seen, history, members[1], 100.0) is not None
+    assert rules.unready_to_vote(seen, history, members[1], 102.0) is None
+
+
+def test_a_member_that_lags_is_not_healthy() -> None:
+    members = [member(1, "etcd-0"), member(2, "etcd-1")]
+    first = observe(History(), view(members, applied={1: 500, 2: 500}, index=500), 0.0)
+    later = observe(first, view(members, applied={1: 900, 2: 450}, index=900), 1.0)
+    assert set(later.healthy_since) == {1}
+    assert later.sick_for(members[1], 3.0) == 2.0
+
+
+def test_health_is_forgotten_at_the_first_break() -> None:
+    members = [member(1, "etcd-0"), member(2, "etcd-1")]
+    history = observe(History(), view(members), 0.0)
+    history = observe(history, view(members, silent=(2,)), 10.0)
+    history = observe(history, view(members), 11.0)
+    assert history.healthy_for(members[0], 12.0) == 12.0
+    assert history.healthy_for(members[1], 12.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gone", "others", "silent", "allowed"),
+    [
+        pytest.param(member(9, "etcd-0", learner=True), 3, (), True, id="a learner, always"),
+        pytest.param(member(9, "etcd-0"), 2, (), True, id="dead voter of three"),
+        pytest.param(member(9, "etcd-0"), 1, (), False, id="dead voter of two: no quorum left"),
+        pytest.param(member(9, "etcd-0"), 2, (2,), False, id="another voter is sick too"),
+    ],
+)
+def test_a_lost_disk_is_replaced_only_while_quorum_holds_without_it(
+    gone: Member, others: int, silent: tuple[int, ...], allowed: bool
+) -> None:
+    rest = [member(i, f"etcd-{i}") for i in range(1, others + 1)]
+    seen = view([*rest, gone], silent=(*silent, 9))
+    history = healthy_since([m.id for m in rest if m.id not in silent], 0.0)
+    blocked = rules.blocked_from(rules.Replace(gone), seen, history, 100.0)
+    assert (blocked is None) is allowed
