@@ -48,8 +48,8 @@ def measure(repeat: int, folder: Path) -> str:
     timed_lab("up", "--name", LAB)  # builds what is not built yet
     starts = [lab_start() for _ in range(repeat)]
     shell = Shell.of_lab(CHECKOUT / ".lab" / LAB / "env")
-    product = Stack.create(shell, CHECKOUT, "dev", folder)
-    empty = Stack.create(shell, EMPTY, "dev", folder)
+    product = Stack.create(shell, CHECKOUT, "dev", folder / "product")
+    empty = Stack.create(shell, EMPTY, "dev", folder / "empty")
 
     say("first up: the image is built and pulled")
     first = measured_up(product, writer, folder)

@@ -27,19 +27,14 @@ class Stack:
     @classmethod
     def create(cls, shell: Shell, program: Path, name: str, folder: Path) -> "Stack":
         """Make the stack, with a copy of the config that the program's folder has for it."""
-        config = folder / f"{program.name}-{name}.yaml"
-        own = program / f"Pulumi.{name}.yaml"
-        if own.exists():
-            shutil.copy(own, config)
-        else:
-            config.write_text("{}\n")
-        stack = cls(shell, program, name, config)
-        found: list[dict[str, Any]] | None = shell.json(
-            "pulumi", "--cwd", str(program), "stack", "ls", "--json"
-        )
-        if not any(entry["name"] == name for entry in found or []):
-            stack._pulumi("stack", "init", name, "--no-select", stack_flag=False)
-        return stack
+        # `stack init` writes the config file beside Pulumi.yaml, wherever that is.
+        folder.mkdir()
+        shutil.copy(program / "Pulumi.yaml", folder)
+        config = folder / f"Pulumi.{name}.yaml"
+        if (program / config.name).exists():
+            shutil.copy(program / config.name, folder)
+        shell.timed("pulumi", "--cwd", str(folder), "stack", "init", name, "--no-select")
+        return cls(shell, program, name, config)
 
     def up(self, *flags: str) -> Done:
         return self._pulumi("up", "--yes", *flags)
@@ -47,18 +42,14 @@ class Stack:
     def destroy(self) -> Done:
         return self._pulumi("destroy", "--yes")
 
-    def outputs_of(self, kind: str) -> dict[str, Any]:
-        """Outputs of the one resource whose type ends so; empty if there is none."""
-        command = ("pulumi", "--cwd", str(self.program), "stack", "export", "--stack", self.name)
-        state = self.shell.json(*command)
-        resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
-        return next((r.get("outputs", {}) for r in resources if r["type"].endswith(kind)), {})
+    def outputs(self) -> dict[str, Any]:
+        command = ("pulumi", "--cwd", str(self.program), "stack", "output", "--json")
+        return self.shell.json(*command, "--stack", self.name) or {}
 
-    def _pulumi(self, *arguments: str, stack_flag: bool = True) -> Done:
-        flags = ["--stack", self.name, "--config-file", str(self.config)] if stack_flag else []
+    def _pulumi(self, *arguments: str) -> Done:
         return self.shell.timed(
             *("pulumi", "--cwd", str(self.program), "--non-interactive", "--color", "never"),
-            *(*arguments, *flags),
+            *(*arguments, "--stack", self.name, "--config-file", str(self.config)),
         )
 
 
@@ -109,8 +100,8 @@ def measured_up(stack: Stack, binary: Path, folder: Path) -> Up:
     if watch.writer is None:
         raise BenchError(f"Service {NAME} never had an address.\nNext: make status")
     report = watch.writer.check(pod_endpoints(stack.shell))
-    discovery = stack.outputs_of("etcd:Discovery").get("phases", {})
-    handover = stack.outputs_of("etcd:Handover").get("timings", {})
+    timings: dict[str, dict[str, float]] = stack.outputs()["timings"]
+    birth, handover = timings["birth"], timings["handover"]
     passage = sum(seconds for phase, seconds in handover.items() if phase != "units vote")
     ended_ns = next(
         (
@@ -120,7 +111,7 @@ def measured_up(stack: Stack, binary: Path, folder: Path) -> Up:
         ),
         done.began_ns + int(done.seconds * 1e9),
     )
-    phases = {f"discovery: {phase}": s for phase, s in discovery.items()}
+    phases = {f"birth: {phase}": s for phase, s in birth.items()}
     phases |= {f"handover: {phase}": s for phase, s in handover.items()}
     phases["the rest: Pulumi, image, objects"] = done.seconds - sum(phases.values())
     return Up(
