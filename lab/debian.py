@@ -1,0 +1,82 @@
+"""Debian packages: programs taken out of them into the cache, and the few that the machine needs.
+
+Packages with daemons are extracted and not installed: nothing starts, no user or folder is made,
+and a Docker or containerd that the machine may have is left alone.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.cache import log_file
+from lab.commands import Task
+from lab.errors import LabError, Report
+
+# Command-line programs that the lab's daemons call, and libraries that extracted daemons load. None
+# has a service of its own.
+_MACHINE = (
+    "iptables",
+    "conntrack",
+    "iproute2",
+    "libdevmapper1.02.1",
+    "libseccomp2",
+    "libsystemd0",
+)
+
+
+def inputs(packages: Sequence[str]) -> list[str]:
+    """Return what an extraction depends on, for the cache's key."""
+    return [_release(), platform.machine(), *packages]
+
+
+def extract(packages: Sequence[str], target: Path, task: Task) -> None:
+    """Download packages and unpack their files below `target`, without their dependencies."""
+    # The sandbox user of apt may not write below root's home, and apt would warn about it.
+    command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", *packages]
+    _apt(f"downloading {', '.join(packages)}", command, task, target)
+    for file in sorted(target.glob("*.deb")):
+        task.run(f"unpacking {file.name}", ["dpkg-deb", "-x", file, target])
+        file.unlink()
+
+
+def install_missing(report: Report) -> None:
+    """Install what the lab needs on the machine itself and what is not there yet."""
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *_MACHINE]
+    try:
+        known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError as missing:
+        raise _no_debian() from missing
+    installed = {line.split()[0] for line in known.splitlines() if line.endswith(" installed")}
+    wanted = [package for package in _MACHINE if package not in installed]
+    if wanted:
+        task = Task("machine", log_file("machine-packages"), report)
+        doing = f"installing {', '.join(wanted)}"
+        task.say(doing)
+        _apt(doing, ["apt-get", "install", "--yes", "--no-install-recommends", *wanted], task)
+
+
+def _apt(doing: str, command: list[str], task: Task, folder: Path | None = None) -> None:
+    """Run apt; where it fails, once more with fresh lists: old ones name files that are gone."""
+    if not shutil.which("apt-get"):
+        raise _no_debian()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    try:
+        task.run(doing, command, folder, environment)
+    except LabError:
+        task.run("apt-get update", ["apt-get", "update"], None, environment)
+        task.run(doing, command, folder, environment)
+
+
+def _release() -> str:
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+
+
+def _no_debian() -> LabError:
+    return LabError(
+        f"The lab takes containerd, Docker and more from Debian packages, and this machine "
+        f"({platform.freedesktop_os_release().get('PRETTY_NAME', 'unknown')}) has no apt-get.",
+        "use a cluster of your own: set KUBECONFIG, or run the lab on Debian 12",
+    )

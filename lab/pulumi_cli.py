@@ -1,0 +1,146 @@
+"""The Pulumi CLI and its plugins: official where they can be had, else built or stood in for.
+
+Three cases, in this order:
+- a `pulumi` is installed: it is used;
+- Pulumi's download host answers: the official CLI is unpacked into the cache, and it fetches the
+  official plugins itself on first use, as on any machine;
+- else CLI, Python language host and Kubernetes plugin are built from their tagged Go modules, and
+  lab/plugins/docker_image.py stands in for the Docker plugin, which is not published as one.
+
+The second case has only been exercised up to a probe that fails: no machine at hand reached that
+host.
+"""
+
+import functools
+import os
+import shutil
+import sys
+import tarfile
+import threading
+import urllib.error
+import urllib.request
+from importlib.metadata import version
+from pathlib import Path
+
+from lab.commands import Task
+from lab.golang import Module
+
+_SOURCES = Path(__file__).parent / "programs"
+_STAND_IN = Path(__file__).parent / "plugins" / "docker_image.py"
+
+CLI = Module(
+    _SOURCES / "pulumi",
+    (("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),),
+    version_of="github.com/pulumi/pulumi/pkg/v3",
+    variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",),
+)
+# The last release that carries the host inside a tagged module. It speaks to later CLIs.
+LANGUAGE_HOST = Module(
+    _SOURCES / "pulumi-language-python",
+    (
+        (
+            "pulumi-language-python",
+            "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+        ),
+    ),
+)
+_KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v2"
+KUBERNETES_PLUGIN = Module(
+    _SOURCES / "pulumi-resource-kubernetes",
+    (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
+    version_of=_KUBERNETES_MODULE,
+)
+# Scripts of the Python SDK that the language host starts; they must match the SDK, not the host.
+_SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
+_SDK_SCRIPTS = (
+    "python/cmd/pulumi-language-python-exec",
+    "python/dist/pulumi-resource-pulumi-python",
+)
+
+INSTALLED = r"^v3\.(259|2[6-9]\d|[3-9]\d\d)\."
+"""Versions of an installed CLI that serve: the SDK's own minor or a later one."""
+
+
+def inputs() -> list[str | Path]:
+    """Return what the CLI's folder in the cache depends on."""
+    if downloadable():
+        return ["official", CLI.version]
+    return [*CLI.inputs(), *LANGUAGE_HOST.inputs(), *_SDK_SCRIPTS]
+
+
+def make(target: Path, task: Task) -> None:
+    """Fill the folder `pulumi` below `target` with the CLI and its Python language host."""
+    if downloadable():
+        task.say(f"downloading {_archive()}")
+        with (
+            urllib.request.urlopen(_archive(), timeout=60) as reply,
+            tarfile.open(fileobj=reply, mode="r|gz") as archive,
+        ):
+            archive.extractall(target, filter="data")
+        return
+    folder = target / "pulumi"
+    CLI.build(folder, task)
+    LANGUAGE_HOST.build(folder, task)
+    sdk = CLI.module_folder(_SDK_MODULE)
+    for script in _SDK_SCRIPTS:
+        copy = folder / Path(script).name
+        shutil.copyfile(sdk / script, copy)
+        copy.chmod(0o755)
+
+
+def has_official_plugins() -> bool:
+    """Whether the official plugins are installed, or the CLI can download them itself."""
+    plugins = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    installed = all((plugins / _plugin_folder(name)).is_dir() for name in ("kubernetes", "docker"))
+    return installed or downloadable()
+
+
+@functools.cache
+def downloadable() -> bool:
+    """Whether Pulumi's download host serves the CLI; asked once, for at most 3 s."""
+    answers: list[bool] = []
+
+    def probe() -> None:
+        request = urllib.request.Request(_archive(), method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=3) as reply:
+                answers.append(reply.status == 200)
+        except (urllib.error.URLError, OSError):
+            answers.append(False)
+
+    # In a thread, since no time-out covers the look-up of the host's name.
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(3)
+    return answers == [True]
+
+
+def _archive() -> str:
+    return f"https://get.pulumi.com/releases/sdk/pulumi-v{CLI.version}-linux-x64.tar.gz"
+
+
+def _plugin_folder(name: str) -> str:
+    """Return the folder in which the CLI looks for the plugin that the venv's SDK asks for."""
+    return f"resource-{name}-v{version(f'pulumi-{name}')}"
+
+
+def prepare_home(home: Path, kubernetes_plugin: Path) -> None:
+    """Fill a Pulumi home with the built Kubernetes plugin and the Docker stand-in.
+
+    The CLI takes a plugin of exactly the version that the SDK asks for. Build metadata, after the
+    `+`, does not count in that comparison, and says here what the plugin really is: `pulumi plugin
+    ls` shows it.
+    """
+    built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{KUBERNETES_PLUGIN.version}"
+    stand_in = home / "plugins" / f"{_plugin_folder('docker')}+standin"
+    for old in (home / "plugins").glob("resource-*"):
+        if old not in (built, stand_in):
+            shutil.rmtree(old)
+    for folder in (built, stand_in):
+        folder.mkdir(parents=True, exist_ok=True)
+    link = built / "pulumi-resource-kubernetes"
+    link.unlink(missing_ok=True)
+    link.symlink_to(kubernetes_plugin)
+    script = stand_in / "pulumi-resource-docker"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_STAND_IN}" "$@"\n')
+    script.chmod(0o755)
