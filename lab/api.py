@@ -51,6 +51,14 @@ def node_problem(api: client.ApiClient) -> str:
     return _problem(lambda: _node(api))
 
 
+def problem(lab: Lab, check: Callable[[client.ApiClient], str]) -> str:
+    """Return what a check of this module finds in a lab that may have got nowhere yet."""
+    try:
+        return check(connect(lab.admin_config))
+    except config.ConfigException:
+        return "it was never brought up"
+
+
 def create_first_objects(api: client.ApiClient) -> None:
     """Create what kubeadm and a cloud would have put into a new cluster."""
     client.StorageV1Api(api).create_storage_class(

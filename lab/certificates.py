@@ -8,6 +8,7 @@ import yaml
 
 from lab.addresses import Addresses
 from lab.errors import LabError
+from lab.processes import inside
 from lab.state import Lab
 
 NODE_NAME = "lab"
@@ -42,17 +43,17 @@ def create(lab: Lab, addresses: Addresses, kubeadm: Path) -> None:
     """Make everything under `pki/` and the kubeconfigs `*.conf` in the state folder."""
     config = lab.state / "kubeadm.yaml"
     config.write_text(kubeadm_config(lab, addresses))
-    _kubeadm(lab, [kubeadm, "init", "phase", "certs", "all", "--config", config])
+    _kubeadm(lab, addresses, [kubeadm, "init", "phase", "certs", "all", "--config", config])
     for_components = ["init", "phase", "kubeconfig", "all", "--kubeconfig-dir", lab.state]
     for_proxy = ["kubeconfig", "user", "--client-name", "system:kube-proxy"]
     with ThreadPoolExecutor() as pool:
-        proxy = pool.submit(_kubeadm, lab, [kubeadm, *for_proxy, "--config", config])
-        _kubeadm(lab, [kubeadm, *for_components, "--config", config])
+        proxy = pool.submit(_kubeadm, lab, addresses, [kubeadm, *for_proxy, "--config", config])
+        _kubeadm(lab, addresses, [kubeadm, *for_components, "--config", config])
         (lab.state / "kube-proxy.conf").write_text(proxy.result())
 
 
-def _kubeadm(lab: Lab, argv: list[str | Path]) -> str:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+def _kubeadm(lab: Lab, addresses: Addresses, argv: list[str | Path]) -> str:
+    done = subprocess.run(inside(addresses, argv), capture_output=True, text=True, check=False)
     with (lab.logs / "kubeadm.log").open("a") as log:
         log.write(f"{argv[1:]}\n{done.stderr}\n")
     if done.returncode:

@@ -44,10 +44,9 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
         return [Check("lab", "the machine has been restarted since the lab was brought up")]
     found = {process.name: process for process in processes.recorded(lab)}
     checks = [Check(name, _process_problem(found.get(name))) for name in PROGRAMS]
-    client = api.connect(lab.admin_config) if lab.admin_config.exists() else None
     probes: dict[str, Callable[[], str]] = {
-        "API": lambda: api.api_problem(client) if client else "it was never brought up",
-        "node": lambda: api.node_problem(client) if client else "it was never brought up",
+        "API": lambda: api.problem(lab, api.api_problem),
+        "node": lambda: api.problem(lab, api.node_problem),
         "DNS": lambda: dns_problem(addresses),
         "image registry": lambda: registry_problem(addresses),
         "Docker Engine": lambda: docker_problem(lab.docker_socket),

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lab.state import ROOT, Lab, boot_id, is_only_lab, locked
+from lab import state
+from lab.state import Lab, boot_id, is_only_lab, locked
 
 _SET_BY_KUBELET = (
     "vm/overcommit_memory",
@@ -16,17 +17,17 @@ _SET_BY_KUBELET = (
 )
 """Kubernetes, pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables."""
 
-_RECORD = ROOT / "kernel.json"
+_SETTINGS = Path("/proc/sys")
 
 
 def save() -> None:
     """Record the settings, unless a lab that is there already has done so in this boot."""
     with locked("kernel"):
         if _read().get("boot") != boot_id():
-            values = {name: _setting(name).read_text().strip() for name in _SET_BY_KUBELET}
-            draft = _RECORD.with_suffix(".new")
+            values = {name: (_SETTINGS / name).read_text().strip() for name in _SET_BY_KUBELET}
+            draft = _record().with_suffix(".new")
             draft.write_text(json.dumps({"boot": boot_id(), "values": values}) + "\n")
-            draft.rename(_RECORD)
+            draft.rename(_record())
 
 
 def restore_after_last(lab: Lab) -> None:
@@ -37,16 +38,17 @@ def restore_after_last(lab: Lab) -> None:
         record = _read()
         if record.get("boot") == boot_id():
             for name, value in record["values"].items():
-                _setting(name).write_text(value)
-        _RECORD.unlink(missing_ok=True)
+                (_SETTINGS / name).write_text(value)
+        for file in (_record(), _record().with_suffix(".new")):
+            file.unlink(missing_ok=True)
 
 
-def _setting(name: str) -> Path:
-    return Path("/proc/sys") / name
+def _record() -> Path:
+    return state.ROOT / "kernel.json"
 
 
 def _read() -> dict[str, Any]:
     try:
-        return json.loads(_RECORD.read_text())
+        return json.loads(_record().read_text())
     except FileNotFoundError:
         return {}

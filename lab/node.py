@@ -10,7 +10,7 @@ from lab.addresses import Addresses
 from lab.certificates import NODE_NAME
 from lab.controlplane import Programs
 from lab.errors import LabError
-from lab.processes import start, wait_for_file
+from lab.processes import inside, start, wait_for_file
 from lab.registry import REGISTRY_PORT
 from lab.state import Lab
 
@@ -30,7 +30,10 @@ def start_containerd(lab: Lab, addresses: Addresses, programs: Programs, pause: 
     wait_for_file(lab, "containerd", lab.containerd_socket)
     ctr = [programs["ctr"], "--address", lab.containerd_socket, "--namespace", "k8s.io"]
     done = subprocess.run(
-        [*ctr, "images", "import", pause], capture_output=True, text=True, check=False
+        inside(addresses, [*ctr, "images", "import", pause]),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise LabError(

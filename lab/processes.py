@@ -49,12 +49,10 @@ def start(
     Its output goes to `logs/NAME.log`. `env` is added to the environment.
     """
     lab.logs.mkdir(parents=True, exist_ok=True)
-    inside = ["nsenter", f"--net={namespace_file(addresses)}", *map(str, argv)]
-    joined = ["sh", "-c", _JOIN, "sh", str(cgroups.daemons_file(addresses.kernel_name)), *inside]
     log = lab.logs / f"{name}.log"
     pid = os.posix_spawn(
         shutil.which("sh") or "/bin/sh",
-        joined,
+        inside(addresses, argv),
         {**os.environ, **(env or {})},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -69,6 +67,16 @@ def start(
     draft = folder / f"{name}.new"
     draft.write_text(json.dumps(record) + "\n")
     draft.rename(folder / f"{name}.json")
+
+
+def inside(addresses: Addresses, argv: Sequence[str | Path]) -> list[str]:
+    """Return the command that runs `argv` in the lab's network namespace and control group.
+
+    Also short-lived helpers run so: `down` then ends them too, whatever became of their caller.
+    """
+    group = cgroups.daemons_file(addresses.kernel_name)
+    enter = ["nsenter", f"--net={namespace_file(addresses)}"]
+    return ["sh", "-c", _JOIN, "sh", str(group), *enter, *map(str, argv)]
 
 
 def recorded(lab: Lab) -> list[Process]:

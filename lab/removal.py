@@ -38,10 +38,9 @@ def remove_all(lab: Lab) -> bool:
         processes.reap(lab)
         network.remove(addresses)
         _remove_strays(lab, addresses)
-    if existed:
-        kernel.restore_after_last(lab)
-        mounts.unmount_below(lab.state)
-        remove_state(lab)
+    kernel.restore_after_last(lab)
+    mounts.unmount_below(lab.state)
+    remove_state(lab)
     env.remove(lab)
     return existed
 
