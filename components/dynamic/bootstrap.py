@@ -8,10 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from typing import Any
 
 from components.dynamic.cluster import Cluster
-from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, running
+from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, ready, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import Token
 from containers.etcd.supervisor.birth import BIRTH_KEY
@@ -47,18 +46,22 @@ def mark_volumes(kube: Kube, view: View) -> None:
         kube.annotate_volume(claim.metadata.name, {CLUSTER_ANNOTATION: f"{view.cluster_id:x}"})
 
 
-def born_cluster(kube: Kube) -> Cluster | None:
-    """The cluster whose bootstrap was accepted already, if one of its members runs."""
-    for pod in [*kube.pods(kube.site.units), *kube.pods(kube.site.seeds)]:
-        name = pod.metadata.name
-        if not running(pod) or not kube.supervisor_status(name).get("etcd"):
-            continue
-        cluster = Cluster(kube, [name])
+def born_cluster(kube: Kube) -> tuple[Cluster, View] | None:
+    """The cluster whose bootstrap was accepted already, if a member of it runs.
+
+    A seed counts as soon as it runs, a unit when it is ready: before, it has nothing to say.
+    """
+    seeds = [p for p in kube.pods(kube.site.seeds) if running(p)]
+    units = [p for p in kube.pods(kube.site.units) if ready(p)]
+    for pod in [*units, *seeds]:
+        cluster = Cluster(kube, [pod.metadata.name], seconds=1)
         try:
             if cluster.get(BIRTH_KEY):
-                return cluster
+                view = cluster.view()
+                if not isinstance(view, Unmet):
+                    return cluster, view
         except ExecError:
-            continue  # a learner, or without a leader: another member may answer
+            continue  # not formed, or without a leader: another member may answer
     return None
 
 
@@ -102,10 +105,11 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     if token.protocol == "v3":
         progress.wait("the discovery service", lambda: _size_put(kube, token, size, pods[0]), AGAIN)
     progress.phase_done("token")
-    cluster = Cluster(kube, pods)
-    progress.wait("the seeds to form a cluster", lambda: _formed(kube, cluster, pods), AGAIN)
+    # While discovery goes on, etcd takes connections and never answers: ask one seed, briefly.
+    first = Cluster(kube, pods[:1], seconds=1)
+    progress.wait("the seeds to form a cluster", lambda: _formed(kube, first, pods), AGAIN)
     progress.phase_done("cluster formed")
-    return cluster
+    return first
 
 
 def accept(cluster: Cluster, token: Token) -> View:
@@ -167,16 +171,16 @@ def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
 
 def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
     view = cluster.view()
-    if not isinstance(view, Unmet):
-        up = [m for m in view.voters if m.started and m.id in view.statuses]
-        if view.leader is not None and len(up) == len(pods):
-            return True
-        return Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
-    failed = [p for p in pods if kube.supervisor_status(p).get("failed")]
-    if failed:
-        phase: Any = kube.supervisor_status(failed[0]).get("phase")
-        raise SequenceError(f"seed {failed[0]}: {phase}", AGAIN)
-    return view
+    if isinstance(view, Unmet):
+        for pod in pods:
+            status = kube.supervisor_status(pod)
+            if status.get("failed"):
+                raise SequenceError(f"seed {pod}: {status['phase']}", AGAIN)
+        return view
+    up = [m for m in view.voters if m.started and m.id in view.statuses]
+    if view.leader is not None and len(up) == len(pods):
+        return True
+    return Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
 
 
 def _forget(kube: Kube, cluster: Cluster, token: Token) -> None:

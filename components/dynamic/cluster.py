@@ -19,9 +19,13 @@ from containers.etcd.supervisor.membership import (
 class Cluster:
     """Asks and changes one cluster, through whichever of its pods answers."""
 
-    def __init__(self, kube: Kube, pods: Iterable[str]) -> None:
-        """`pods`: where to ask first; after the first view, its healthy voters are asked."""
+    def __init__(self, kube: Kube, pods: Iterable[str], seconds: int = 3) -> None:
+        """`pods`: where to ask first; after the first view, its healthy voters are asked.
+
+        `seconds`: how long etcd may take to answer.
+        """
         self._kube = kube
+        self._limits = (f"--command-timeout={seconds}s", f"--dial-timeout={seconds}s")
         self._pods: tuple[str, ...] = tuple(pods)
 
     def etcdctl(
@@ -29,9 +33,8 @@ class Cluster:
     ) -> str:
         """Run etcdctl in `pod` (default: the first that is asked). Raises ExecError."""
         urls = ",".join(endpoints) or self._kube.site.local_url
-        limits = ("--command-timeout=3s", "--dial-timeout=2s")
         where = pod or self._pods[0]
-        return self._kube.exec(where, "etcdctl", f"--endpoints={urls}", *limits, *arguments)
+        return self._kube.exec(where, "etcdctl", f"--endpoints={urls}", *self._limits, *arguments)
 
     def view(self) -> View | Unmet:
         """The membership and every member's status, in one round; Unmet if nobody answers."""

@@ -25,71 +25,14 @@ class DiscoveryProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when a cluster exists: retained, born earlier, or born now."""
-        from components.dynamic import bootstrap, tokens  # noqa: PLC0415 - kubernetes is heavy
-        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415
-        from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
+        from components.dynamic.birth import birth  # noqa: PLC0415 - kubernetes is heavy
 
-        site, size, mode = Site.of(props), int(props["size"]), str(props["mode"])
-        progress = Progress("discovery", int(props["timeout_seconds"]))
-        with plain_errors(site):
-            kube = Kube(props["kubeconfig"], site)
-            retained = bootstrap.retained_cluster(kube)
-            if retained is not None:
-                progress.say(f"the units' volumes hold cluster {retained}: no seed is started")
-                bootstrap.end(kube, None, progress)
-                return _created(site, props, cluster_id=retained, origin="retained", phases={})
-            cluster = bootstrap.born_cluster(kube)
-            if cluster is not None:
-                view = cluster.view()
-                if not isinstance(view, Unmet):
-                    progress.say(f"cluster {view.cluster_id:x} is born already: going on with it")
-                    kube_token = kube.read_secret(site.discovery).get("token", "")
-                    return _created(
-                        site,
-                        props,
-                        cluster_id=f"{view.cluster_id:x}",
-                        origin="resumed",
-                        token=kube_token,
-                        phases={},
-                    )
-            token = tokens.fresh(mode, str(props["url"]), size, site.discovery_url)
-            if kube.read_secret(site.discovery):
-                progress.say("an earlier attempt was not finished: its seeds and token are ended")
-                bootstrap.wipe(kube, progress)
-            progress.phase_done("checks")
-            cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
-            view = bootstrap.accept(cluster, token)
-            progress.say(f"cluster {view.cluster_id:x} is born: {size} seeds vote")
-            return _created(
-                site,
-                props,
-                cluster_id=f"{view.cluster_id:x}",
-                origin="born",
-                token=token.value,
-                phases=progress.phases,
-            )
+        site = Site.of(props)
+        outs = birth(site, props)
+        return CreateResult(id_=f"{site.namespace}/{site.discovery}", outs={**props, **outs})
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: the workloads' own resources end them, also when the cluster is unreachable."""
-
-
-def _created(
-    site: Site,
-    props: dict[str, Any],
-    *,
-    cluster_id: str,
-    origin: str,
-    phases: dict[str, float],
-    token: str = "",
-) -> CreateResult:
-    outs = {
-        **props,
-        "cluster_id": cluster_id,
-        "origin": origin,
-        "token": token,
-        "phases": phases,
-    }
-    return CreateResult(id_=f"{site.namespace}/{site.discovery}", outs=outs)
 
 
 class Discovery(Resource, module="etcd", name="Discovery"):

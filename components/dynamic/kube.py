@@ -209,6 +209,11 @@ def running(pod: Any) -> bool:
     )
 
 
+def ready(pod: Any) -> bool:
+    """Whether the member in it votes and answers linearizable reads: its readiness says so."""
+    return running(pod) and bool(pod.status.container_statuses[0].ready)
+
+
 def obstacle(pod: Any) -> str | None:
     """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known."""
     for state in pod.status.container_statuses or []:

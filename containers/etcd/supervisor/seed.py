@@ -68,10 +68,11 @@ class Seed:
         """v3: the size key is there. etcd itself would give up at once where it is missing."""
         if self._config.discovery_protocol == "v2":
             return True
-        endpoint = self._config.discovery_endpoint
+        endpoints = self._config.discovery_endpoint.split(",")
         key = f"/_etcd/registry/{self._config.discovery_token}/_config/size"
         try:
-            return answers(endpoint) and bool(etcdctl([endpoint], "get", "--print-value-only", key))
+            reached = any(answers(endpoint) for endpoint in endpoints)
+            return reached and bool(etcdctl(endpoints, "get", "--print-value-only", key))
         except EtcdctlError:
             return False
 

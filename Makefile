@@ -1,0 +1,78 @@
+# Everything a person does with this project. `make help` explains each.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint bench lock
+
+STACK ?= dev
+PYTHON := .venv/bin/python
+
+# The embedded Kubernetes serves the stacks whose context is its own; any other stack has a cluster.
+LAB := $(shell grep -qs 'context: etcd-lab' Pulumi.$(STACK).yaml && echo lab-up)
+# Pulumi, its plugins and kubectl: the lab's, or for another cluster what is installed.
+ENTER := . $(if $(LAB),.lab/env,.lab/own/env) && export PATH="$(CURDIR)/.venv/bin:$$PATH"
+PULUMI := $(ENTER) && pulumi --non-interactive --color=never --stack $(STACK)
+
+help: ## show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@echo
+	@echo "STACK=$(STACK): another stack is chosen by STACK=name, with its Pulumi.name.yaml."
+
+up: select ## build what is missing, then `pulumi up`: from nothing to a balanced etcd cluster
+	@$(PULUMI) up --yes --skip-preview
+	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
+	@$(ENTER) && echo "Endpoint inside Kubernetes: $$(pulumi stack output endpoint --stack $(STACK))"
+	@echo "Your first key:"
+	@echo "  . $(if $(LAB),.lab/env,.lab/own/env)"
+	@echo "  etcdctl put greeting hello"
+	@echo "  etcdctl get greeting"
+
+preview: select ## show what `make up` would do
+	@$(PULUMI) preview --diff
+
+status: venv ## health of the cluster and of the lab; exit code 1 when something is wrong
+	@$(if $(LAB),$(PYTHON) -m lab status)
+	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
+
+destroy: select ## `pulumi destroy`: the cluster goes (its volumes too, unless storage.retain)
+	@$(PULUMI) destroy --yes --skip-preview
+
+lab-up: venv ## start the embedded Kubernetes alone
+	@$(PYTHON) -m lab up
+
+lab-down: venv ## remove the embedded Kubernetes and every trace of it
+	@$(PYTHON) -m lab down
+
+test: venv ## all tests, on a lab of their own
+	@$(PYTHON) -m pytest $(ARGS)
+
+test-unit: venv ## the tests that need nothing, in seconds
+	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)
+
+lint: venv ## ruff and pyright
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
+
+bench: venv ## measure what docs/measurements.md says (REPEAT=3)
+	@$(PYTHON) -m bench --repeat $(or $(REPEAT),3)
+
+lock: ## renew the locked dependencies from requirements*.in
+	@python3 -m venv .lab/uv && .lab/uv/bin/pip install -q uv
+	@for set in requirements requirements-dev; do \
+	  .lab/uv/bin/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header \
+	    $$set.in -o $$set.txt; done
+
+.PHONY: select
+select: venv $(LAB) $(if $(LAB),,own)
+	@$(ENTER) && pulumi stack select --create --non-interactive --color=never $(STACK)
+
+.PHONY: own
+own: venv
+	@$(PYTHON) -m lab tools
+
+venv: .venv/done
+
+.venv/done: requirements-dev.txt
+	@echo "python: installing the locked packages into .venv"
+	@python3 -m venv .venv
+	@.venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

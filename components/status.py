@@ -1,0 +1,101 @@
+"""`python -m components.status`: how the cluster of a stack is now. Exit code 1 when unhealthy.
+
+Asks the live cluster, where the stack's outputs say how it was when the last sequence ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from typing import Any, cast
+
+from components.dynamic.cluster import Cluster, receipt, table
+from components.dynamic.kube import ExecError, Kube, plain_errors, running
+from components.dynamic.progress import SequenceError, Unmet
+from components.dynamic.site import Site
+from containers.etcd.supervisor.membership import View, describe
+
+HANDOVER = "pulumi-python:dynamic/etcd:Handover"
+
+
+def main() -> int:
+    """Print the members, what is wrong, and the endpoint; return the exit code."""
+    parser = argparse.ArgumentParser(prog="make status", description=__doc__)
+    parser.add_argument("--stack", required=True, help="the Pulumi stack")
+    stack = parser.parse_args().stack
+    try:
+        handover = _handover(stack)
+        site = Site.of(handover)
+        with plain_errors(site):
+            return _report(Kube(handover["kubeconfig"], site), int(handover["units"]))
+    except SequenceError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _handover(stack: str) -> dict[str, Any]:
+    """The handover's properties in the stack's state: they say where the cluster is."""
+    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    resources: list[Any] = []
+    if done.returncode == 0:
+        resources = json.loads(done.stdout)["deployment"].get("resources") or []
+    for resource in resources:
+        if resource["type"] == HANDOVER:
+            return {**resource["inputs"], "kubeconfig": _plain(resource["inputs"]["kubeconfig"])}
+    raise SequenceError(f"stack {stack} has no cluster, or not a balanced one", "make up")
+
+
+def _plain(value: Any) -> str:
+    """The text of a secret, which `--show-secrets` exports as JSON in a wrapper."""
+    return json.loads(value["plaintext"]) if isinstance(value, dict) else str(value)
+
+
+def _report(kube: Kube, units: int) -> int:
+    site = kube.site
+    pods = [p.metadata.name for p in kube.pods(site.units) if running(p)]
+    cluster = Cluster(kube, pods)
+    view = cluster.view()
+    if isinstance(view, Unmet):
+        print(f"UNHEALTHY: {view.reason}; unit pods that run: {', '.join(pods) or 'none'}")
+        print(f"Next: kubectl -n {site.namespace} get pods")
+        return 1
+    for row in [dict.fromkeys(("name", "role", "id", "version"), ""), *table(view)]:
+        cells = [row[k] or k.upper() for k in ("name", "role", "id", "version")]
+        print("{:<24}{:<10}{:<18}{}".format(*cells))
+    problems = _problems(view, site, units)
+    if not problems:
+        try:
+            proof = receipt(cluster, view)
+            print(f"cluster {proof['clusterId']}, revision {proof['revision']}, ", end="")
+            print(f"hash {proof['hash']} on all members" if proof["consistent"] else "")
+            problems = cast(list[str], proof["differences"])
+        except ExecError as error:
+            problems = [str(error)]
+    if not problems:
+        print("healthy")
+        return 0
+    print("UNHEALTHY: " + "; ".join(problems))
+    print(f"Next: kubectl -n {site.namespace} get pods")
+    return 1
+
+
+def _problems(view: View, site: Site, units: int) -> list[str]:
+    wanted = {f"{site.units}-{i}" for i in range(units)}
+    voters = {m.pod for m in view.voters}
+    silent = [m for m in view.members if m.id not in view.statuses]
+    found = {
+        "no leader": view.leader is None,
+        f"no answer from {describe(silent)}": bool(silent),
+        f"not voters: {', '.join(sorted(wanted - voters))}": bool(wanted - voters),
+        f"voters that are no units: {', '.join(sorted(voters - wanted))}": bool(voters - wanted),
+        f"learners: {describe(view.learners)}": bool(view.learners),
+    }
+    errors = [f"{e}" for s in view.statuses.values() for e in s.errors]
+    return [what for what, holds in found.items() if holds] + errors
+
+
+if __name__ == "__main__":
+    sys.exit(main())
