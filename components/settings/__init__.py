@@ -1,0 +1,147 @@
+"""A stack's configuration: read once, checked as a whole, then plain frozen values.
+
+`parse` is pure; `load` gives it what Pulumi has. `model` says what there is, `groups` the keys,
+defaults and rules of each group, `relations` the rules between groups.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+
+from components.settings import groups, relations
+from components.settings.model import (
+    DiscoverySettings,
+    EnvVar,
+    EtcdSettings,
+    HandoverSettings,
+    ImageSettings,
+    KubernetesSettings,
+    SeedsSettings,
+    ServiceSettings,
+    Settings,
+    StorageSettings,
+    UnitsSettings,
+)
+from components.settings.reader import (
+    NAMESPACE,
+    Problems,
+    Section,
+    SettingsError,
+    closest,
+)
+
+__all__ = [
+    "DiscoverySettings",
+    "EnvVar",
+    "EtcdSettings",
+    "HandoverSettings",
+    "ImageSettings",
+    "KubernetesSettings",
+    "SeedsSettings",
+    "ServiceSettings",
+    "Settings",
+    "SettingsError",
+    "StorageSettings",
+    "UnitsSettings",
+    "load",
+    "parse",
+]
+
+GROUPS = (
+    "image",
+    "kubernetes",
+    "etcd",
+    "discovery",
+    "seeds",
+    "units",
+    "service",
+    "storage",
+    "handover",
+)
+
+NOT_YET = ("gke", "tls")
+"""Groups whose names are taken."""
+
+
+def load() -> Settings:
+    """Read and check the config of the stack that is being run.
+
+    Raises pulumi.RunError, which Pulumi shows without a traceback, with all that is wrong.
+    """
+    config = pulumi.Config(NAMESPACE)
+    # pulumi.Config can only be asked for known keys; a misspelt one must not be lost.
+    given = {**get_config_env(), **CONFIG.get()}
+    names = [key.removeprefix(f"{NAMESPACE}:") for key in given if key.startswith(f"{NAMESPACE}:")]
+    try:
+        return parse({name: _decoded(config.get(name)) for name in (*GROUPS, *sorted(names))})
+    except SettingsError as error:
+        raise pulumi.RunError(str(error)) from None
+
+
+def parse(config: Mapping[str, object]) -> Settings:
+    """Turn groups of decoded values (`{"units": {"count": 3}}`) into settings.
+
+    Raises SettingsError with every problem at once.
+    """
+    problems = Problems()
+    _report_unknown_groups(config, problems)
+    sections = {name: Section(problems, name, config.get(name)) for name in GROUPS}
+    settings = Settings(
+        image=groups.image(sections["image"]),
+        kubernetes=groups.kubernetes(sections["kubernetes"]),
+        etcd=groups.etcd(sections["etcd"]),
+        discovery=groups.discovery(sections["discovery"]),
+        seeds=groups.seeds(sections["seeds"]),
+        units=groups.units(sections["units"]),
+        service=groups.service(sections["service"]),
+        storage=groups.storage(sections["storage"]),
+        handover=groups.handover(sections["handover"]),
+        warnings=(),
+    )
+    for section in sections.values():
+        section.finish()
+    relations.check(settings, problems)
+    if problems.texts:
+        raise SettingsError(problems.texts)
+    return replace(settings, warnings=relations.warnings(settings))
+
+
+def _report_unknown_groups(config: Mapping[str, object], problems: Problems) -> None:
+    for name in config:
+        group, dot, key = name.partition(".")
+        if name in GROUPS:
+            continue
+        if name in NOT_YET:
+            problems.say(name, "is not available yet", f"pulumi config rm {NAMESPACE}:{name}")
+        elif dot and group in GROUPS:
+            # `pulumi config set units.count 3` without --path makes a key with a dot in its name.
+            problems.say(
+                name,
+                f"is one key with a dot in it, not {key} of {NAMESPACE}:{group}",
+                f"pulumi config rm {shlex.quote(f'{NAMESPACE}:{name}')}, then set it with --path",
+            )
+        else:
+            meant = closest(name, GROUPS)
+            problems.say(
+                name,
+                f"is not a key of this program; keys: {', '.join(GROUPS)}",
+                f"write {NAMESPACE}:{meant} instead of {NAMESPACE}:{name}"
+                if meant
+                else f"pulumi config rm {shlex.quote(f'{NAMESPACE}:{name}')}",
+            )
+
+
+def _decoded(value: str | None) -> object:
+    """Pulumi hands over objects as JSON. Anything else stays what it is: a string."""
+    if value is None:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

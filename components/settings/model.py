@@ -1,0 +1,180 @@
+"""What a stack can set, as plain values. Defaults and rules: `components.settings.groups`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+PullPolicy = Literal["IfNotPresent", "Always", "Never"]
+Platform = Literal["linux/amd64", "linux/arm64"]
+LogLevel = Literal["debug", "info", "warn", "error", "panic", "fatal"]
+DiscoveryMode = Literal["inCluster", "v3", "v2"]
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
+StorageKind = Literal["persistent", "ephemeral", "memory"]
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """The one image of all roles."""
+
+    build: bool
+    """False: take `registry/repository@digest` as it is; Docker is not asked at all."""
+    context: str
+    """Folder of the Dockerfile, relative to the project."""
+    etcd_base: str
+    """Where etcd, etcdctl and etcdutl come from. `:v<etcd.version>` belongs behind it, unless it
+    has a tag or digest of its own."""
+    python_base: str
+    """What the image runs on."""
+    registry: str
+    """Host, with port and path if it has them; no scheme. Pods pull from here only."""
+    repository: str
+    tag: str | None
+    """None: the program chooses. Pods get the digest in any case."""
+    digest: str | None
+    """`sha256:...`. Set exactly when `build` is false."""
+    pull_policy: PullPolicy
+    platform: Platform
+
+
+@dataclass(frozen=True)
+class KubernetesSettings:
+    """The cluster to deploy into."""
+
+    kubeconfig: str | None
+    """Path. None: $KUBECONFIG, else kubectl's default place."""
+    context: str
+    """Named in the stack: the ambient current-context changes under one's hands."""
+    namespace: str
+    cluster_domain: str
+    """Suffix of the cluster's DNS names, without dots at the ends."""
+
+
+@dataclass(frozen=True)
+class EnvVar:
+    """One environment variable of the etcd container."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class EtcdSettings:
+    """The members: seeds, units and the discovery service."""
+
+    version: str
+    """`major.minor.patch`, the single source of the version."""
+    name: str
+    """Prefix of every Kubernetes name."""
+    component: str
+    """Label app.kubernetes.io/component."""
+    client_port: int
+    peer_port: int
+    metrics_port: int
+    """etcd's metrics and health, without client certificates."""
+    health_port: int
+    """The supervisor's answers to the probes."""
+    log_level: LogLevel
+    labels: Mapping[str, str]
+    """On every object, never part of a selector."""
+    extra_env: tuple[EnvVar, ...]
+    """None of them is a variable that the program sets itself."""
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """The release line, such as (3, 6)."""
+        major, minor, _ = self.version.split(".")
+        return int(major), int(minor)
+
+
+@dataclass(frozen=True)
+class DiscoverySettings:
+    """How the seeds find each other, once."""
+
+    mode: DiscoveryMode
+    url: str | None
+    """None exactly for `inCluster`. v2: the address that hands out tokens, ending in /new.
+    v3: client URLs of an etcd, separated by commas."""
+
+
+@dataclass(frozen=True)
+class SeedsSettings:
+    """The members that bootstrap the cluster and leave at the handover."""
+
+    count: int
+    """Odd, 1 to 7."""
+    cpu: str
+    """Request, as Kubernetes writes it: `100m`, `2`."""
+    memory: str
+    """Request and limit, as Kubernetes writes it: `512Mi`."""
+
+
+@dataclass(frozen=True)
+class UnitsSettings:
+    """The members that stay."""
+
+    count: int
+    """Odd, 1 to 7, not below `seeds.count`: only then can the units replace the seeds."""
+    cpu: str
+    """Request."""
+    memory: str
+    """Request and limit."""
+    node_selector: Mapping[str, str]
+    """These three hold for seeds too."""
+    tolerations: tuple[Mapping[str, object], ...]
+    """As in a pod's spec."""
+    affinity: Mapping[str, object]
+    """As in a pod's spec. Not empty: replaces the built-in spread over zones and hosts."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The clients' stable address."""
+
+    name: str
+    type: ServiceType
+    internal: bool
+    """LoadBalancer: an address inside the provider's network only."""
+    source_ranges: tuple[str, ...]
+    """LoadBalancer: CIDRs that may connect. Empty: all that reach the address."""
+
+
+@dataclass(frozen=True)
+class StorageSettings:
+    """Where units keep their data."""
+
+    kind: StorageKind
+    """persistent: a volume each. ephemeral: the node's disk. memory: tmpfs, inside the memory
+    limit. The last two lose a member's data with its pod."""
+    size: str
+    """Of one volume, as Kubernetes writes it: `20Gi`."""
+    class_name: str | None
+    """None: the cluster's default StorageClass."""
+    retain: bool
+    """Keep volumes on destroy and on scale-down."""
+
+
+@dataclass(frozen=True)
+class HandoverSettings:
+    """The passage from seeds to units."""
+
+    timeout_seconds: int
+    """Deadline of each wait on the way from nothing to units only."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The checked configuration of one stack."""
+
+    image: ImageSettings
+    kubernetes: KubernetesSettings
+    etcd: EtcdSettings
+    discovery: DiscoverySettings
+    seeds: SeedsSettings
+    units: UnitsSettings
+    service: ServiceSettings
+    storage: StorageSettings
+    handover: HandoverSettings
+    warnings: tuple[str, ...]
+    """Allowed, but a human should know. Complete sentences."""

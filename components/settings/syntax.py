@@ -1,0 +1,183 @@
+"""How single values are written: names, references, quantities, addresses. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """One way of writing a string."""
+
+    allowed: str
+    """Completes "allowed: "."""
+    example: str
+    """A valid value."""
+    matches: Callable[[str], bool]
+
+
+def _pattern(expression: str, longest: int = 253) -> Callable[[str], bool]:
+    compiled = re.compile(expression)
+    return lambda text: len(text) <= longest and compiled.fullmatch(text) is not None
+
+
+_LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_HOST = rf"(?:localhost(?::[0-9]+)?|{_LABEL}(?::[0-9]+)|{_LABEL}(?:\.{_LABEL})+(?::[0-9]+)?)"
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_PATH = rf"{_PART}(?:/{_PART})*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST = r"sha256:[0-9a-f]{64}"
+_QUALIFIED = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_matches_domain = _pattern(_DOMAIN)
+_matches_qualified = _pattern(_QUALIFIED)
+
+
+def _is_label_key(text: str) -> bool:
+    prefix, slash, name = text.rpartition("/")
+    return _matches_qualified(name) and (not slash or _matches_domain(prefix))
+
+
+def _is_cidr(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return "/" in text
+
+
+ANY_TEXT = Syntax("a string that is not empty", "value", lambda text: text.strip() != "")
+CONTEXT_FOLDER = Syntax(
+    "a folder with a Dockerfile, relative to the project",
+    "containers/etcd",
+    lambda text: text.strip() != "",
+)
+IMAGE = Syntax(
+    "an image reference: [host[:port]/]path[:tag][@sha256:...], in lower case, without a scheme",
+    "gcr.io/etcd-development/etcd",
+    _pattern(rf"(?:{_HOST}/)?{_PATH}(?::{_TAG})?(?:@{_DIGEST})?", 500),
+)
+REGISTRY = Syntax(
+    "host[:port][/path] of a registry, in lower case, without a scheme or a slash at the end",
+    "localhost:5000",
+    _pattern(rf"{_HOST}(?:/{_PATH})?"),
+)
+REPOSITORY = Syntax(
+    "a path in the registry, in lower case, without tag or digest", "etcd", _pattern(_PATH)
+)
+TAG = Syntax("an image tag: up to 128 letters, digits, '_', '.' and '-'", "v3.6.14", _pattern(_TAG))
+DIGEST = Syntax(
+    "sha256: and 64 hexadecimal digits, in lower case", f"sha256:{'0' * 64}", _pattern(_DIGEST)
+)
+DNS_LABEL = Syntax(
+    "a DNS label: up to 63 lower case letters, digits and '-'", "etcd", _pattern(_LABEL, 63)
+)
+SERVICE_NAME = Syntax(
+    "a name of up to 63 lower case letters, digits and '-' that begins with a letter",
+    "etcd",
+    _pattern(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", 63),
+)
+CLUSTER_NAME = Syntax(
+    # Suffixes are appended, and a StatefulSet with a name above 52 characters makes no pods
+    # (https://github.com/kubernetes/kubernetes/issues/64023).
+    "a name of up to 40 lower case letters, digits and '-' that begins with a letter",
+    "etcd",
+    _pattern(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", 40),
+)
+DOMAIN = Syntax(
+    "a DNS name in lower case, without a dot at its ends", "cluster.local", _matches_domain
+)
+STORAGE_CLASS = Syntax("the name of a StorageClass, or null", "standard", _matches_domain)
+LABEL_KEY = Syntax(
+    "a label key: [DNS name/]name, the name of up to 63 letters, digits, '-', '_' and '.'",
+    "team",
+    _is_label_key,
+)
+LABEL_VALUE = Syntax(
+    "a label value: up to 63 letters, digits, '-', '_' and '.', or empty",
+    "storage",
+    lambda text: text == "" or _matches_qualified(text),
+)
+COMPONENT = Syntax(
+    "a label value: 1 to 63 letters, digits, '-', '_' and '.'", "etcd", _matches_qualified
+)
+ENV_NAME = Syntax(
+    "the name of an environment variable: letters, digits and '_', no digit first",
+    "GOMAXPROCS",
+    _pattern(r"[A-Za-z_][A-Za-z0-9_]*"),
+)
+CIDR = Syntax(
+    "an IP range in CIDR form, whose address has no bits behind its prefix",
+    "10.0.0.0/8",
+    _is_cidr,
+)
+CPU = Syntax(
+    "CPU cores as a quantity of at least 1m: 500m, 2, 0.5 (whole thousandths)",
+    "500m",
+    lambda text: (thousandths := _milli_cores(text)) is not None and thousandths >= 1,
+)
+
+_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
+_SUFFIXES = {
+    "": 1,
+    **{unit: 1000**power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", start=1)},
+}
+
+
+def size(least: str) -> Syntax:
+    """A number of bytes as Kubernetes writes it, at least `least`."""
+    return Syntax(
+        f"bytes as a quantity of at least {least}: 512Mi, 20Gi, 1.5G",
+        "1Gi",
+        lambda text: _is_size(text) and size_bytes(text) >= size_bytes(least),
+    )
+
+
+def size_bytes(quantity: str) -> int:
+    """Return `20Gi` as bytes. Raises ValueError for anything that is no size."""
+    match = _SIZE.fullmatch(quantity)
+    if match is None or match[2] not in _SUFFIXES:
+        raise ValueError(f"{quantity!r} is no size; write it as 512Mi or 20Gi")
+    return int(Fraction(match[1]) * _SUFFIXES[match[2]])
+
+
+def http_address_problem(text: str) -> str | None:
+    """Return what is wrong with an http(s) URL, or None. A path is allowed."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return "it is no URL"
+    if parts.scheme not in ("http", "https"):
+        return "it does not begin with http:// or https://"
+    if any(c.isspace() or not c.isprintable() for c in text):
+        return "it has blanks in it"
+    if parts.username is not None or parts.password is not None:
+        return "it has a user or a password in it, which would be stored in clear"
+    if not parts.hostname or port == 0:
+        return "it has no host" if not parts.hostname else "its port is 0"
+    if "?" in text or "#" in text:
+        return "it has a query or a fragment; the program adds what is needed"
+    return None
+
+
+def _milli_cores(text: str) -> Fraction | None:
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)", text)
+    if match is None:
+        return None
+    thousandths = Fraction(match[1]) * (1 if match[2] else 1000)
+    return thousandths if thousandths.denominator == 1 else None
+
+
+def _is_size(text: str) -> bool:
+    try:
+        size_bytes(text)
+    except ValueError:
+        return False
+    return True
