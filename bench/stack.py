@@ -37,10 +37,11 @@ class Stack:
         return cls(shell, program, name, config)
 
     def up(self, *flags: str) -> Done:
-        return self._pulumi("up", "--yes", *flags)
+        """Without the preview, as `make up`: a person reads it and answers, in their own time."""
+        return self._pulumi("up", "--yes", "--skip-preview", *flags)
 
     def destroy(self) -> Done:
-        return self._pulumi("destroy", "--yes")
+        return self._pulumi("destroy", "--yes", "--skip-preview")
 
     def outputs(self) -> dict[str, Any]:
         command = ("pulumi", "--cwd", str(self.program), "stack", "output", "--json")
