@@ -13,6 +13,7 @@ host.
 
 import functools
 import os
+import shlex
 import shutil
 import sys
 import tarfile
@@ -26,7 +27,7 @@ from lab.commands import Task
 from lab.golang import Module
 
 _SOURCES = Path(__file__).parent / "programs"
-_STAND_IN = Path(__file__).parent / "plugins" / "docker_image.py"
+_CHECKOUT = Path(__file__).resolve().parent.parent
 
 CLI = Module(
     _SOURCES / "pulumi",
@@ -124,7 +125,7 @@ def _plugin_folder(name: str) -> str:
     return f"resource-{name}-v{version(f'pulumi-{name}')}"
 
 
-def prepare_home(home: Path, kubernetes_plugin: Path) -> None:
+def prepare_home(home: Path, kubernetes_plugin: Path, docker_client: Path) -> None:
     """Fill a Pulumi home with the built Kubernetes plugin and the Docker stand-in.
 
     The CLI takes a plugin of exactly the version that the SDK asks for. Build metadata, after the
@@ -142,5 +143,10 @@ def prepare_home(home: Path, kubernetes_plugin: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(kubernetes_plugin)
     script = stand_in / "pulumi-resource-docker"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_STAND_IN}" "$@"\n')
+    script.write_text(
+        "#!/bin/sh\n"
+        f"export DOCKER_CLIENT={shlex.quote(str(docker_client))}\n"
+        f"export PYTHONPATH={shlex.quote(str(_CHECKOUT))}\n"
+        f'exec {shlex.quote(sys.executable)} -m lab.plugins.docker_image "$@"\n'
+    )
     script.chmod(0o755)

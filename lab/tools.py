@@ -8,6 +8,7 @@ import functools
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -63,6 +64,7 @@ ETCD = Module(
     version_of="go.etcd.io/etcd/server/v3",
 )
 COREDNS = Module(_SOURCES / "coredns", (("coredns", "."),))
+PAUSE = Module(_SOURCES / "pause", (("pause", "."),))
 WRITER = Module(_CHECKOUT / "tests" / "writer", (("writer", "."),))
 
 
@@ -161,6 +163,7 @@ _FAMILIES = (
     ),
     _module_family("coredns", COREDNS),
     _module_family("pulumi-resource-kubernetes", pulumi_cli.KUBERNETES_PLUGIN),
+    _module_family("pause", PAUSE),
     _module_family("writer", WRITER),
     Family(
         "discovery",
@@ -172,16 +175,17 @@ _FAMILIES = (
 
 
 def say(line: str) -> None:
-    """Print one line of progress at once, also where the output is a pipe."""
-    print(line, flush=True)
+    """Print one line of progress at once; in one piece, since several builds may speak."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def ensure(names: Iterable[str], report: Report = say) -> dict[str, Path]:
     """Return the paths of programs by name, after making what is missing.
 
     Names: the Kubernetes commands, etcd, etcdctl, etcdutl, coredns, containerd, ctr, runc, dockerd,
-    docker, docker-registry, cni (a folder of plugins), pulumi, pulumi-resource-kubernetes, writer,
-    discovery.etcd.io, etcd-3.4. Raises LabError where one cannot be had.
+    docker, docker-registry, cni (a folder of plugins), pulumi, pulumi-resource-kubernetes, pause,
+    writer,    discovery.etcd.io, etcd-3.4. Raises LabError where one cannot be had.
     """
     wanted = list(names)
     families = [f for f in _FAMILIES if any(name in f.programs for name in wanted)]
@@ -223,7 +227,8 @@ def pulumi_environment(home: Path, report: Report = say) -> dict[str, str]:
     """
     if pulumi_cli.has_official_plugins():
         return {}
-    pulumi_cli.prepare_home(home, path("pulumi-resource-kubernetes", report))
+    made = ensure(["pulumi-resource-kubernetes", "docker"], report)
+    pulumi_cli.prepare_home(home, made["pulumi-resource-kubernetes"], made["docker"])
     return {"PULUMI_HOME": str(home), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1"}
 
 

@@ -1,0 +1,168 @@
+"""The images that a lab has before anything is pulled: no image registry need be reachable.
+
+The base images have the names that containers/etcd/Dockerfile takes by default, so the same build
+runs here and where those names can be pulled.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from lab import archive, cache, debian, tools
+from lab.archive import Image
+from lab.commands import Task
+from lab.errors import LabError, Report
+
+_ETCD_PROGRAMS = ("etcd", "etcdctl", "etcdutl")
+_PYTHON_PACKAGES = (
+    "python3.11-minimal",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libc6",
+    "libgcc-s1",
+    "libcrypt1",
+    "libssl3",
+    "zlib1g",
+    "libexpat1",
+    "libbz2-1.0",
+    "liblzma5",
+    "libffi8",
+    "libsqlite3-0",
+    "libuuid1",
+    "ca-certificates",
+    "netbase",
+    "tzdata",
+)
+# Documentation, and the character sets of iconv, which Python does not use.
+_LEFT_OUT = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/locale",
+    "usr/share/lintian",
+    "usr/share/ca-certificates",
+    "usr/lib/x86_64-linux-gnu/gconv",
+)
+_PASSWD = """\
+root:x:0:0:root:/root:/sbin/nologin
+nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
+nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
+"""
+_GROUP = "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n"
+_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+
+_PAUSE = Image("localhost/pause:3.10", entrypoint=("/pause",), user="65535:65535")
+_PYTHON = Image(
+    "gcr.io/distroless/python3-debian12:nonroot",
+    entrypoint=("/usr/bin/python3",),
+    user="65532:65532",
+    env=(
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        f"SSL_CERT_FILE=/{_BUNDLE}",
+        "LANG=C.UTF-8",
+    ),
+    modes={"tmp": 0o1777, "var/tmp": 0o1777, "home/nonroot": 0o700},
+    nonroot=("home/nonroot",),
+)
+
+
+def load(docker_host: str, report: Report = tools.say) -> None:
+    """Load the base images into the Docker Engine at `docker_host`, unless it has them."""
+    client = tools.path("docker", report)
+
+    def docker(*arguments: str) -> str:
+        done = subprocess.run(
+            [str(client), "--host", docker_host, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    for name, folder in (etcd_base(report), python_base(report)):
+        wanted = (folder / "id").read_text()
+        if docker("image", "inspect", "--format={{.Id}}", name) == wanted:
+            continue
+        docker("load", "--quiet", "--input", str(folder / "image.tar"))
+        found = docker("image", "inspect", "--format={{.Id}}", name)
+        if found != wanted:
+            raise LabError(
+                f"The Docker Engine at {docker_host} did not take image {name}: "
+                f"it has {found or 'none'}, expected is {wanted}.",
+                "read the Engine's log, dockerd.log",
+            )
+
+
+def pause_tar(report: Report = tools.say) -> Path:
+    """Return the archive of the image `localhost/pause:3.10`, for `ctr images import`."""
+    program = tools.path("pause", report)
+
+    def fill(rootfs: Path, _: Task) -> None:
+        shutil.copy(program, rootfs / "pause")
+
+    return _made("image-pause", _PAUSE, [str(program)], fill, report) / "image.tar"
+
+
+def etcd_base(report: Report) -> tuple[str, Path]:
+    """Return name and folder of the etcd image, as the etcd project's own: three programs."""
+    programs = tools.ensure(_ETCD_PROGRAMS, report)
+    image = Image(f"gcr.io/etcd-development/etcd:v{tools.ETCD.version}")
+
+    def fill(rootfs: Path, _: Task) -> None:
+        folder = rootfs / "usr/local/bin"
+        folder.mkdir(parents=True)
+        for program in programs.values():
+            shutil.copy(program, folder)
+
+    paths = [str(program) for program in programs.values()]
+    return image.name, _made("image-etcd", image, paths, fill, report)
+
+
+def python_base(report: Report) -> tuple[str, Path]:
+    """Return name and folder of the Python image, made as distroless makes it: of Debian packages.
+
+    It has no shell and no package manager.
+    """
+    inputs = debian.inputs(_PYTHON_PACKAGES)
+    return _PYTHON.name, _made("image-python", _PYTHON, inputs, _fill_python, report)
+
+
+def _fill_python(rootfs: Path, task: Task) -> None:
+    debian.extract(_PYTHON_PACKAGES, rootfs, task)
+    certificates = sorted((rootfs / "usr/share/ca-certificates").rglob("*.crt"))
+    bundle = rootfs / _BUNDLE
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    bundle.write_bytes(b"".join(file.read_bytes() for file in certificates))
+    for left_out in _LEFT_OUT:
+        shutil.rmtree(rootfs / left_out, ignore_errors=True)
+    for folder in ("tmp", "var/tmp", "home/nonroot", "root", "run", "proc", "sys", "dev"):
+        (rootfs / folder).mkdir(parents=True, exist_ok=True)
+    for link in ("python3", "python"):
+        (rootfs / "usr/bin" / link).unlink(missing_ok=True)
+        (rootfs / "usr/bin" / link).symlink_to("python3.11")
+    (rootfs / "etc/passwd").write_text(_PASSWD)
+    (rootfs / "etc/group").write_text(_GROUP)
+    (rootfs / "etc/nsswitch.conf").write_text("hosts: files dns\n")
+
+
+def _made(
+    name: str,
+    image: Image,
+    inputs: list[str],
+    fill: Callable[[Path, Task], None],
+    report: Report,
+) -> Path:
+    """Return the folder with the image's archive and ID; `fill` makes its files where missing."""
+
+    def make(draft: Path) -> None:
+        task = Task(name, cache.log_file(name), report)
+        task.say(f"making {image.name}")
+        rootfs = draft / "rootfs"
+        rootfs.mkdir()
+        fill(rootfs, task)
+        image.write(rootfs, draft)
+        shutil.rmtree(rootfs)
+
+    # How an image is put together is written in these two files.
+    recipe = (Path(__file__), Path(archive.__file__))
+    return cache.folder(name, cache.key(*recipe, *inputs), make, report)

@@ -1,0 +1,3 @@
+module etcd-lab/pause
+
+go 1.26.0
