@@ -1,7 +1,7 @@
 """A stack's configuration: read once, checked as a whole, then plain frozen values.
 
-`parse` is pure; `load` gives it what Pulumi has. `model` says what there is, `groups` the keys,
-defaults and rules of each group, `relations` the rules between groups.
+`parse` is pure; `load` gives it what Pulumi has. `model` says what there is, `etcd` and `groups`
+the keys, defaults and rules of each group, `relations` the rules between groups.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from components.settings import groups, relations
+from components.settings import etcd, groups, relations
 from components.settings.model import (
     DiscoverySettings,
     EnvVar,
@@ -95,7 +95,7 @@ def parse(config: Mapping[str, object]) -> Settings:
     settings = Settings(
         image=groups.image(sections["image"]),
         kubernetes=groups.kubernetes(sections["kubernetes"]),
-        etcd=groups.etcd(sections["etcd"]),
+        etcd=etcd.read(sections["etcd"]),
         discovery=groups.discovery(sections["discovery"]),
         seeds=groups.seeds(sections["seeds"]),
         units=groups.units(sections["units"]),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
-from components.settings.syntax import Syntax
+from components.settings.syntax import LABEL_KEY, Syntax
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -225,6 +225,42 @@ class Section:
                 f"keys of {NAMESPACE}:{self.group}: {', '.join(self._known)}",
                 f"write {self.path(meant)} instead of {path}" if meant else remove_value(path),
             )
+
+
+def is_label(problems: Problems, path: str, name: str) -> bool:
+    """Whether `name` can be a label's key; a problem if not."""
+    if LABEL_KEY.matches(name):
+        return True
+    problems.say(path, f"is no label; allowed: {LABEL_KEY.allowed}", remove_value(path))
+    return False
+
+
+def is_object(
+    problems: Problems,
+    path: str,
+    entry: object,
+    keys: tuple[str, ...],
+    *,
+    required: bool = False,
+) -> bool:
+    """Whether `entry` is an object of `keys` alone, all of them if `required`; a problem if not."""
+    shape = f"allowed: an object of {', '.join(keys)}"
+    if not isinstance(entry, Mapping):
+        problems.add(path, entry, shape, remove_value(path))
+        return False
+    fields = cast("Mapping[object, object]", entry)
+    unknown = [str(name) for name in fields if name not in keys]
+    missing = [name for name in keys if required and fields.get(name) is None]
+    for name in unknown:
+        meant = closest(name, keys)
+        problems.say(
+            child(path, name),
+            f"is not a key of this entry; {shape}",
+            f"write {meant} instead of {name}" if meant else remove_value(child(path, name)),
+        )
+    for name in missing:
+        problems.say(f"{path}.{name}", f"is not set; {shape}", set_value(f"{path}.{name}", "..."))
+    return not unknown and not missing
 
 
 def _without_quotes(value: object) -> str:
