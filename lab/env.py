@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,25 @@ from lab.controlplane import Programs
 from lab.state import Lab
 
 CONTEXT = "etcd-lab"
-_OURS = ("kubeconfig", "env", "logs", "bin", "state-backend")
+COMMANDS = ("etcdctl", "etcdutl", "kubectl", "docker", "pulumi")
+"""The programs that people call; `.lab/bin` has them and nothing that they did not ask for."""
+
+_OURS = ("kubeconfig", "env", "logs", "bin", "state-backend", "pulumi-home")
 
 
-def write(lab: Lab, programs: Programs, pulumi_home: Path) -> None:
-    """Write everything in the lab's `.lab` folder; what Pulumi keeps there stays."""
+def write(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) -> None:
+    """Write everything in the lab's `.lab` folder.
+
+    `pulumi` holds the variables with which the CLI finds its plugins.
+    """
     binaries = lab.files / "bin"
     binaries.mkdir(parents=True, exist_ok=True)
     (lab.files / "state-backend").mkdir(exist_ok=True)
     _write(binaries / "etcdctl", etcdctl_wrapper(lab, programs), mode=0o755)
-    for name in ("kubectl", "docker", "pulumi"):
-        if name in programs:
-            _link(binaries / name, programs[name])
+    for name in COMMANDS[1:]:
+        _link(binaries / name, programs[name])
     _link(lab.files / "logs", lab.logs)
-    _write(lab.files / "env", environment_file(lab, programs, pulumi_home))
+    _write(lab.files / "env", environment_file(lab, programs, pulumi))
     admin = yaml.safe_load(lab.admin_config.read_text())
     _write(lab.kubeconfig, kubeconfig(admin), mode=0o600)
 
@@ -58,18 +64,18 @@ def kubeconfig(admin: dict[str, Any]) -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def environment_file(lab: Lab, programs: Programs, pulumi_home: Path) -> str:
+def environment_file(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) -> str:
     """Return the shell file after which plain `pulumi`, `kubectl` and `etcdctl` mean this lab."""
     folders = [lab.files / "bin", Path(sys.executable).parent]
-    folders += sorted({program.parent for program in programs.values()})
+    # The CLI finds its language hosts and providers in the folder that it is in itself.
+    folders.append(programs["pulumi"].parent)
     settings = {
         "KUBECONFIG": lab.kubeconfig,
         "DOCKER_HOST": f"unix://{lab.docker_socket}",
         "PULUMI_BACKEND_URL": f"file://{lab.files / 'state-backend'}",
         "PULUMI_CONFIG_PASSPHRASE": "lab",
-        "PULUMI_HOME": pulumi_home,
         "PULUMI_SKIP_UPDATE_CHECK": "1",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1",
+        **pulumi,
     }
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in settings.items()]
     path = ":".join(shlex.quote(str(folder)) for folder in folders)

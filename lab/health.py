@@ -1,15 +1,13 @@
 """What `python -m lab status` looks at: every part by what it answers, not by its process alone."""
 
-import http.client
 import random
 import socket
 import struct
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from lab import api, processes
+from lab import api, docker, processes
 from lab.addresses import Addresses
 from lab.registry import REGISTRY_PORT
 from lab.state import Lab, begun_in_this_boot
@@ -24,9 +22,10 @@ PROGRAMS = (
     "kube-proxy",
     "coredns",
     "registry",
+    "dockerd",
     "agent",
 )
-"""Every program that a complete lab runs, beside dockerd, which answers for itself."""
+"""Every program that a complete lab runs."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
         "node": lambda: api.problem(lab, api.node_problem),
         "DNS": lambda: dns_problem(addresses),
         "image registry": lambda: registry_problem(addresses),
-        "Docker Engine": lambda: docker_problem(lab.docker_socket),
+        "Docker Engine": lambda: docker.problem(lab.docker_socket),
         "files": lambda: "" if lab.kubeconfig.exists() else f"{lab.kubeconfig} is missing",
     }
     return checks + [Check(part, problem()) for part, problem in probes.items()]
@@ -85,21 +84,6 @@ def registry_problem(addresses: Addresses) -> str:
     except OSError as error:
         return f"{url} does not answer: {error}"
     return ""
-
-
-def docker_problem(engine: Path) -> str:
-    """Return why the Docker Engine does not answer on its socket, or nothing."""
-    connection = http.client.HTTPConnection("localhost")
-    try:
-        with socket.socket(socket.AF_UNIX) as line:
-            line.settimeout(2)
-            line.connect(str(engine))
-            connection.sock = line
-            connection.request("GET", "/_ping")
-            status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        return f"{engine} does not answer: {error}"
-    return "" if status == http.client.OK else f"{engine} answers {status} to a ping"
 
 
 def _process_problem(process: processes.Process | None) -> str:

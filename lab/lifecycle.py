@@ -26,9 +26,10 @@ def up(name: str = DEFAULT_NAME, *, report: Report = print) -> Lab:
                 return lab
             report(f"lab {name}: {ills[0].part}: {ills[0].problem}; starting afresh")
         remove_all(lab)
-        programs = tools.ensure([])
-        start_all(lab, programs, images.pause_tar(), report)
-        env.write(lab, programs, tools.pulumi_home())
+        tools.install_packages(report)
+        programs = tools.ensure(tools.names_for_up(), report)
+        start_all(lab, programs, images.pause_tar(report), report)
+        env.write(lab, programs, tools.pulumi_environment(lab.files / "pulumi-home", report))
     return lab
 
 

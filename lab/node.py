@@ -14,7 +14,7 @@ from lab.processes import inside, start, wait_for_file
 from lab.registry import REGISTRY_PORT
 from lab.state import Lab
 
-PAUSE_IMAGE = "localhost/pause:lab"
+PAUSE_IMAGE = "localhost/pause:3.10"
 
 
 def start_containerd(lab: Lab, addresses: Addresses, programs: Programs, pause: Path) -> None:

@@ -30,7 +30,7 @@ def start_all(lab: Lab, programs: Programs, pause: Path, report: Report) -> Addr
     controlplane.start_etcd(lab, addresses, programs)
     with ThreadPoolExecutor() as pool:
         runtime = pool.submit(node.start_containerd, lab, addresses, programs, pause)
-        engine = pool.submit(_start_docker, lab, addresses)
+        engine = pool.submit(_start_docker, lab, addresses, programs, report)
         start_registry(lab, addresses, programs)
         create_certificates(lab, addresses, programs["kubeadm"])
         controlplane.start_apiserver(lab, addresses, programs)
@@ -52,9 +52,9 @@ def start_all(lab: Lab, programs: Programs, pause: Path, report: Report) -> Addr
     return addresses
 
 
-def _start_docker(lab: Lab, addresses: Addresses) -> None:
-    docker.start(lab.state, processes.namespace_file(addresses))
-    images.load(f"unix://{lab.docker_socket}")
+def _start_docker(lab: Lab, addresses: Addresses, programs: Programs, report: Report) -> None:
+    docker.start_engine(lab, addresses, programs)
+    images.load(f"unix://{lab.docker_socket}", report)
 
 
 def _start_agent(lab: Lab, addresses: Addresses) -> None:

@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULT_NAME = "dev"
 # What the default lab keeps directly in .lab/; another lab's folder there cannot have such a name.
-_TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "state-backend")
+_TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "pulumi-home", "state-backend")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,319 @@
+"""The lab itself, on the real machine. It needs root; its labs are named t-*."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, utils
+
+from lab import api, controlplane, health, images, lifecycle, processes, tools
+from lab.addresses import Addresses
+from lab.state import CHECKOUT, Lab, read_addresses
+from tests.support.machine import traces, traces_left
+
+FIRST, SECOND, KILLED = "t-first", "t-second", "t-killed"
+IMAGE = "localhost:5000/t-python:1"
+USER = 65532
+
+
+@dataclass(frozen=True)
+class Running:
+    """A lab that is up, with what the tests ask of it."""
+
+    lab: Lab
+    addresses: Addresses
+    api: client.ApiClient
+
+    @property
+    def core(self) -> client.CoreV1Api:
+        return client.CoreV1Api(self.api)
+
+
+@pytest.fixture(scope="module")
+def clean_machine() -> Generator[None]:
+    """Remove the labs of this file, also those that an earlier, killed run of it left."""
+    for name in (FIRST, SECOND, KILLED):
+        lifecycle.down(name)
+    yield
+    for name in (FIRST, SECOND, KILLED):
+        lifecycle.down(name)
+
+
+@pytest.fixture(scope="module")
+def labs(clean_machine: None) -> tuple[Running, Running]:
+    """Return two labs that were brought up at the same time."""
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(_bring_up, (FIRST, SECOND))
+    return first, second
+
+
+@pytest.fixture(scope="module")
+def first(labs: tuple[Running, Running]) -> Running:
+    return labs[0]
+
+
+@pytest.fixture(scope="module")
+def image(first: Running) -> str:
+    """Return the name of an image with Python that was pushed to the first lab's registry."""
+    docker = tools.ensure(["docker"])["docker"]
+    environment = {**os.environ, "DOCKER_HOST": f"unix://{first.lab.docker_socket}"}
+    for command in (["tag", images.python_base(print)[0], IMAGE], ["push", IMAGE]):
+        subprocess.run([docker, *command], env=environment, check=True, capture_output=True)
+    return IMAGE
+
+
+def test_two_labs_share_no_process_address_folder_or_object(
+    labs: tuple[Running, Running],
+) -> None:
+    one, other = labs
+    assert one.addresses != other.addresses
+    assert one.lab.state != other.lab.state
+    assert not _pids(one.addresses) & _pids(other.addresses)
+    one.core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name="only-here")))
+    assert "only-here" not in [
+        _name(item) for item in api.as_json(other.api, other.core.list_namespace())["items"]
+    ]
+    assert all(not check.problem for running in labs for check in _checks(running))
+
+
+def test_a_second_up_changes_nothing(first: Running) -> None:
+    before = processes.recorded(first.lab)
+    kubeconfig = first.lab.kubeconfig.stat().st_mtime_ns
+    lifecycle.up(FIRST)
+    assert processes.recorded(first.lab) == before
+    assert first.lab.kubeconfig.stat().st_mtime_ns == kubeconfig
+
+
+def test_kubectl_needs_nothing_but_the_kubeconfig(first: Running) -> None:
+    kubectl = tools.ensure(["kubectl"])["kubectl"]
+    config = yaml.safe_load(first.lab.kubeconfig.read_text())
+    assert config["current-context"] == "etcd-lab"
+    assert first.lab.kubeconfig.stat().st_mode & 0o077 == 0
+    command = [kubectl, "--kubeconfig", first.lab.kubeconfig, "get", "nodes", "-o", "name"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={})
+    assert done.stdout == "node/lab\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("binding_mode", ["Immediate", "WaitForFirstConsumer"])
+def test_a_pushed_image_serves_what_it_wrote_to_its_volume_as_its_own_group(
+    first: Running, image: str, binding_mode: str
+) -> None:
+    name = f"web-{binding_mode.lower()}"
+    storage = client.StorageV1Api(first.api)
+    storage.create_storage_class(
+        client.V1StorageClass.model_validate(
+            {
+                "metadata": {"name": name},
+                "provisioner": "lab.etcd/local",
+                "volumeBindingMode": binding_mode,
+            }
+        )
+    )
+    utils.create_from_yaml(first.api, yaml_objects=_web(name, image))
+    volume = _soon(lambda: _volume_of(first, name))
+    folder = first.lab.volumes / volume["metadata"]["name"]
+    service = _soon(lambda: _with_load_balancer(first, name))
+    address = service["status"]["loadBalancer"]["ingress"][0]["ip"]
+    assert address in {str(host) for host in first.addresses.load_balancers.hosts()}
+    for host in (address, service["spec"]["clusterIP"]):
+        assert _soon(lambda host=host: _fetch(f"http://{host}/greeting")) == b"hello"
+    assert (folder / "greeting").stat().st_gid == USER
+
+    client.AppsV1Api(first.api).delete_namespaced_stateful_set(name, "default")
+    first.core.delete_namespaced_service(name, "default")
+    first.core.delete_namespaced_persistent_volume_claim(f"data-{name}-0", "default")
+    _soon(lambda: not folder.exists())
+    _soon(lambda: _volume_of(first, name) is None)
+
+
+def test_the_agent_goes_on_after_the_api_server_was_away(first: Running) -> None:
+    _kill(first.lab, "kube-apiserver")
+    _soon(lambda: api.api_problem(first.api))
+    controlplane.start_apiserver(first.lab, first.addresses, tools.ensure(tools.names_for_up()))
+    api.wait_ready(first.lab, first.api)
+    ports = [client.V1ServicePort(port=80)]
+    first.core.create_namespaced_service(
+        "default",
+        client.V1Service(
+            metadata=client.V1ObjectMeta(name="late"),
+            spec=client.V1ServiceSpec(type="LoadBalancer", ports=ports),
+        ),
+    )
+    assert _soon(lambda: _with_load_balancer(first, "late"))
+
+
+def test_status_names_what_died_and_up_repairs_it(labs: tuple[Running, Running]) -> None:
+    lab = labs[1].lab
+    assert _command("status", SECOND).returncode == 0
+    _kill(lab, "kube-apiserver")
+    told = _command("status", SECOND)
+    assert told.returncode == 1
+    assert "kube-apiserver" in told.stdout
+    assert "has ended" in told.stdout
+    assert told.stdout.splitlines()[-1] == f"Next: python -m lab up --name {SECOND}"
+    assert "Traceback" not in told.stderr
+    lifecycle.up(SECOND)
+    assert _command("status", SECOND).returncode == 0
+
+
+def test_status_of_no_lab_fails_and_says_what_to_do() -> None:
+    told = _command("status", "t-none")
+    assert told.returncode == 1
+    assert told.stdout.splitlines()[-1] == "Next: python -m lab up --name t-none"
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 1.2])
+def test_down_leaves_nothing_wherever_up_was_killed(clean_machine: None, share: float) -> None:
+    # Delays as shares of the time that a lab takes to come up; 1.2 kills a lab that is complete.
+    delay = share * random.uniform(4.5, 5.5)
+    print(f"killed after {delay:.2f} s")
+    before = traces()
+    up = subprocess.Popen(
+        [sys.executable, "-m", "lab", "up", "--name", KILLED],
+        cwd=CHECKOUT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    time.sleep(delay)
+    os.killpg(up.pid, signal.SIGKILL)
+    up.wait()
+    lab = Lab(KILLED)
+    if addresses := read_addresses(lab):
+        for pid in random.sample(sorted(pids := _pids(addresses)), len(pids) // 2):
+            os.kill(pid, signal.SIGKILL)
+    assert _command("down", KILLED).returncode == 0
+    assert traces_left(before) == set()
+    assert not lab.files.exists()
+
+
+def _bring_up(name: str) -> Running:
+    lab = lifecycle.up(name)
+    addresses = read_addresses(lab)
+    assert addresses is not None
+    return Running(lab, addresses, api.connect(lab.kubeconfig))
+
+
+def _checks(running: Running) -> list[health.Check]:
+    return health.check(running.lab, running.addresses)
+
+
+def _command(command: str, name: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "lab", command, "--name", name]
+    return subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+
+def _pids(addresses: Addresses) -> set[int]:
+    """Return the processes of a lab, by the only thing that all of them have: its group."""
+    found: set[int] = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"/{addresses.kernel_name}/" in (process / "cgroup").read_text():
+                found.add(int(process.name))
+        except OSError:
+            continue
+    return found
+
+
+def _kill(lab: Lab, program: str) -> None:
+    (process,) = (one for one in processes.recorded(lab) if one.name == program)
+    assert process.alive
+    os.kill(process.pid, signal.SIGKILL)
+    _soon(lambda: not process.alive)
+
+
+def _soon(read: Callable[[], Any], timeout_seconds: float = 30) -> Any:
+    """Return the first true value of `read`; fail when there is none in time."""
+    deadline = time.monotonic() + timeout_seconds
+    while not (value := read()):
+        assert time.monotonic() < deadline, f"nothing after {timeout_seconds} s"
+        time.sleep(0.05)
+    return value
+
+
+def _name(item: dict[str, Any]) -> str:
+    return item["metadata"]["name"]
+
+
+def _volume_of(running: Running, name: str) -> dict[str, Any] | None:
+    items = api.as_json(running.api, running.core.list_persistent_volume())["items"]
+    return next((v for v in items if v["spec"]["storageClassName"] == name), None)
+
+
+def _with_load_balancer(running: Running, name: str) -> dict[str, Any] | None:
+    service = api.as_json(running.api, running.core.read_namespaced_service(name, "default"))
+    return service if service["status"]["loadBalancer"].get("ingress") else None
+
+
+def _fetch(url: str) -> bytes | None:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2) as answer:
+            return answer.read()
+    except OSError:
+        return None
+
+
+_SERVER = """
+import http.server, os
+os.chdir("/data")
+open("greeting", "w").write("hello")
+http.server.HTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+def _web(name: str, image: str) -> list[dict[str, Any]]:
+    """Return a StatefulSet of one pod with a volume, and a load-balanced Service before it."""
+    labels = {"app": name}
+    container = {
+        "name": "web",
+        "image": image,
+        "command": ["python3", "-c", _SERVER],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+    }
+    pod = {
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsUser": USER, "runAsGroup": USER, "fsGroup": USER},
+        "containers": [container],
+    }
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": name,
+            "resources": {"requests": {"storage": "1Mi"}},
+        },
+    }
+    metadata = {"name": name, "namespace": "default"}
+    port = {"port": 80, "targetPort": 8080}
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": metadata,
+            "spec": {
+                "replicas": 1,
+                "serviceName": name,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+                "volumeClaimTemplates": [claim],
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"type": "LoadBalancer", "selector": labels, "ports": [port]},
+        },
+    ]
