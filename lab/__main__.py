@@ -18,7 +18,8 @@ def main() -> int:
     except LabError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
-        print("Interrupted.\nNext: python -m lab down", file=sys.stderr)
+        next_step = f"python -m lab down{Lab(arguments.name).next_command_name}"
+        print(f"Interrupted.\nNext: {next_step}", file=sys.stderr)
     return 1
 
 

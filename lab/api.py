@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from lab.certificates import NODE_NAME
 from lab.errors import LabError, log_tail
-from lab.processes import require_alive
+from lab.processes import require_all_alive
 from lab.state import Lab
 from lab.volumes import storage_class
 
@@ -23,6 +23,8 @@ def connect(kubeconfig: Path) -> client.ApiClient:
     settings = client.Configuration()
     config.load_kube_config(str(kubeconfig), client_configuration=settings)
     settings.retries = False
+    # The host reaches the node directly, whatever proxy the environment names.
+    settings.proxy = None
     return client.ApiClient(settings)
 
 
@@ -106,7 +108,7 @@ def _problem(check: Callable[[], str]) -> str:
 def _wait(lab: Lab, program: str, problem: Callable[[], str], timeout_seconds: float = 60) -> None:
     deadline = time.monotonic() + timeout_seconds
     while observed := problem():
-        require_alive(lab, program)
+        require_all_alive(lab)
         if time.monotonic() > deadline:
             log = lab.logs / f"{program}.log"
             raise LabError(

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lab.addresses import Addresses
 from lab.controlplane import Programs
 from lab.state import Lab
 
@@ -20,7 +21,7 @@ COMMANDS = ("etcdctl", "etcdutl", "kubectl", "docker", "pulumi")
 _OURS = ("kubeconfig", "env", "logs", "bin", "state-backend", "pulumi-home")
 
 
-def write(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) -> None:
+def write(lab: Lab, addresses: Addresses, programs: Programs, pulumi: Mapping[str, str]) -> None:
     """Write everything in the lab's `.lab` folder.
 
     `pulumi` holds the variables with which the CLI finds its plugins.
@@ -32,7 +33,7 @@ def write(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) -> None:
     for name in COMMANDS[1:]:
         _link(binaries / name, programs[name])
     _link(lab.files / "logs", lab.logs)
-    _write(lab.files / "env", environment_file(lab, programs, pulumi))
+    _write(lab.files / "env", environment_file(lab, addresses, programs, pulumi))
     admin = yaml.safe_load(lab.admin_config.read_text())
     _write(lab.kubeconfig, kubeconfig(admin), mode=0o600)
 
@@ -64,7 +65,9 @@ def kubeconfig(admin: dict[str, Any]) -> str:
     return yaml.safe_dump(config, sort_keys=False)
 
 
-def environment_file(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) -> str:
+def environment_file(
+    lab: Lab, addresses: Addresses, programs: Programs, pulumi: Mapping[str, str]
+) -> str:
     """Return the shell file after which plain `pulumi`, `kubectl` and `etcdctl` mean this lab."""
     folders = [lab.files / "bin", Path(sys.executable).parent]
     # The CLI finds its language hosts and providers in the folder that it is in itself.
@@ -79,7 +82,17 @@ def environment_file(lab: Lab, programs: Programs, pulumi: Mapping[str, str]) ->
     }
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in settings.items()]
     path = ":".join(shlex.quote(str(folder)) for folder in folders)
-    return "\n".join([f"# For the lab named {lab.name}.", *lines, f"export PATH={path}:$PATH", ""])
+    # Not through a proxy. Go reads the range; Python knows single addresses only.
+    direct = f"{addresses.node},{addresses.all}"
+    return "\n".join(
+        [
+            f"# For the lab named {lab.name}.",
+            *lines,
+            f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{direct}"',
+            f"export PATH={path}:$PATH",
+            "",
+        ]
+    )
 
 
 def etcdctl_wrapper(lab: Lab, programs: Programs) -> str:

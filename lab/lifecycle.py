@@ -10,7 +10,7 @@ from lab.startup import start_all
 from lab.state import DEFAULT_NAME, Lab, lab_lock, read_addresses
 
 
-def up(name: str = DEFAULT_NAME, *, report: Report = print) -> Lab:
+def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
     """Bring the lab up, or leave it as it is where it is well already.
 
     A lab that is not well is taken down first. `report` gets one line for each step.
@@ -28,12 +28,14 @@ def up(name: str = DEFAULT_NAME, *, report: Report = print) -> Lab:
         remove_all(lab)
         tools.install_packages(report)
         programs = tools.ensure(tools.names_for_up(), report)
-        start_all(lab, programs, images.pause_tar(report), report)
-        env.write(lab, programs, tools.pulumi_environment(lab.files / "pulumi-home", report))
+        addresses = start_all(lab, programs, images.pause_tar(report), report)
+        env.write(
+            lab, addresses, programs, tools.pulumi_environment(lab.files / "pulumi-home", report)
+        )
     return lab
 
 
-def down(name: str = DEFAULT_NAME, *, report: Report = print) -> None:
+def down(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> None:
     """Remove the lab and every trace of it, whatever condition it is in."""
     _require_root_and_linux()
     lab = Lab(name)

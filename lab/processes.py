@@ -46,14 +46,15 @@ def start(
 ) -> None:
     """Start a program in the lab's network namespace; it outlives this process.
 
-    Its output goes to `logs/NAME.log`. `env` is added to the environment.
+    Its output goes to `logs/NAME.log`. Of the environment it gets PATH and `env` alone: a proxy
+    that the caller uses is no way to the lab's own addresses.
     """
     lab.logs.mkdir(parents=True, exist_ok=True)
     log = lab.logs / f"{name}.log"
     pid = os.posix_spawn(
         shutil.which("sh") or "/bin/sh",
         inside(addresses, argv),
-        {**os.environ, **(env or {})},
+        {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/root", **(env or {})},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
@@ -96,6 +97,12 @@ def require_alive(lab: Lab, name: str) -> None:
                 f"{name} has stopped; the end of its log:\n{log_tail(log)}",
                 f"read the whole log at {log}",
             )
+
+
+def require_all_alive(lab: Lab) -> None:
+    """Raise a LabError where any program has stopped: the others may only be waiting for it."""
+    for process in recorded(lab):
+        require_alive(lab, process.name)
 
 
 def reap(lab: Lab) -> None:

@@ -65,7 +65,7 @@ def _start_agent(lab: Lab, addresses: Addresses) -> None:
 def _wait_for_answer(lab: Lab, program: str, problem: Callable[[], str]) -> None:
     deadline = time.monotonic() + 20
     while observed := problem():
-        processes.require_alive(lab, program)
+        processes.require_all_alive(lab)
         if time.monotonic() > deadline:
             log = lab.logs / f"{program}.log"
             raise LabError(
