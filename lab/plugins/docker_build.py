@@ -113,7 +113,8 @@ class Docker:
             )
         except FileNotFoundError as missing:
             raise DockerError(
-                f"No Docker client at {self._client}.\nNext: install Docker, or set etcd:image"
+                f"No Docker client at {self._client}.\n"
+                "Next: install Docker, or configure a prebuilt image by its digest"
             ) from missing
         done = threading.Event()
         threading.Thread(target=self._tell, args=(doing, done), daemon=True).start()

@@ -27,8 +27,14 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 
-from lab.plugins.build_context import digest
-from lab.plugins.docker_build import Docker, DockerError, Login, Recipe
+from lab.plugins.docker_build import Docker, DockerError
+from lab.plugins.image_inputs import (
+    changed_inputs,
+    checked_build,
+    login_of,
+    recipe_of,
+    repo_digest,
+)
 
 
 def _import_protocol() -> tuple[Any, Any]:
@@ -53,21 +59,6 @@ _plugin = importlib.import_module("pulumi.runtime.proto.plugin_pb2")
 
 VERSION = "5.2.0+standin"
 TYPE = "docker:index/image:Image"
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a text that is known only after the preview."""
-_BUILD_INPUTS = (
-    "args",
-    "builderVersion",
-    "cacheFrom",
-    "context",
-    "contextDigest",
-    "dockerfile",
-    "network",
-    "platform",
-    "target",
-)
-_COMPARED = ("imageName", "build", "skipPush")
-"""Inputs whose change makes a new image. The registry's password may change without one."""
 
 
 class ImageServicer(_service.ResourceProviderServicer):
@@ -150,62 +141,6 @@ class ImageServicer(_service.ResourceProviderServicer):
         }
 
 
-def checked_build(build: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """Return the `build` input with defaults and digest, and failures as (property, reason)."""
-    failures = [
-        (f"build.{name}", "is not served by the stand-in of the Docker plugin")
-        for name in build
-        if name not in _BUILD_INPUTS
-    ]
-    context = build.get("context") or "."
-    dockerfile = build.get("dockerfile") or str(Path(context) / "Dockerfile")
-    checked = {**build, "context": context, "dockerfile": dockerfile}
-    if _UNKNOWN in (context, dockerfile):
-        return checked, failures
-    if not Path(context).is_dir():
-        failures.append(("build.context", f"is {context!r}, which is no folder"))
-    elif not Path(dockerfile).is_file():
-        failures.append(("build.dockerfile", f"is {dockerfile!r}, which is no file"))
-    else:
-        checked["contextDigest"] = digest(Path(context), Path(dockerfile))
-    return checked, failures
-
-
-def changed_inputs(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """Return the names of the inputs whose change makes a new image."""
-    changed = [name for name in _COMPARED if old.get(name) != new.get(name)]
-    if login_of(old).server != login_of(new).server:
-        changed.append("registry")
-    return changed
-
-
-def recipe_of(inputs: dict[str, Any]) -> Recipe:
-    """Return what to build, from checked inputs."""
-    build = inputs["build"]
-    return Recipe(
-        image_name=inputs["imageName"],
-        context=Path(build["context"]),
-        dockerfile=Path(build["dockerfile"]),
-        arguments=build.get("args") or {},
-        platform=build.get("platform") or "",
-        target=build.get("target") or "",
-        network=build.get("network") or "",
-        cache_from=(build.get("cacheFrom") or {}).get("images") or (),
-    )
-
-
-def login_of(inputs: dict[str, Any]) -> Login:
-    """Return the account at the registry, from checked inputs."""
-    registry = inputs.get("registry") or {}
-    return Login(**{k: registry.get(k) or "" for k in ("server", "username", "password")})
-
-
-def repo_digest(recipe: Recipe, image: dict[str, Any]) -> str:
-    """Return `repository@sha256:...` of a pushed image; the image ID of one that is only local."""
-    ours = [d for d in image.get("RepoDigests") or [] if d.startswith(f"{recipe.repository}@")]
-    return ours[0] if ours else image["Id"]
-
-
 def _values(struct: Any) -> dict[str, Any]:
     return json_format.MessageToDict(struct)
 
@@ -229,10 +164,11 @@ def _fail(context: Any, message: str) -> NoReturn:
     raise AssertionError("abort has not raised")
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, docker: Docker) -> None:
     """End this process when the CLI that started it is gone, even killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
+    docker.cancel()
     os._exit(0)
 
 
@@ -250,7 +186,7 @@ def main() -> None:
     server.start()
     # The protocol: the first line of the output is the port.
     _say(str(port))
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent, docker), daemon=True).start()
     server.wait_for_termination()
 
 
