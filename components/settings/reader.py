@@ -46,7 +46,7 @@ def child(path: str, name: str) -> str:
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
     by_lower = {name.lower(): name for name in known}
-    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7)
     return by_lower[found[0]] if found else None
 
 
