@@ -156,13 +156,15 @@ _FAMILIES = (
         lambda: debian.inputs(_ENGINE_PACKAGES),
         _make_engine,
     ),
-    _module_family(
-        "etcd",
-        ETCD,
-        installed={"etcd": ("--version",), "etcdctl": ("version",), "etcdutl": ("version",)},
-    ),
+    # Never an installed one: the image's base is `scratch`, where only a static program runs.
+    _module_family("etcd", ETCD),
     _module_family("coredns", COREDNS),
-    _module_family("pulumi-resource-kubernetes", pulumi_cli.KUBERNETES_PLUGIN),
+    Family(
+        "pulumi-resource-kubernetes",
+        {"pulumi-resource-kubernetes": "pulumi-resource-kubernetes"},
+        lambda: pulumi_cli.kubernetes_plugin().inputs(),
+        lambda target, task: pulumi_cli.kubernetes_plugin().build(target, task),
+    ),
     _module_family("pause", PAUSE),
     _module_family("writer", WRITER),
     Family(
