@@ -117,7 +117,7 @@ def _quota(kube: Kube, props: Mapping[str, Any]) -> list[str]:
     """What the namespace's quotas leave, against what the stack will ask for at its largest."""
     volumes = int(props["volumes"])
     wanted = {
-        "pods": parse_quantity(str(props["pods"])),
+        "pods": int(props["pods"]),
         "requests.cpu": parse_quantity(str(props["cpu"])),
         "requests.memory": parse_quantity(str(props["memory"])),
         "cpu": parse_quantity(str(props["cpu"])),

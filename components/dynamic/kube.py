@@ -8,18 +8,27 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import pydantic
 import urllib3
 import yaml
 from kubernetes import client, config
 from kubernetes.client import ApiException
 from kubernetes.stream import stream
+from websocket import WebSocketException
 
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
 
 CONTAINER = "etcd"
 
-_FATAL = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError"}
+_FATAL = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    # The supervisor waits inside the process for whatever may pass: it never loops.
+    "CrashLoopBackOff",
+}
 
 
 class ExecError(Exception):
@@ -166,7 +175,9 @@ class Kube:
                 raise ExecError(f"no answer within {seconds:.0f} s")
             out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
             code = session.returncode
-        except (ApiException, OSError) as error:
+        except (ApiException, OSError, ValueError, WebSocketException) as error:
+            # ValueError: the client reads an exit code from every failure, also from "container
+            # not found", which has none.
             raise ExecError(f"cannot run a command in pod {pod}: {error}") from None
         if code and not (out or "").strip():
             raise ExecError((err or "").strip() or f"exit code {code}")
@@ -186,10 +197,9 @@ def plain_errors(site: Site) -> Generator[None]:
     try:
         yield
     except ApiException as error:
-        body = str(error.body or "")
-        said = json.loads(body)["message"] if body.lstrip().startswith("{") else error.reason
+        where = f"context {site.context}, namespace {site.namespace}"
         raise SequenceError(
-            f"Kubernetes refuses (context {site.context}, namespace {site.namespace}): {said}",
+            f"Kubernetes refuses ({where}): {_words(error)}",
             "grant what is missing, then pulumi up",
         ) from None
     except urllib3.exceptions.HTTPError as error:
@@ -197,6 +207,20 @@ def plain_errors(site: Site) -> Generator[None]:
             f"the Kubernetes API of context {site.context} does not answer: {error}",
             f"kubectl --context {site.context} version",
         ) from None
+    except (pydantic.ValidationError, json.JSONDecodeError) as error:
+        raise SequenceError(
+            f"what answers at context {site.context} is not what Kubernetes would say: "
+            f"{str(error).splitlines()[0]}",
+            f"kubectl --context {site.context} version",
+        ) from None
+
+
+def _words(error: ApiException) -> str:
+    """Kubernetes' own words; the status line where something before it has answered."""
+    try:
+        return json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error.status} {error.reason}"
 
 
 def gated(pod: Any) -> bool:

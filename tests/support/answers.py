@@ -1,0 +1,87 @@
+"""HTTP servers on loopback that give prepared answers."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server does with a request."""
+
+    code: int = 200
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    closes: bool = False
+    """End the connection without a word."""
+    after: threading.Event | None = None
+    """Answer only when this is set."""
+
+
+@dataclass
+class Server:
+    """A running server, and what it was asked: `GET /path?query` and so on."""
+
+    url: str
+    port: int
+    asked: list[str] = field(default_factory=list[str])
+
+
+Respond = Callable[[str, str, str], Reply]
+"""From method, path with query, and body."""
+
+
+@contextmanager
+def serving(answer: Reply | Respond) -> Generator[Server]:
+    """Give one answer to everything, or what a function says, on a free port of 127.0.0.1."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def _respond(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            text = self.rfile.read(length).decode()
+            known.asked.append(f"{self.command} {self.path}")
+            if isinstance(answer, Reply):
+                reply = answer
+            else:
+                reply = answer(self.command, self.path, text)
+            if reply.after is not None:
+                reply.after.wait(30)
+            if reply.closes:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self.send_response(reply.code)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(reply.body.encode())))
+            self.end_headers()
+            self.wfile.write(reply.body.encode())
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _respond  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Tests print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    port = server.server_address[1]
+    known = Server(f"http://127.0.0.1:{port}", port)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield known
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def closed_port() -> int:
+    """A port of 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

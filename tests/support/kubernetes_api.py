@@ -1,0 +1,125 @@
+"""A fake of a few answers of the Kubernetes API: what the preflight reads, and refusals.
+
+It has no objects, no admission and no controllers, so it proves nothing about sequences; those are
+tested on a real Kubernetes, end to end.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.support.answers import Reply, Server, serving
+
+SECRET = "the-secret-that-nobody-prints"
+"""The bearer token in every kubeconfig that is made here."""
+
+
+def kubeconfig(server: str, context: str = "here", **user: str) -> str:
+    """A kubeconfig as the program hands it to its dynamic resources: one context, as JSON."""
+    return json.dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": context,
+            "contexts": [{"name": context, "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": server}}],
+            "users": [{"name": "u", "user": {"token": SECRET, **user}}],
+        }
+    )
+
+
+@dataclass
+class Kubernetes:
+    """A running fake."""
+
+    minor: str = "34"
+    forbidden: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    """Verb and resource[/subresource] that access reviews deny."""
+    classes: Mapping[str, bool] = field(default_factory=lambda: {"standard": True})
+    """Storage classes; True: the default one."""
+    namespace: bool = False
+    """Whether it exists."""
+    quota: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """The namespace's quota: hard limit and what is in use, by resource."""
+    always: Reply | None = None
+    """The answer to everything."""
+    answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
+    """Further answers: `GET /path`."""
+    _server: Server | None = None
+
+    @staticmethod
+    @contextmanager
+    def running(**kubernetes: object) -> Generator[Kubernetes]:
+        fake = Kubernetes(**kubernetes)  # pyright: ignore[reportArgumentType] - the fields
+        with serving(fake._respond) as fake._server:
+            yield fake
+
+    @staticmethod
+    def status(code: int, message: str) -> Reply:
+        """A refusal as the API server words it."""
+        said = {"kind": "Status", "status": "Failure", "message": message, "code": code}
+        return Reply(code, json.dumps(said), {"Content-Type": "application/json"})
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return self._server.url
+
+    @property
+    def asked(self) -> list[str]:
+        assert self._server is not None
+        return self._server.asked
+
+    def _respond(self, method: str, path: str, body: str) -> Reply:
+        request = f"{method} {path.partition('?')[0].rstrip('/')}"
+        if self.always is not None:
+            return self.always
+        if request in self.answers:
+            return self.answers[request]
+        name = request.rpartition("/")[2]
+        if request == "GET /version":
+            return _json({"major": "1", "minor": self.minor, **dict.fromkeys(_VERSION, "x")})
+        if name == "selfsubjectaccessreviews":
+            wanted = json.loads(body)["spec"]["resourceAttributes"]
+            sub = f"/{wanted['subresource']}" if wanted["subresource"] else ""
+            allowed = (wanted["verb"], wanted["resource"] + sub) not in self.forbidden
+            return _json({"spec": {}, "status": {"allowed": allowed}}, 201)
+        if name == "storageclasses":
+            return _list([_storage_class(n, default=d) for n, d in self.classes.items()])
+        if name == "resourcequotas":
+            hard = {resource: limit for resource, (limit, _) in self.quota.items()}
+            used = {resource: in_use for resource, (_, in_use) in self.quota.items()}
+            status = {"hard": hard, "used": used}
+            return _list([{"metadata": {"name": "limits"}, "status": status}])
+        if request == "GET /api/v1/namespaces/etcd" and self.namespace:
+            return _json({"metadata": {"name": "etcd", "labels": {}}})
+        if name in ("pods", "persistentvolumeclaims", "events"):
+            return _list([])
+        return Kubernetes.status(404, f"{path} is not there")
+
+
+_VERSION = (
+    "gitVersion",
+    "gitCommit",
+    "gitTreeState",
+    "buildDate",
+    "goVersion",
+    "compiler",
+    "platform",
+)
+
+
+def _json(body: object, code: int = 200) -> Reply:
+    return Reply(code, json.dumps(body), {"Content-Type": "application/json"})
+
+
+def _list(items: list[object]) -> Reply:
+    return _json({"items": items})
+
+
+def _storage_class(name: str, *, default: bool) -> object:
+    mark = {"storageclass.kubernetes.io/is-default-class": "true"} if default else {}
+    return {"metadata": {"name": name, "annotations": mark}, "provisioner": "test"}
