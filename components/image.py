@@ -37,6 +37,8 @@ class Image(pulumi.ComponentResource):
                     context=image.context,
                     dockerfile=f"{image.context}/Dockerfile",
                     platform=image.platform,
+                    # Everything comes from the two bases; a build that needs more is a mistake.
+                    network="none",
                     args={
                         "ETCD_BASE": etcd_base(settings),
                         "PYTHON_BASE": image.python_base,
