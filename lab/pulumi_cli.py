@@ -20,6 +20,7 @@ import tarfile
 import threading
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,11 +47,6 @@ LANGUAGE_HOST = Module(
     ),
 )
 _KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v2"
-KUBERNETES_PLUGIN = Module(
-    _SOURCES / "pulumi-resource-kubernetes",
-    (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
-    version_of=_KUBERNETES_MODULE,
-)
 # Scripts of the Python SDK that the language host starts; they must match the SDK, not the host.
 _SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 _SDK_SCRIPTS = (
@@ -60,6 +56,21 @@ _SDK_SCRIPTS = (
 
 INSTALLED = r"^v3\.(259|2[6-9]\d|[3-9]\d\d)\."
 """Versions of an installed CLI that serve: the SDK's own minor or a later one."""
+
+
+def kubernetes_plugin() -> Module:
+    """Return the module of the Kubernetes plugin.
+
+    The CLI warns unless a plugin says that it is at least what the SDK asks for. Build metadata,
+    after the `+`, does not count in that comparison, and tells what this one really is.
+    """
+    module = Module(
+        _SOURCES / "pulumi-resource-kubernetes",
+        (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
+        version_of=_KUBERNETES_MODULE,
+    )
+    told = f"{version('pulumi-kubernetes')}+built.{module.version}"
+    return replace(module, variables=(f"{_KUBERNETES_MODULE}/pkg/version.Version={told}",))
 
 
 def inputs() -> list[str | Path]:
@@ -125,14 +136,13 @@ def _plugin_folder(name: str) -> str:
     return f"resource-{name}-v{version(f'pulumi-{name}')}"
 
 
-def prepare_home(home: Path, kubernetes_plugin: Path, docker_client: Path) -> None:
-    """Fill a Pulumi home with the built Kubernetes plugin and the Docker stand-in.
+def prepare_home(home: Path, plugin: Path, docker_client: Path) -> None:
+    """Fill a Pulumi home with the built Kubernetes `plugin` and the Docker stand-in.
 
-    The CLI takes a plugin of exactly the version that the SDK asks for. Build metadata, after the
-    `+`, does not count in that comparison, and says here what the plugin really is: `pulumi plugin
-    ls` shows it.
+    The CLI takes a plugin of exactly the version that the SDK asks for, but for what follows a `+`;
+    `pulumi plugin ls` shows that as well.
     """
-    built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{KUBERNETES_PLUGIN.version}"
+    built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{kubernetes_plugin().version}"
     stand_in = home / "plugins" / f"{_plugin_folder('docker')}+standin"
     for old in (home / "plugins").glob("resource-*"):
         if old not in (built, stand_in):
@@ -141,7 +151,7 @@ def prepare_home(home: Path, kubernetes_plugin: Path, docker_client: Path) -> No
         folder.mkdir(parents=True, exist_ok=True)
     link = built / "pulumi-resource-kubernetes"
     link.unlink(missing_ok=True)
-    link.symlink_to(kubernetes_plugin)
+    link.symlink_to(plugin)
     script = stand_in / "pulumi-resource-docker"
     script.write_text(
         "#!/bin/sh\n"

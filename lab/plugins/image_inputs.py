@@ -36,9 +36,11 @@ def checked_build(build: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str
     if _UNKNOWN in (context, dockerfile):
         return checked, failures
     if not Path(context).is_dir():
-        failures.append(("build.context", f"is {context!r}, which is no folder"))
+        todo = "Next: name the folder that holds the Dockerfile"
+        failures.append(("build.context", f"is {context!r}, which is no folder.\n{todo}"))
     elif not Path(dockerfile).is_file():
-        failures.append(("build.dockerfile", f"is {dockerfile!r}, which is no file"))
+        todo = "Next: name the Dockerfile, relative to the program"
+        failures.append(("build.dockerfile", f"is {dockerfile!r}, which is no file.\n{todo}"))
     else:
         checked["contextDigest"] = digest(Path(context), Path(dockerfile))
     return checked, failures
