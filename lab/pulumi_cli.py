@@ -144,14 +144,11 @@ def prepare_home(home: Path, plugin: Path, docker_client: Path) -> None:
     """
     built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{kubernetes_plugin().version}"
     stand_in = home / "plugins" / f"{_plugin_folder('docker')}+standin"
-    for old in (home / "plugins").glob("resource-*"):
-        if old not in (built, stand_in):
-            shutil.rmtree(old)
+    # Links and a script: anew each time, so that none of an older version stays.
+    shutil.rmtree(home / "plugins", ignore_errors=True)
     for folder in (built, stand_in):
-        folder.mkdir(parents=True, exist_ok=True)
-    link = built / "pulumi-resource-kubernetes"
-    link.unlink(missing_ok=True)
-    link.symlink_to(plugin)
+        folder.mkdir(parents=True)
+    (built / "pulumi-resource-kubernetes").symlink_to(plugin)
     script = stand_in / "pulumi-resource-docker"
     script.write_text(
         "#!/bin/sh\n"
