@@ -70,7 +70,7 @@ NOT_YET = ("gke", "tls")
 
 
 def load() -> Settings:
-    """Read and check the config of the stack that is being run.
+    """Read and check the config of the stack that is being run, and tell its warnings.
 
     Raises pulumi.RunError, which Pulumi shows without a traceback, with all that is wrong.
     """
@@ -79,9 +79,12 @@ def load() -> Settings:
     given = {**get_config_env(), **CONFIG.get()}
     names = [key.removeprefix(f"{NAMESPACE}:") for key in given if key.startswith(f"{NAMESPACE}:")]
     try:
-        return parse({name: _decoded(config.get(name)) for name in (*GROUPS, *sorted(names))})
+        settings = parse({name: _decoded(config.get(name)) for name in (*GROUPS, *sorted(names))})
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
+    for warning in settings.warnings:
+        pulumi.log.warn(warning)
+    return settings
 
 
 def parse(config: Mapping[str, object]) -> Settings:

@@ -210,3 +210,16 @@ def test_load_reads_every_key_of_the_project_and_fails_without_a_traceback() -> 
     assert "etcd:replicas is not a key of this program" in str(caught.value)
     assert 'etcd:units is "{"; allowed: an object' in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_load_tells_the_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "https://discovery.etcd.io/new"
+    config = with_values({"discovery.mode": "v2", "discovery.url": url})
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    try:
+        pulumi.runtime.set_all_config({f"etcd:{k}": json.dumps(v) for k, v in config.items()})
+        assert settings.load().warnings == tuple(told)
+    finally:
+        pulumi.runtime.set_all_config({})
+    assert len(told) == 1
