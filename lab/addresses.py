@@ -27,7 +27,7 @@ class Addresses:
 
     @property
     def kernel_name(self) -> str:
-        """Name of the network namespace, the host's link and the cgroups: at most 15 letters."""
+        """Name of the host's link and of the control groups: at most 15 letters."""
         return f"etcd-lab-{self.slot}"
 
     @property

@@ -53,7 +53,7 @@ def create(lab: Lab, addresses: Addresses, kubeadm: Path) -> None:
 
 
 def _kubeadm(lab: Lab, addresses: Addresses, argv: list[str | Path]) -> str:
-    done = subprocess.run(inside(addresses, argv), capture_output=True, text=True, check=False)
+    done = subprocess.run(inside(lab, addresses, argv), capture_output=True, text=True, check=False)
     with (lab.logs / "kubeadm.log").open("a") as log:
         log.write(f"{argv[1:]}\n{done.stderr}\n")
     if done.returncode:

@@ -2,55 +2,50 @@
 
 import json
 import subprocess
-from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab.addresses import Addresses
 from lab.errors import LabError
 from lab.mounts import unmount_below
-from lab.processes import namespace_file
+from lab.state import Lab
 
 NODE_LINK = "node0"
 """The link's end inside the namespace; it carries the node's address."""
 
 
-def create(addresses: Addresses) -> None:
+def create(lab: Lab, addresses: Addresses) -> None:
     """Make the namespace, a veth pair into it, and the host's route to everything inside."""
-    name, inside = addresses.kernel_name, namespace_file(addresses)
-    inside.parent.mkdir(parents=True, exist_ok=True)
-    inside.touch()
-    # Not `ip netns add`: that leaves a mount of /run/netns on itself behind for good.
-    _run(["unshare", f"--net={inside}", "true"])
+    name, namespace = addresses.kernel_name, lab.network_namespace
+    namespace.touch()
+    _run(["unshare", f"--net={namespace}", "true"])
     length = addresses.link.prefixlen
     _ip(
-        f"link add {name} type veth peer name {NODE_LINK} netns {name}",
+        [],
+        f"link add {name} type veth peer name {NODE_LINK} netns {namespace}",
         f"addr add {addresses.host}/{length} dev {name}",
         f"link set {name} up",
     )
+    inside = ["nsenter", f"--net={namespace}"]
     _ip(
+        inside,
         "link set lo up",
         f"addr add {addresses.node}/{length} dev {NODE_LINK}",
         f"link set {NODE_LINK} up",
         # Without a route, packets to a Service's address are refused before DNAT sees them.
         f"route add {addresses.services} dev {NODE_LINK}",
         f"route add {addresses.load_balancers} dev {NODE_LINK}",
-        namespace=name,
     )
-    _ip(f"route add {addresses.all} via {addresses.node}")
-    forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
-    _run(["nsenter", f"--net={inside}", "sh", "-c", forward])
+    _ip([], f"route add {addresses.all} via {addresses.node}")
+    _run([*inside, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])
 
 
-def remove(addresses: Addresses) -> None:
+def remove(lab: Lab, addresses: Addresses) -> None:
     """Remove link, route and namespace; what is missing already is fine."""
+    # With its link the host loses the route; the namespace would take the link only later.
     if Path(f"/sys/class/net/{addresses.kernel_name}").exists():
         _run(["ip", "link", "delete", addresses.kernel_name])
-    inside = namespace_file(addresses)
-    unmount_below(inside)
-    inside.unlink(missing_ok=True)
-    with suppress(OSError):
-        inside.parent.rmdir()
+    unmount_below(lab.network_namespace)
 
 
 def host_networks() -> list[IPv4Network]:
@@ -60,9 +55,8 @@ def host_networks() -> list[IPv4Network]:
     return [IPv4Network(destination) for destination in destinations]
 
 
-def _ip(*commands: str, namespace: str | None = None) -> None:
-    inside = ["-n", namespace] if namespace else []
-    _run(["ip", *inside, "-batch", "-"], text="\n".join(commands) + "\n")
+def _ip(inside: list[str], *commands: str) -> None:
+    _run([*inside, "ip", "-batch", "-"], text="\n".join(commands) + "\n")
 
 
 def _run(argv: list[str], text: str | None = None) -> str:

@@ -30,7 +30,7 @@ def start_containerd(lab: Lab, addresses: Addresses, programs: Programs, pause: 
     wait_for_file(lab, "containerd", lab.containerd_socket)
     ctr = [programs["ctr"], "--address", lab.containerd_socket, "--namespace", "k8s.io"]
     done = subprocess.run(
-        inside(addresses, [*ctr, "images", "import", pause]),
+        inside(lab, addresses, [*ctr, "images", "import", pause]),
         capture_output=True,
         text=True,
         check=False,
@@ -107,8 +107,7 @@ def cni_config(lab: Lab, addresses: Addresses) -> str:
     """Return the pod network: one routed veth for each pod.
 
     Routed, not bridged: Services then work without the br_netfilter kernel module. It does not
-    enforce NetworkPolicy. The network's name is the slot's, since CNI keeps its results in a
-    folder that all labs share.
+    enforce NetworkPolicy.
     """
     ipam = {
         "type": "host-local",

@@ -53,7 +53,7 @@ def start(
     log = lab.logs / f"{name}.log"
     pid = os.posix_spawn(
         shutil.which("sh") or "/bin/sh",
-        inside(addresses, argv),
+        inside(lab, addresses, argv),
         {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/root", **(env or {})},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -70,13 +70,13 @@ def start(
     draft.rename(folder / f"{name}.json")
 
 
-def inside(addresses: Addresses, argv: Sequence[str | Path]) -> list[str]:
+def inside(lab: Lab, addresses: Addresses, argv: Sequence[str | Path]) -> list[str]:
     """Return the command that runs `argv` in the lab's network namespace and control group.
 
     Also short-lived helpers run so: `down` then ends them too, whatever became of their caller.
     """
     group = cgroups.daemons_file(addresses.kernel_name)
-    enter = ["nsenter", f"--net={namespace_file(addresses)}"]
+    enter = ["nsenter", f"--net={lab.network_namespace}"]
     return ["sh", "-c", _JOIN, "sh", str(group), *enter, *map(str, argv)]
 
 
@@ -110,11 +110,6 @@ def reap(lab: Lab) -> None:
     for process in recorded(lab):
         with suppress(ChildProcessError):
             os.waitpid(process.pid, os.WNOHANG)
-
-
-def namespace_file(addresses: Addresses) -> Path:
-    """File that pins the lab's network namespace; `ip -n NAME` and `nsenter --net=` take it."""
-    return Path("/run/netns") / addresses.kernel_name
 
 
 def wait_for_file(lab: Lab, name: str, file: Path, timeout_seconds: float = 20) -> None:

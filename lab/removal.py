@@ -5,7 +5,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from lab import cgroups, env, kernel, mounts, network, processes
-from lab.addresses import Addresses
 from lab.state import Lab, is_only_lab, read_addresses, remove_state
 
 _CNI_RESULTS = Path("/var/lib/cni/results")
@@ -36,8 +35,8 @@ def remove_all(lab: Lab) -> bool:
     if addresses:
         cgroups.remove(addresses.kernel_name)
         processes.reap(lab)
-        network.remove(addresses)
-        _remove_strays(lab, addresses)
+        network.remove(lab, addresses)
+        _remove_strays(lab)
     kernel.restore_after_last(lab)
     mounts.unmount_below(lab.state)
     remove_state(lab)
@@ -45,7 +44,7 @@ def remove_all(lab: Lab) -> bool:
     return existed
 
 
-def _remove_strays(lab: Lab, addresses: Addresses) -> None:
+def _remove_strays(lab: Lab) -> None:
     """Remove what Kubernetes' programs write to fixed places outside the lab's state.
 
     These places are shared by all labs and by any other container runtime of the machine, so only
@@ -55,8 +54,10 @@ def _remove_strays(lab: Lab, addresses: Addresses) -> None:
     bundles = lab.state / "run" / "containerd" / "io.containerd.runtime.v2.task"
     for address in bundles.glob("*/*/address"):
         Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
-    for result in _CNI_RESULTS.glob(f"{addresses.kernel_name}-*"):
-        result.unlink(missing_ok=True)
+    # CNI's record of a pod's address names the pod's network namespace, which is in the state.
+    for result in _CNI_RESULTS.glob("*"):
+        if _mentions(result, lab.state):
+            result.unlink(missing_ok=True)
     for link in _CONTAINER_LOGS.glob("*.log"):
         if link.is_symlink() and link.readlink().is_relative_to(lab.state):
             link.unlink(missing_ok=True)
@@ -66,6 +67,13 @@ def _remove_strays(lab: Lab, addresses: Addresses) -> None:
         for folder in _FIXED_FOLDERS:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _mentions(file: Path, folder: Path) -> bool:
+    try:
+        return f"{folder}/" in file.read_text(errors="replace")
+    except FileNotFoundError:  # another lab's, gone meanwhile
+        return False
 
 
 def _is_dead_socket(path: Path) -> bool:

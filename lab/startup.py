@@ -26,7 +26,7 @@ def start_all(lab: Lab, programs: Programs, pause: Path, report: Report) -> Addr
     kernel.save()
     lab.logs.mkdir()
     cgroups.create(addresses.kernel_name)
-    network.create(addresses)
+    network.create(lab, addresses)
     controlplane.start_etcd(lab, addresses, programs)
     with ThreadPoolExecutor() as pool:
         runtime = pool.submit(node.start_containerd, lab, addresses, programs, pause)

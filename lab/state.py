@@ -71,6 +71,15 @@ class Lab:
         return self.state / "super-admin.conf"
 
     @property
+    def network_namespace(self) -> Path:
+        """File that pins the lab's network namespace, for `nsenter --net=FILE`.
+
+        Not under /run/netns: `ip netns add` of anybody may put a mount over that folder, and what
+        lies below it can then be reached no more.
+        """
+        return self.state / "netns"
+
+    @property
     def containerd_socket(self) -> Path:
         return self.state / "run" / "containerd.sock"
 

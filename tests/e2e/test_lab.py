@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kubernetes import client, utils
 
 from lab import api, controlplane, health, images, lifecycle, processes, tools
 from lab.addresses import Addresses
+from lab.node import PAUSE_IMAGE
 from lab.state import CHECKOUT, Lab, read_addresses
 from tests.support.machine import traces, traces_left
 
@@ -174,10 +176,11 @@ def test_status_of_no_lab_fails_and_says_what_to_do() -> None:
     assert told.stdout.splitlines()[-1] == "Next: python -m lab up --name t-none"
 
 
-@pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 0.8, 1.2])
-def test_down_leaves_nothing_wherever_up_was_killed(clean_machine: None, share: float) -> None:
-    # Delays as shares of the time that a lab takes to come up; 1.2 kills a lab that is complete.
-    delay = share * random.uniform(4.5, 5.5)
+@pytest.mark.parametrize("delay_seconds", [0.1, 1, 2.5, 4])
+def test_down_leaves_nothing_wherever_up_was_killed(
+    clean_machine: None, delay_seconds: float
+) -> None:
+    delay = delay_seconds * random.uniform(0.8, 1.2)
     print(f"killed after {delay:.2f} s")
     before = traces()
     up = subprocess.Popen(
@@ -189,13 +192,24 @@ def test_down_leaves_nothing_wherever_up_was_killed(clean_machine: None, share: 
     time.sleep(delay)
     os.killpg(up.pid, signal.SIGKILL)
     up.wait()
-    lab = Lab(KILLED)
-    if addresses := read_addresses(lab):
-        for pid in random.sample(sorted(pids := _pids(addresses)), len(pids) // 2):
-            os.kill(pid, signal.SIGKILL)
+    _kill_half(Lab(KILLED))
     assert _command("down", KILLED).returncode == 0
     assert traces_left(before) == set()
-    assert not lab.files.exists()
+    assert not Lab(KILLED).files.exists()
+
+
+def test_down_leaves_nothing_of_running_pods_when_programs_were_killed(
+    clean_machine: None,
+) -> None:
+    before = traces()
+    running = _bring_up(KILLED)
+    utils.create_from_yaml(running.api, yaml_objects=_pod_with_mounts())
+    _soon(lambda: _phase(running, "mounts") == "Running")
+    kinds = {line.split()[0] for line in traces() - before}
+    assert {"cgroup", "mount", "link", "file", "process"} <= kinds
+    _kill_half(running.lab)
+    assert _command("down", KILLED).returncode == 0
+    assert traces_left(before) == set()
 
 
 def _bring_up(name: str) -> Running:
@@ -233,6 +247,16 @@ def _kill(lab: Lab, program: str) -> None:
     _soon(lambda: not process.alive)
 
 
+def _kill_half(lab: Lab) -> None:
+    """Kill a random half of a lab's processes, of whatever there is of them."""
+    addresses = read_addresses(lab)
+    pids = sorted(_pids(addresses)) if addresses else []
+    for pid in random.sample(pids, len(pids) // 2):
+        # A container's processes end with its first one.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def _soon(read: Callable[[], Any], timeout_seconds: float = 30) -> Any:
     """Return the first true value of `read`; fail when there is none in time."""
     deadline = time.monotonic() + timeout_seconds
@@ -244,6 +268,11 @@ def _soon(read: Callable[[], Any], timeout_seconds: float = 30) -> Any:
 
 def _name(item: dict[str, Any]) -> str:
     return item["metadata"]["name"]
+
+
+def _phase(running: Running, pod: str) -> str:
+    found = api.as_json(running.api, running.core.read_namespaced_pod(pod, "default"))
+    return found["status"]["phase"]
 
 
 def _volume_of(running: Running, name: str) -> dict[str, Any] | None:
@@ -271,6 +300,36 @@ os.chdir("/data")
 open("greeting", "w").write("hello")
 http.server.HTTPServer(("", 8080), http.server.SimpleHTTPRequestHandler).serve_forever()
 """
+
+
+def _pod_with_mounts() -> list[dict[str, Any]]:
+    """Return a pod with every kind of mount that a unit has: disk, memory, token, configuration."""
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "disk", "namespace": "default"},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+        },
+    }
+    volumes = [
+        {"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}},
+        {"name": "memory", "emptyDir": {"medium": "Memory"}},
+    ]
+    container = {
+        "name": "pause",
+        "image": PAUSE_IMAGE,
+        "imagePullPolicy": "Never",
+        "volumeMounts": [{"name": name, "mountPath": f"/{name}"} for name in ("disk", "memory")],
+    }
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "mounts", "namespace": "default"},
+        "spec": {"containers": [container], "volumes": volumes},
+    }
+    return [claim, pod]
 
 
 def _web(name: str, image: str) -> list[dict[str, Any]]:

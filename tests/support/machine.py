@@ -44,8 +44,9 @@ def traces() -> set[str]:
         ["iptables-save"],
     ):
         lines |= {f"{command[-1]} {line}" for line in _output(command)}
-    for place in (str(ROOT), *_FIXED_PLACES):
-        lines |= {f"file {path}" for path in [Path(place), *Path(place).glob("*")] if path.exists()}
+    lines |= {_file(path) for path in [ROOT, *ROOT.glob("*")]}
+    for place in (Path(name) for name in _FIXED_PLACES if Path(name).exists()):
+        lines |= {_file(path) for path in [place, *place.glob("*"), *place.glob("*/*")]}
     lines |= {f"{name} = {Path('/proc/sys', name).read_text()}" for name in _SETTINGS}
     return lines | _processes()
 
@@ -62,7 +63,19 @@ def _names_of_labs() -> set[str]:
     for record in ROOT.glob("*/lab.json"):
         addresses = Addresses(json.loads(record.read_text())["slot"])
         names |= {record.parent.name, addresses.kernel_name, f"10.{200 + addresses.slot}."}
+        # The only names that do not show whose they are: the sockets of containerd's shims.
+        bundles = record.parent / "run" / "containerd" / "io.containerd.runtime.v2.task"
+        names |= {Path(address.read_text()).name for address in bundles.glob("*/*/address")}
     return names
+
+
+def _file(path: Path) -> str:
+    """Return a file's name, with what shows whose it is."""
+    if path.is_symlink():
+        return f"file {path} -> {path.readlink()}"
+    if path.parent.name == "results" and path.exists():
+        return f"file {path} {path.read_text()}"
+    return f"file {path}"
 
 
 def _processes() -> set[str]:
@@ -73,7 +86,8 @@ def _processes() -> set[str]:
             command = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue
-        if "/etcd-lab-" in groups or str(ROOT) in command:
+        # Without a command line: dead, and not yet collected by init.
+        if command and ("/etcd-lab-" in groups or str(ROOT) in command):
             found.add(f"process {process.name} {command} {groups}")
     return found
 
