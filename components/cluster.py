@@ -14,6 +14,9 @@ import yaml
 
 from components.settings import KubernetesSettings
 
+_PARTS = {"contexts": "context", "clusters": "cluster", "users": "user"}
+"""Lists of a kubeconfig, and what each entry of them holds beside its name."""
+
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
 
@@ -27,9 +30,9 @@ class Cluster:
 
 
 def connect(settings: KubernetesSettings) -> Cluster:
-    """Declare the provider. Raises pulumi.RunError when the context is not to be found."""
+    """Declare the provider. Raises pulumi.RunError when the context leads nowhere."""
     kubeconfig = read_kubeconfig(settings)
-    server = kubeconfig["clusters"][0]["cluster"].get("server", "")
+    server = kubeconfig["clusters"][0]["cluster"]["server"]
     text = pulumi.Output.secret(json.dumps(kubeconfig, sort_keys=True))
     provider = k8s.Provider(
         "kubernetes",
@@ -46,31 +49,52 @@ def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
     """Return the chosen context alone, with absolute paths.
 
     Looks in `kubernetes.kubeconfig`, else in $KUBECONFIG (several files, as kubectl), else in
-    kubectl's default place. Raises pulumi.RunError that names the contexts there are.
+    kubectl's default place. Raises pulumi.RunError that names the contexts there are, or what the
+    chosen one lacks.
     """
     given = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     paths = [Path(part).expanduser() for part in given.split(os.pathsep) if part]
-    known: list[str] = []
+    entries: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in _PARTS}
     for path in paths:
-        if not path.is_file():
-            continue
-        content = _load(path)
-        known += [c["name"] for c in content.get("contexts") or []]
-        if settings.context in known:
-            return _only(content, settings.context, path.parent)
-    places = ", ".join(str(p) for p in paths)
-    raise pulumi.RunError(
-        f"etcd:kubernetes.context is {settings.context!r}, which is not in {places}; "
-        f"contexts there: {', '.join(known) or 'none'}.\n"
-        "Next: pulumi config set --path etcd:kubernetes.context NAME "
-        "(for the embedded Kubernetes: make up)"
-    )
+        content = _load(path) if path.is_file() else {}
+        for kind, part in _PARTS.items():
+            for name, value in _named(content.get(kind), part).items():
+                # As kubectl: of two entries with one name the first counts.
+                entries[kind].setdefault(name, _absolute(value, path.parent))
+    name, places = settings.context, ", ".join(map(str, paths))
+    context = entries["contexts"].get(name)
+    if context is None:
+        raise pulumi.RunError(
+            f"etcd:kubernetes.context is {name!r}, which is not in {places}; "
+            f"contexts there: {', '.join(entries['contexts']) or 'none'}.\n"
+            "Next: pulumi config set --path etcd:kubernetes.context NAME "
+            "(for the embedded Kubernetes: make up)"
+        )
+    cluster, user = (str(context.get(part) or "") for part in ("cluster", "user"))
+    problem = None
+    if not entries["clusters"].get(cluster, {}).get("server"):
+        problem = f"the cluster {cluster!r}, which has no server"
+    elif user and user not in entries["users"]:
+        problem = f"the user {user!r}, who is not"
+    if problem:
+        raise pulumi.RunError(
+            f"context {name!r} (etcd:kubernetes.context) names {problem} in {places}.\n"
+            "Next: kubectl config view, to see what the kubeconfig has"
+        )
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": context}],
+        "clusters": [{"name": cluster, "cluster": entries["clusters"][cluster]}],
+        "users": [{"name": user, "user": entries["users"][user]}] if user else [],
+    }
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise pulumi.RunError(
             f"the kubeconfig {path} cannot be read: {error}\n"
             "Next: pulumi config set --path etcd:kubernetes.kubeconfig PATH"
@@ -78,20 +102,16 @@ def _load(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _only(content: dict[str, Any], name: str, folder: Path) -> dict[str, Any]:
-    context = next(c for c in content["contexts"] if c["name"] == name)
-    wanted = {"clusters": context["context"]["cluster"], "users": context["context"]["user"]}
-    result: dict[str, Any] = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "contexts": [context],
+def _named(entries: Any, part: str) -> dict[str, dict[str, Any]]:
+    """A kubeconfig's list as a mapping, without what is no entry."""
+    listed: list[Any] = entries if isinstance(entries, list) else []
+    return {
+        str(e["name"]): e[part]
+        for e in listed
+        if isinstance(e, dict) and "name" in e and isinstance(e.get(part), dict)
     }
-    for kind, entry in wanted.items():
-        found = [e for e in content.get(kind) or [] if e["name"] == entry]
-        for part in (p for e in found for p in e.values() if isinstance(p, dict)):
-            for key in _PATHS:
-                if key in part:
-                    part[key] = str((folder / part[key]).absolute())
-        result[kind] = found
-    return result
+
+
+def _absolute(value: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Paths in a kubeconfig are relative to its own folder."""
+    return {k: str((folder / v).absolute()) if k in _PATHS else v for k, v in value.items()}

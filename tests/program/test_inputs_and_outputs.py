@@ -1,0 +1,274 @@
+"""What goes into the program and what it tells: image, cluster, secrets, exports, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.program.conftest import SERVER, Declare
+from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, TOKEN, run
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+# ---------------------------------------------------------------- image
+
+
+def test_the_image_is_built_from_the_configured_bases(declare: Declare) -> None:
+    image = declare(
+        image={"etcdBase": "mirror.test/etcd", "pythonBase": "mirror.test/python:3"},
+        etcd={"version": "3.7.1"},
+    ).one("docker:index/image:Image")
+    build = image.inputs["build"]
+    assert build["args"]["ETCD_BASE"] == "mirror.test/etcd:v3.7.1"
+    assert build["args"]["PYTHON_BASE"] == "mirror.test/python:3"
+    assert build["platform"] == "linux/amd64", "a laptop's own may be another"
+    assert (CHECKOUT / build["dockerfile"]).is_file()
+    assert image.inputs["skipPush"] is False
+    assert image.inputs["buildOnPreview"] is False
+
+
+@pytest.mark.parametrize(
+    "base", ["mirror.test/etcd:v3.6.14-patched", f"mirror.test:5000/etcd@{DIGEST}"]
+)
+def test_a_pinned_base_is_taken_as_it_is(declare: Declare, base: str) -> None:
+    image = declare(image={"etcdBase": base}).one("docker:index/image:Image")
+    assert image.inputs["build"]["args"]["ETCD_BASE"] == base
+
+
+def test_a_base_behind_a_port_gets_its_version(declare: Declare) -> None:
+    image = declare(image={"etcdBase": "mirror.test:5000/etcd"}).one("docker:index/image:Image")
+    assert image.inputs["build"]["args"]["ETCD_BASE"] == "mirror.test:5000/etcd:v3.6.14"
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_a_prebuilt_image_asks_docker_for_nothing(declare: Declare, preview: bool) -> None:
+    program = declare(
+        preview=preview,
+        image={"build": False, "registry": "r.test/x", "repository": "e", "digest": DIGEST},
+    )
+    assert not [r for r in program.resources if r.type.startswith("docker:")]
+    for workload in program.all("StatefulSet"):
+        assert workload.container["image"] == f"r.test/x/e@{DIGEST}"
+
+
+# ---------------------------------------------------------------- secrets
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_the_kubeconfig_is_secret_wherever_it_goes(declare: Declare, preview: bool) -> None:
+    program = declare(preview=preview)
+    holders = [r for r in program.resources if TOKEN in json.dumps(r.inputs)]
+    expected = {
+        f"{DYNAMIC}{n}" for n in ("Preflight", "Namespace", "Scale", "Discovery", "Handover")
+    }
+    assert {r.type for r in holders} == {*expected, "pulumi:providers:kubernetes"}
+    for resource in holders:
+        assert "kubeconfig" in resource.secrets, resource.urn
+        rest = {k: v for k, v in resource.inputs.items() if k != "kubeconfig"}
+        assert TOKEN not in json.dumps(rest)
+
+
+def test_the_discovery_token_is_secret(declare: Declare) -> None:
+    assert "token" in declare().one(f"{DYNAMIC}Discovery").secrets
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_no_export_tells_a_secret(declare: Declare, preview: bool) -> None:
+    for name, export in declare(preview=preview).exports.items():
+        assert TOKEN not in str(export.value), name
+        assert "the-discovery-token" not in str(export.value), name
+        assert not export.secret, f"{name} would be unreadable for no reason"
+
+
+# ---------------------------------------------------------------- exports
+
+EXPORTS = {
+    "endpoint": "http://etcd.etcd.svc.cluster.local:2379",
+    "clientHost": "10.96.0.7",
+    "clientPort": 2379,
+    "namespace": "etcd",
+    "version": "3.6.14",
+    "clusterId": "c1",
+    "origin": "born",
+    "members": [{"name": "etcd-0"}],
+    "revision": 7,
+    "receipt": {"consistent": True},
+    "timings": {"birth": {"pods": 1.5}, "handover": {"receipt": 0.1}},
+}
+
+
+def test_the_stack_tells_all_that_it_promises(declare: Declare) -> None:
+    exports = declare().exports
+    assert {name: export.value for name, export in exports.items()} == EXPORTS
+
+
+def test_a_preview_tells_what_it_can_know(declare: Declare) -> None:
+    exports = declare(preview=True).exports
+    assert set(exports) == set(EXPORTS)
+    sure = {"endpoint", "clientPort", "namespace", "version"}
+    assert {n: exports[n].value for n in sure} == {n: EXPORTS[n] for n in sure}
+    for name in ("clusterId", "origin", "members", "revision", "receipt", "timings"):
+        assert not exports[name].known, name
+
+
+# ---------------------------------------------------------------- the cluster that is meant
+
+
+def test_only_the_named_context_goes_to_the_cluster(declare: Declare) -> None:
+    provider = declare().one("pulumi:providers:kubernetes").inputs
+    kubeconfig = json.loads(provider["kubeconfig"])
+    assert provider["context"] == kubeconfig["current-context"] == CONTEXT
+    assert [c["cluster"]["server"] for c in kubeconfig["clusters"]] == [SERVER]
+    assert "of-another-cluster" not in provider["kubeconfig"]
+
+
+def test_rotated_credentials_do_not_make_it_another_cluster(declare: Declare) -> None:
+    """Without an identifier of its own the provider, and all that is in it, would be replaced."""
+    assert declare().one("pulumi:providers:kubernetes").inputs["clusterIdentifier"] == SERVER
+
+
+def config(kubeconfig: Path, **groups: Any) -> dict[str, Any]:
+    return {
+        "kubernetes": {"kubeconfig": str(kubeconfig), "context": CONTEXT},
+        "image": {"registry": "localhost:5000"},
+        **groups,
+    }
+
+
+def test_relative_paths_in_a_kubeconfig_are_those_of_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(
+        json.dumps(
+            {
+                "contexts": [{"name": CONTEXT, "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [
+                    {"name": "c", "cluster": {"server": SERVER, "certificate-authority": "ca.pem"}}
+                ],
+                "users": [{"name": "u", "user": {"client-key": "/etc/key.pem"}}],
+            }
+        )
+    )
+    provider = run(config(path)).one("pulumi:providers:kubernetes")
+    found = json.loads(provider.inputs["kubeconfig"])
+    assert found["clusters"][0]["cluster"]["certificate-authority"] == str(tmp_path / "ca.pem")
+    assert found["users"][0]["user"]["client-key"] == "/etc/key.pem"
+
+
+def test_the_context_is_looked_for_in_every_file_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", CONTEXT):
+        (tmp_path / name).write_text(
+            json.dumps(
+                {
+                    "contexts": [{"name": name, "context": {"cluster": name, "user": "u"}}],
+                    "clusters": [{"name": name, "cluster": {"server": f"https://{name}:1"}}],
+                    "users": [{"name": "u", "user": {}}],
+                }
+            )
+        )
+    files = [tmp_path / "a", tmp_path / "not-there", tmp_path / CONTEXT]
+    monkeypatch.setenv("KUBECONFIG", os.pathsep.join(map(str, files)))
+    program = run({"kubernetes": {"context": CONTEXT}, "image": {"registry": "localhost:5000"}})
+    provider = program.one("pulumi:providers:kubernetes")
+    assert provider.inputs["clusterIdentifier"] == f"https://{CONTEXT}:1"
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def whole(**changed: Any) -> dict[str, Any]:
+    return {
+        "contexts": [{"name": CONTEXT, "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": SERVER}}],
+        "users": [{"name": "u", "user": {}}],
+        **changed,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("", "contexts there: none", id="empty"),
+        pytest.param("{", "cannot be read", id="no YAML"),
+        pytest.param("just words", "contexts there: none", id="no object"),
+        pytest.param("[1]", "contexts there: none", id="a list"),
+        pytest.param("contexts: [{}]", "none", id="a context without a name"),
+        pytest.param("contexts: 5", "none", id="contexts that are none"),
+        pytest.param(
+            json.dumps(whole(contexts=[{"name": "other", "context": {}}])),
+            "contexts there: other",
+            id="another context",
+        ),
+        pytest.param(
+            json.dumps(whole(contexts=[{"name": CONTEXT}])), "none", id="a context of nothing"
+        ),
+        pytest.param(json.dumps(whole(clusters=[])), "'c'", id="a cluster that is not there"),
+        pytest.param(json.dumps(whole(clusters=None)), "'c'", id="no clusters"),
+        pytest.param(json.dumps(whole(users=[])), "'u'", id="a user that is not there"),
+        pytest.param(
+            json.dumps(whole(clusters=[{"name": "c", "cluster": {}}])), "server", id="no server"
+        ),
+        pytest.param(
+            json.dumps(whole(clusters=[{"name": "c", "cluster": {"server": ""}}])),
+            "server",
+            id="an empty server",
+        ),
+    ],
+)
+def test_a_kubeconfig_that_leads_nowhere_is_refused_with_its_name(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(pulumi.RunError) as refusal:
+        run(config(path))
+    message = str(refusal.value)
+    assert str(path) in message
+    assert expected in message
+    assert message.splitlines()[-1].startswith("Next: ")
+
+
+def test_a_kubeconfig_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match="contexts there: none"):
+        run(config(tmp_path / "nowhere"))
+
+
+def test_a_bad_config_is_refused_as_a_whole_and_declares_nothing(tmp_path: Path) -> None:
+    bad = config(tmp_path / "nowhere", units={"count": 4}, seeds={"count": "3"}, etcd={"nmae": 1})
+    with pytest.raises(pulumi.RunError) as refusal:
+        run(bad)
+    for key in ("etcd:units.count", "etcd:seeds.count", "etcd:etcd.nmae"):
+        assert key in str(refusal.value)
+
+
+def test_the_program_asks_nobody_and_imports_no_client_of_kubernetes() -> None:
+    """The client costs every preview 0.2 s; only the dynamic providers' process needs it."""
+    program = (
+        "import runpy, sys\n"
+        "import __main__ as _\n"
+        "import components.cluster, components.sequences, components.settings, components.units\n"
+        "import components.dynamic.preflight, components.dynamic.scale\n"
+        "print('kubernetes.client' in sys.modules, 'pulumi_gcp' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_same_config_declares_the_same(declare: Declare) -> None:
+    """A second `up` without a change must find nothing to do."""
+    first, second = (
+        {r.urn: r.inputs for r in declare(units={"nodeSelector": {"b": "1", "a": "2"}}).resources}
+        for _ in range(2)
+    )
+    assert first == second
+    assert BUILT in json.dumps(first)

@@ -1,0 +1,94 @@
+"""What waits for what, on the way up and, in reverse, on the way down."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.program.conftest import Declare
+from tests.support.program import DYNAMIC, Declared, Program
+
+BOTH = pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+
+
+def kubernetes(program: Program) -> list[Declared]:
+    """All objects that the program declares in Kubernetes."""
+    return [r for r in program.resources if r.type.startswith("kubernetes:")]
+
+
+def waits(program: Program, later: Declared, sooner: Declared) -> bool:
+    return sooner.urn in program.waits_for(later)
+
+
+@BOTH
+def test_nothing_touches_kubernetes_before_the_preflight_and_the_namespace(
+    declare: Declare, preview: bool
+) -> None:
+    program = declare(preview=preview)
+    preflight, namespace = program.one(f"{DYNAMIC}Preflight"), program.one(f"{DYNAMIC}Namespace")
+    assert waits(program, namespace, preflight)
+    sequences = [program.one(f"{DYNAMIC}{name}") for name in ("Scale", "Discovery", "Handover")]
+    objects = kubernetes(program)
+    assert len(objects) == 10
+    for resource in (*objects, *sequences):
+        assert waits(program, resource, namespace), resource.urn
+        assert waits(program, resource, preflight), resource.urn
+
+
+@BOTH
+def test_the_preflight_waits_for_nothing(declare: Declare, preview: bool) -> None:
+    program = declare(preview=preview)
+    ahead = program.waits_for(program.one(f"{DYNAMIC}Preflight"))
+    assert {r.type for r in program.resources if r.urn in ahead} <= {"pulumi:providers:kubernetes"}
+
+
+def test_no_workload_is_made_before_its_image_is_pushed(declare: Declare) -> None:
+    program = declare()
+    image = program.one("docker:index/image:Image")
+    for workload in program.all("StatefulSet"):
+        assert waits(program, workload, image), workload.name
+
+
+@BOTH
+def test_the_birth_waits_for_all_that_the_seeds_need(declare: Declare, preview: bool) -> None:
+    program = declare(preview=preview)
+    discovery = program.one(f"{DYNAMIC}Discovery")
+    for name in ("etcd-peer", "etcd", "etcd-discovery"):
+        assert waits(program, discovery, program.one("Service", name)), name
+    for name in ("etcd-seed", "etcd-discovery"):
+        assert waits(program, discovery, program.one("StatefulSet", name)), name
+
+
+@BOTH
+def test_units_and_seeds_do_not_wait_for_each_other(declare: Declare, preview: bool) -> None:
+    """They start side by side: units pull their image and wait inside while the seeds are born."""
+    program = declare(preview=preview)
+    scale, discovery = program.one(f"{DYNAMIC}Scale"), program.one(f"{DYNAMIC}Discovery")
+    units, seeds = program.one("StatefulSet", "etcd"), program.one("StatefulSet", "etcd-seed")
+    assert not waits(program, units, seeds)
+    assert not waits(program, scale, discovery)
+    assert not waits(program, discovery, scale)
+
+
+@BOTH
+def test_units_are_scaled_when_they_can_ask_whether_they_are_wanted(
+    declare: Declare, preview: bool
+) -> None:
+    program = declare(preview=preview)
+    scale = program.one(f"{DYNAMIC}Scale")
+    for type_ in ("StatefulSet", "ServiceAccount", "Role", "RoleBinding", "PodDisruptionBudget"):
+        assert waits(program, scale, program.one(type_, "etcd")), type_
+
+
+@BOTH
+def test_the_handover_is_last_and_so_the_first_to_go(declare: Declare, preview: bool) -> None:
+    program = declare(preview=preview)
+    handover = program.one(f"{DYNAMIC}Handover")
+    for resource in program.resources:
+        if not resource.type.startswith("pulumi:providers:") and resource is not handover:
+            assert waits(program, handover, resource), resource.urn
+
+
+def test_every_object_goes_to_the_cluster_that_was_named(declare: Declare) -> None:
+    program = declare()
+    provider = program.one("pulumi:providers:kubernetes")
+    assert {r.provider for r in kubernetes(program)} == {provider.urn}
