@@ -243,14 +243,14 @@ def _programs(family: Family, report: Report) -> dict[str, Path]:
         task.say(f"not in the cache yet, making it; log: {task.log}")
         family.make(draft, task)
 
-    if installed := _installed(family.name):
-        return installed
+    if taken := installed(family.name):
+        return taken
     folder = cache.folder(family.name, cache.key(*family.inputs()), make, report)
     return {name: folder / below for name, below in family.programs.items()}
 
 
 @functools.cache
-def _installed(family_name: str) -> dict[str, Path]:
+def installed(family_name: str) -> dict[str, Path]:
     """Return the family's programs on PATH if all are there in the wanted version, or nothing."""
     family = next(family for family in _FAMILIES if family.name == family_name)
     found: dict[str, Path] = {}

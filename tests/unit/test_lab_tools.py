@@ -1,0 +1,134 @@
+"""Which programs the lab takes, and from where."""
+
+from pathlib import Path
+
+import pytest
+
+from lab import pulumi_cli, tools
+from lab.errors import LabError
+from lab.golang import Module
+
+
+def program(folder: Path, name: str, says: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\necho '{says}'\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the only folder on PATH, beside those of the system; the cache is elsewhere."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("ETCD_LAB_CACHE", str(tmp_path / "cache"))
+    tools.installed.cache_clear()
+    return tmp_path / "bin"
+
+
+_COMMANDS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubeadm",
+    "kubectl",
+)
+
+
+def kubernetes(folder: Path, version: str) -> None:
+    for command in _COMMANDS:
+        program(folder, command, f"Kubernetes v{version}\nand more")
+
+
+def test_installed_programs_of_the_wanted_version_are_used(path_folder: Path) -> None:
+    kubernetes(path_folder, tools.KUBERNETES.version)
+    assert tools.path("kubectl") == path_folder / "kubectl"
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        pytest.param("1.34", id="begins alike"),
+        pytest.param(f"{tools.KUBERNETES.version}0", id="goes on"),
+        pytest.param("1.33.9", id="older"),
+    ],
+)
+def test_installed_programs_of_another_version_are_not_used(
+    path_folder: Path, version: str
+) -> None:
+    kubernetes(path_folder, version)
+    assert tools.installed("kubernetes") == {}
+
+
+def test_a_family_is_never_mixed_of_installed_and_built(path_folder: Path) -> None:
+    kubernetes(path_folder, tools.KUBERNETES.version)
+    (path_folder / "kube-proxy").unlink()
+    assert tools.installed("kubernetes") == {}
+
+
+def test_an_installed_program_that_does_not_run_is_not_used(path_folder: Path) -> None:
+    kubernetes(path_folder, tools.KUBERNETES.version)
+    (path_folder / "kubelet").write_text("#!/bin/sh\nexit 1\n")
+    assert tools.installed("kubernetes") == {}
+
+
+def test_the_labs_own_programs_on_path_do_not_count_as_installed(
+    path_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubernetes(path_folder, tools.KUBERNETES.version)
+    monkeypatch.setenv("ETCD_LAB_CACHE", str(path_folder.parent))
+    assert tools.installed("kubernetes") == {}
+
+
+@pytest.mark.parametrize(
+    ("says", "used"),
+    [
+        pytest.param("v3.259.0", True, id="the SDK's own"),
+        pytest.param("v3.301.2", True, id="later"),
+        pytest.param("v3.258.0", False, id="older than the SDK"),
+        pytest.param("v3.26.0", False, id="older, begins alike"),
+        pytest.param("v4.0.0", False, id="another major"),
+    ],
+)
+def test_an_installed_pulumi_must_be_as_new_as_the_sdk(
+    path_folder: Path, says: str, used: bool
+) -> None:
+    program(path_folder, "pulumi", says)
+    assert bool(tools.installed("pulumi")) == used
+
+
+def test_an_unknown_program_is_refused() -> None:
+    with pytest.raises(KeyError, match="kubektl"):
+        tools.ensure(["kubektl"])
+
+
+def module(folder: Path, go_mod: str) -> Module:
+    (folder / "go.mod").write_text(go_mod)
+    return Module(folder, (("x", "."),), version_of="example.com/a/v3")
+
+
+def test_the_version_of_a_build_is_the_one_that_go_mod_locks(tmp_path: Path) -> None:
+    go_mod = "require (\n\texample.com/a/v33 v9.9.9\n\texample.com/a/v3 v3.1.2 // indirect\n)\n"
+    assert module(tmp_path, go_mod).version == "3.1.2"
+
+
+def test_a_module_without_its_version_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"does not require example\.com/a/v3"):
+        _ = module(tmp_path, "module x\n").version
+
+
+def test_every_build_depends_on_its_lock_file_and_its_code() -> None:
+    names = {path.name for path in tools.KUBERNETES.inputs() if isinstance(path, Path)}
+    assert names == {"go.mod", "go.sum", "main.go"}
+
+
+def test_plugins_tell_what_they_are_and_satisfy_the_sdk(tmp_path: Path) -> None:
+    pulumi_cli.prepare_home(tmp_path, tmp_path / "plugin", tmp_path / "docker")
+    names = sorted(path.name for path in (tmp_path / "plugins").iterdir())
+    assert names == ["resource-docker-v5.2.0+standin", "resource-kubernetes-v4.34.2+built.2.0.0"]
+
+
+def test_a_plugin_of_an_older_version_does_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "plugins" / "resource-docker-v9.0.0+standin").mkdir(parents=True)
+    pulumi_cli.prepare_home(tmp_path, tmp_path / "plugin", tmp_path / "docker")
+    assert not (tmp_path / "plugins" / "resource-docker-v9.0.0+standin").exists()
