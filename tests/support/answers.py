@@ -45,8 +45,7 @@ def serving(answer: Reply | Respond) -> Generator[Server]:
             length = int(self.headers.get("Content-Length") or 0)
             text = self.rfile.read(length).decode()
             known.asked.append(f"{self.command} {self.path}")
-            fixed = isinstance(answer, Reply)
-            reply = answer if fixed else answer(self.command, self.path, text)
+            reply = answer if isinstance(answer, Reply) else answer(self.command, self.path, text)
             if reply.after is not None:
                 reply.after.wait(30)
             if reply.closes:
