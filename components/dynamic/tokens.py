@@ -63,8 +63,9 @@ def fetch_v2(url: str, size: int) -> str:
         with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:
             text = answer.read(10_000).decode(errors="replace").strip()
     except urllib.error.HTTPError as error:
+        reason = " ".join(error.reason.split())  # urllib writes of a circle on several lines
         raise SequenceError(
-            f"the discovery endpoint {address} answered {error.code} {error.reason}", _USE_OWN
+            f"the discovery endpoint {address} answered {error.code} {reason}", _USE_OWN
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
