@@ -11,8 +11,9 @@ from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
 from components.dynamic.site import Site
 from components.names import GATE, SERVING_LABEL, Names
-from components.quantities import cpu_cores, size_bytes
+from components.quantities import cpu_cores
 from components.service import Services
+from components.settings.syntax import size_bytes
 
 
 def place(names: Names, cluster: Cluster) -> dict[str, Any]:

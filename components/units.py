@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.names import Names
-from components.workload import Workload, stateful_set
+from components.workload import SKIP_AWAIT, Workload, stateful_set
 
 TOKEN = "etcd:cluster:Units"
 
@@ -73,7 +73,17 @@ def _account(
     names: Names, metadata: k8s.meta.v1.ObjectMetaArgs, child: pulumi.ResourceOptions
 ) -> pulumi.Output[str]:
     """An account that may read its own StatefulSet and nothing else. Returns its name."""
-    account = k8s.core.v1.ServiceAccount(names.units, metadata=metadata, opts=child)
+    account = k8s.core.v1.ServiceAccount(
+        names.units,
+        # The plugin's wait is for a token Secret, which Kubernetes makes no more since 1.24.
+        metadata=k8s.meta.v1.ObjectMetaArgs(
+            name=metadata.name,
+            namespace=metadata.namespace,
+            labels=metadata.labels,
+            annotations=SKIP_AWAIT,
+        ),
+        opts=child,
+    )
     role = k8s.rbac.v1.Role(
         names.units,
         metadata=metadata,
