@@ -6,7 +6,6 @@ and a Docker or containerd that the machine may have is left alone.
 
 import os
 import platform
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,7 @@ _MACHINE = (
 
 def inputs(packages: Sequence[str]) -> list[str]:
     """Return what an extraction depends on, for the cache's key."""
-    return [_release(), platform.machine(), *packages]
+    return ["bookworm", *packages]
 
 
 def extract(packages: Sequence[str], target: Path, task: Task) -> None:
@@ -43,12 +42,14 @@ def extract(packages: Sequence[str], target: Path, task: Task) -> None:
 
 
 def install_missing(report: Report) -> None:
-    """Install what the lab needs on the machine itself and what is not there yet."""
+    """Install what the lab needs on the machine itself and what is not there yet.
+
+    Raises LabError where the machine is not the one whose packages the lab is made of.
+    """
+    if problem := machine_problem(platform.machine(), _os_release()):
+        raise LabError(problem, "use a cluster of your own: set KUBECONFIG; then no lab is needed")
     query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *_MACHINE]
-    try:
-        known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError as missing:
-        raise _no_debian() from missing
+    known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     installed = {line.split()[0] for line in known.splitlines() if line.endswith(" installed")}
     wanted = [package for package in _MACHINE if package not in installed]
     if wanted:
@@ -60,8 +61,6 @@ def install_missing(report: Report) -> None:
 
 def _apt(doing: str, command: list[str], task: Task, folder: Path | None = None) -> None:
     """Run apt; where it fails, once more with fresh lists: old ones name files that are gone."""
-    if not shutil.which("apt-get"):
-        raise _no_debian()
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
     try:
         task.run(doing, command, folder, environment)
@@ -70,13 +69,17 @@ def _apt(doing: str, command: list[str], task: Task, folder: Path | None = None)
         task.run(doing, command, folder, environment)
 
 
-def _release() -> str:
-    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+def machine_problem(processor: str, release: dict[str, str]) -> str:
+    """Return why the lab cannot run here, or nothing; `release` is what /etc/os-release says."""
+    name = release.get("PRETTY_NAME", "unknown")
+    is_debian_12 = (release.get("ID"), release.get("VERSION_ID")) == ("debian", "12")
+    if is_debian_12 and processor == "x86_64":
+        return ""
+    return f"The lab is made of packages of Debian 12 for x86_64; this is {name} on {processor}."
 
 
-def _no_debian() -> LabError:
-    return LabError(
-        f"The lab takes containerd, Docker and more from Debian packages, and this machine "
-        f"({platform.freedesktop_os_release().get('PRETTY_NAME', 'unknown')}) has no apt-get.",
-        "use a cluster of your own: set KUBECONFIG, or run the lab on Debian 12",
-    )
+def _os_release() -> dict[str, str]:
+    try:
+        return platform.freedesktop_os_release()
+    except OSError:
+        return {}

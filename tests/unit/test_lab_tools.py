@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import pulumi_cli, tools
+from lab import debian, pulumi_cli, tools
 from lab.errors import LabError
 from lab.golang import Module
 
@@ -132,3 +132,22 @@ def test_a_plugin_of_an_older_version_does_not_stay(tmp_path: Path) -> None:
     (tmp_path / "plugins" / "resource-docker-v9.0.0+standin").mkdir(parents=True)
     pulumi_cli.prepare_home(tmp_path, tmp_path / "plugin", tmp_path / "docker")
     assert not (tmp_path / "plugins" / "resource-docker-v9.0.0+standin").exists()
+
+
+@pytest.mark.parametrize(
+    ("processor", "release", "named"),
+    [
+        pytest.param("aarch64", {"ID": "debian", "VERSION_ID": "12"}, "aarch64", id="processor"),
+        pytest.param("x86_64", {"ID": "debian", "VERSION_ID": "13"}, "unknown", id="release"),
+        pytest.param("x86_64", {"ID": "arch", "PRETTY_NAME": "Arch"}, "Arch", id="no Debian"),
+        pytest.param("x86_64", {}, "unknown", id="no release file"),
+    ],
+)
+def test_a_machine_whose_packages_do_not_fit_is_told_at_once(
+    processor: str, release: dict[str, str], named: str
+) -> None:
+    assert named in debian.machine_problem(processor, release)
+
+
+def test_the_machine_that_fits_is_let_through() -> None:
+    assert not debian.machine_problem("x86_64", {"ID": "debian", "VERSION_ID": "12"})
