@@ -1,0 +1,275 @@
+"""What probes are told, on real ports of loopback; a server stands for etcd's metrics port."""
+
+from __future__ import annotations
+
+import json
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers.etcd.supervisor import health as module
+from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
+from containers.etcd.supervisor.health import Health, serve
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
+from tests.support.answers import Reply, closed_port, serving
+
+
+class Etcd:
+    """What stands for etcd: its two answers."""
+
+    def __init__(self) -> None:
+        self.live, self.ready = 200, 200
+
+    def respond(self, _method: str, path: str, _body: str) -> Reply:
+        return Reply({"/livez": self.live, "/readyz": self.ready}.get(path, 404))
+
+
+@pytest.fixture
+def etcd() -> Etcd:
+    return Etcd()
+
+
+@pytest.fixture
+def health(etcd: Etcd) -> Iterator[Health]:
+    with serving(etcd.respond) as server:
+        yield Health(server.port)
+
+
+@pytest.fixture
+def silent() -> Health:
+    """No etcd listens: it is not started, or its port is not bound yet."""
+    return Health(closed_port())
+
+
+# ---------------------------------------------------------------- live
+
+
+def test_a_member_that_waits_without_etcd_is_live(silent: Health) -> None:
+    silent.beat("waiting for the discovery service", etcd=False)
+    assert silent.live()
+
+
+def test_an_etcd_that_has_not_answered_yet_may_take_its_time(silent: Health) -> None:
+    """In discovery, or while it opens a large database, etcd answers nobody."""
+    silent.beat("etcd is starting", etcd=True)
+    assert silent.live()
+
+
+def test_an_etcd_that_has_answered_must_go_on_answering(health: Health, etcd: Etcd) -> None:
+    health.beat("running", etcd=True)
+    assert health.live()
+    etcd.live = 503
+    assert not health.live()
+    health.beat("running", etcd=True)
+    assert not health.live(), "a loop that lives does not make up for it"
+    etcd.live = 200
+    assert health.live()
+
+
+def test_an_etcd_that_is_started_anew_may_take_its_time_again(health: Health, etcd: Etcd) -> None:
+    health.beat("running", etcd=True)
+    assert health.live()
+    health.beat("etcd ended with 1; starting again", etcd=False)
+    health.beat("etcd is starting", etcd=True)
+    etcd.live = 503
+    assert health.live()
+
+
+def test_liveness_never_needs_a_quorum(health: Health, etcd: Etcd) -> None:
+    etcd.ready = 503
+    health.beat("running", etcd=True)
+    assert health.live()
+
+
+@pytest.mark.parametrize("with_etcd", [True, False])
+def test_a_loop_that_hangs_is_not_live(
+    health: Health, monkeypatch: pytest.MonkeyPatch, with_etcd: bool
+) -> None:
+    health.beat("running", etcd=with_etcd)
+    assert health.live()
+    monkeypatch.setattr(module, "BEAT_SECONDS", -1.0)
+    assert not health.live()
+
+
+# ---------------------------------------------------------------- ready
+
+
+def test_ready_is_what_etcd_says_once_the_member_is_admitted(health: Health, etcd: Etcd) -> None:
+    health.beat("running", etcd=True)
+    assert not health.ready(), "before the birth mark nobody is let in"
+    health.admitted = True
+    assert health.ready()
+    etcd.ready = 503
+    assert not health.ready(), "a learner, or no quorum"
+
+
+def test_a_member_without_etcd_is_never_ready(health: Health) -> None:
+    health.admitted = True
+    health.beat("removed from the membership", etcd=False)
+    assert not health.ready()
+
+
+def test_an_etcd_that_does_not_answer_is_not_ready(silent: Health) -> None:
+    silent.admitted = True
+    silent.beat("running", etcd=True)
+    assert not silent.ready()
+
+
+# ---------------------------------------------------------------- over HTTP
+
+
+def ask(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_probes_get_the_verdict_and_people_the_reason(health: Health, etcd: Etcd) -> None:
+    port = closed_port()
+    serve(health, port)
+    health.beat("waiting to join: no leader", etcd=False)
+    assert ask(port, "/livez") == (200, "waiting to join: no leader\n")
+    assert ask(port, "/readyz") == (503, "waiting to join: no leader\n")
+    health.beat("running as a voter", etcd=True)
+    health.admitted = True
+    assert ask(port, "/readyz")[0] == 200
+    etcd.live = 500
+    assert ask(port, "/livez")[0] == 200, "it has not answered a liveness probe yet"
+    etcd.live = 200
+    assert ask(port, "/livez")[0] == 200
+    etcd.live = 500
+    assert ask(port, "/livez")[0] == 503
+    assert ask(port, "/metrics")[0] == 404
+
+
+def test_the_status_says_all_that_the_sequences_ask_for(silent: Health) -> None:
+    port = closed_port()
+    serve(silent, port)
+    silent.failed = True
+    silent.beat("this token is used up", etcd=False)
+    code, text = ask(port, "/status")
+    assert code == 200
+    assert json.loads(text) == {
+        "phase": "this token is used up",
+        "etcd": False,
+        "admitted": False,
+        "failed": True,
+        "data": False,
+    }
+
+
+def test_the_log_tells_changes_only(silent: Health, capsys: pytest.CaptureFixture[str]) -> None:
+    for phase in ("waiting", "waiting", "running", "running", "waiting"):
+        silent.beat(phase, etcd=False)
+    assert capsys.readouterr().out.split() == [
+        *("supervisor:", "waiting"),
+        *("supervisor:", "running"),
+        *("supervisor:", "waiting"),
+    ]
+
+
+# ---------------------------------------------------------------- whether a member is wanted
+
+
+def stateful_set(replicas: int | None = 3, **metadata: Any) -> dict[str, Any]:
+    spec = {} if replicas is None else {"replicas": replicas}
+    return {"metadata": {"name": "etcd", **metadata}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("found", "ordinal", "expected"),
+    [
+        pytest.param(stateful_set(3), 2, True, id="the last of three"),
+        pytest.param(stateful_set(3), 3, False, id="one too many"),
+        pytest.param(stateful_set(0), 0, False, id="scaled to nothing"),
+        pytest.param(stateful_set(None), 0, True, id="Kubernetes' default is one"),
+        pytest.param(stateful_set(None), 1, False, id="and no more"),
+        pytest.param(
+            stateful_set(3, deletionTimestamp="2026-01-01T00:00:00Z"), 0, None, id="being deleted"
+        ),
+        pytest.param(
+            stateful_set(3, annotations={LEAVING_ANNOTATION: "2"}), 2, False, id="is leaving"
+        ),
+        pytest.param(
+            stateful_set(3, annotations={LEAVING_ANNOTATION: "2"}), 1, True, id="another leaves"
+        ),
+        pytest.param(stateful_set(3, annotations={"x": "y"}), 1, True, id="other annotations"),
+        pytest.param(
+            {"metadata": {}, "spec": {"replicas": 2, "ordinals": {"start": 5}}},
+            6,
+            True,
+            id="ordinals begin at five",
+        ),
+        pytest.param(
+            {"metadata": {}, "spec": {"replicas": 2, "ordinals": {"start": 5}}},
+            7,
+            False,
+            id="and end at six",
+        ),
+    ],
+)
+def test_a_member_is_wanted_as_long_as_its_ordinal_is(
+    found: dict[str, Any], ordinal: int, expected: bool | None
+) -> None:
+    assert wanted(found, ordinal) is expected
+
+
+# ---------------------------------------------------------------- etcdctl
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that stands for etcdctl; its text is what it does."""
+    path = tmp_path / "etcdctl"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    return path
+
+
+def does(program: Path, text: str) -> None:
+    program.write_text(f"#!/bin/sh\n{text}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+def test_what_etcdctl_prints_is_returned(program: Path) -> None:
+    does(program, 'echo "$1 $4 $5"')
+    said = etcdctl(["http://a:1", "http://b:2"], "member", "list")
+    assert said == "--endpoints=http://a:1,http://b:2 member list\n"
+
+
+def test_answers_of_some_members_count_although_one_is_silent(program: Path) -> None:
+    """`endpoint status` ends with 1 when one endpoint does not answer."""
+    does(program, "echo '[1]'; echo 'Failed to get the status' >&2; exit 1")
+    assert etcdctl(["http://a:1"], "endpoint", "status") == "[1]\n"
+
+
+def test_an_error_is_its_one_line_for_people(program: Path) -> None:
+    does(
+        program, """echo '{"level":"warn"}' >&2; echo 'Error: etcdserver: no leader' >&2; exit 1"""
+    )
+    with pytest.raises(EtcdctlError, match=r"^etcdserver: no leader$"):
+        etcdctl(["http://a:1"], "get", "x")
+
+
+def test_an_error_without_a_word_is_an_error(program: Path) -> None:
+    does(program, "exit 3")
+    with pytest.raises(EtcdctlError, match="no reason given"):
+        etcdctl(["http://a:1"], "get", "x")
+
+
+def test_an_etcdctl_that_hangs_is_given_up(program: Path) -> None:
+    does(program, "exec sleep 60")
+    with pytest.raises(EtcdctlError, match="no answer within 2 s"):
+        etcdctl(["http://a:1"], "get", "x", seconds=0.0)
+
+
+def test_a_port_that_nobody_listens_on_is_known_at_once() -> None:
+    assert not answers(f"http://127.0.0.1:{closed_port()}")
+    with serving(Reply()) as server:
+        assert answers(server.url)
