@@ -101,6 +101,8 @@ def _pod(
         ),
         service_account_name=workload.service_account,
         automount_service_account_token=workload.service_account is not None,
+        # Else Kubernetes sets ETCD_* variables for the Services, which etcd takes for its own.
+        enable_service_links=False,
         termination_grace_period_seconds=workload.grace_seconds,
         node_selector=dict(units.node_selector) or None,
         # Written as Kubernetes has them, camelCase; the SDK's types want snake_case.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import ssl
@@ -19,14 +20,13 @@ def wants(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
     """Whether the StatefulSet wants `ordinal`; None when it is gone, going or cannot be read."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     url = f"https://{host}:{port}/apis/apps/v1/namespaces/{namespace}/statefulsets/{stateful_set}"
-    request = urllib.request.Request(
-        url, headers={"Authorization": f"Bearer {(_ACCOUNT / 'token').read_text()}"}
-    )
-    trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
     try:
+        token = (_ACCOUNT / "token").read_text()
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
         with urllib.request.urlopen(request, timeout=3, context=trust) as answer:
             found: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):
         return None
     return wanted(found, ordinal)
 

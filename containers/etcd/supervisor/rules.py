@@ -16,6 +16,9 @@ etcd's own `HealthInterval` (server/etcdserver/server.go). etcd asks it of a quo
 guards quorum, not redundancy; we ask it of every voter.
 """
 
+START_SECONDS = 10.0
+"""How long a member that was added may take to start before the next one does."""
+
 
 # ---------------------------------------------------------------- changing the membership
 
@@ -49,7 +52,7 @@ def unready_to_vote(view: View, history: History, me: Member, now: float) -> str
     if healthy < 0:
         return "catching up with the leader"
     if healthy < SETTLE_SECONDS:
-        return f"a healthy learner for {healthy:.1f} of {SETTLE_SECONDS:.0f} s"
+        return f"a healthy learner for less than {SETTLE_SECONDS:.0f} s"
     return None
 
 
@@ -81,7 +84,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Resume:
-    """I was added, but my etcd has never run: run it under the ID that is listed."""
+    """I am added, and my etcd has never run: run it under the ID that is listed."""
 
     member: Member
 
@@ -168,14 +171,29 @@ def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) ->
     return Replace(mine)
 
 
-def blocked_from(step: Join | Replace, view: View, history: History, now: float) -> str | None:
+def blocked_from(
+    step: Join | Resume | Replace, view: View, history: History, now: float
+) -> str | None:
     """Why a joiner's step must wait, or None.
+
+    Members that were added together start one after the other: a starting etcd asks every listed
+    peer for its version, and two that ask each other wait out a time-out of 7 s. One that does
+    not come within START_SECONDS is waited for no longer.
 
     A learner may always be removed. A dead voter may be removed while the other voters are
     settled and hold quorum without it, which is the exception for dead members.
     """
     if isinstance(step, Join):
         return unsettled(view, history, now)
+    if isinstance(step, Resume):
+        earlier = [
+            m
+            for m in view.members
+            if not m.started
+            and m.peer_url < step.member.peer_url
+            and history.sick_for(m, now) < START_SECONDS
+        ]
+        return f"starting before me: {describe(earlier)}" if earlier else None
     if step.member.learner:
         return None
     others = tuple(m for m in view.members if m.id != step.member.id)

@@ -11,13 +11,13 @@ from threading import Event
 from . import flags, kubernetes, rules
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, add_learner, answers, promote, read_view, remove
+from .etcdctl import EtcdctlError, add_learner, promote, read_view, remove
 from .health import Health, log
 from .membership import History, View, observe
 from .process import Etcd
 
 IDLE_SECONDS = 1.0
-WATCH_SECONDS = 0.5
+WATCH_SECONDS = 0.3
 """Between two looks at the cluster while something is about to change."""
 FAILURE_SECONDS = 10.0
 """Longest pause before etcd is started again after it failed."""
@@ -40,6 +40,7 @@ class Unit:
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
         self._health.data = self._volume.read().data
+        # With data, etcd's own readiness decides; a joiner is let in when it votes.
         self._health.admitted = True
         while not self._stop.is_set():
             pause = self._accompany() if self._etcd.running else self._bring_up()
@@ -60,7 +61,7 @@ class Unit:
             case rules.Start():
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
-                return self._say(f"waiting: {reason}", quick=view is None)
+                return self._say(f"waiting: {reason}")
             case rules.Refuse(reason):
                 self._health.failed = True
                 return self._say(f"refusing to start: {reason}")
@@ -68,13 +69,9 @@ class Unit:
                 log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
                 self._removed = False
                 return 0.0
-            case rules.Resume(member):
+            case rules.Join() | rules.Resume() | rules.Replace():
                 assert view is not None
-                log(f"added as {member.hex_id} before, never started: starting now")
-                return self._start(flags.join(self._config, view.members))
-            case rules.Join() | rules.Replace():
-                assert view is not None
-                return self._change(decision, view)
+                return self._join(decision, view)
 
     def _after_exit(self, code: int | None) -> float:
         """Take note of how etcd ended; seconds to wait before anything else."""
@@ -102,26 +99,30 @@ class Unit:
         c = self._config
         return kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
 
-    def _change(self, step: rules.Join | rules.Replace, view: View) -> float:
-        """Take the one step into the membership, if the rules allow it now."""
-        url = self._config.cluster_url
+    def _join(self, step: rules.Join | rules.Resume | rules.Replace, view: View) -> float:
+        """Take the one step towards membership, if the rules allow it now."""
         blocked = rules.blocked_from(step, view, self._history, time.monotonic())
         if blocked:
-            return self._say(f"waiting to join: {blocked}", quick=True)
+            return self._say(f"waiting to join: {blocked}")
+        c = self._config
         try:
-            if isinstance(step, rules.Replace):
-                log(f"{step.member.hex_id} is listed for this address, but its disk is lost")
-                remove(url, step.member)
-                return 0.0
-            cluster_id, members = add_learner(url, self._config.name, self._config.peer_url)
+            match step:
+                case rules.Join():
+                    cluster_id, members = add_learner(c.cluster_url, c.name, c.peer_url)
+                    mine = next(m for m in members if m.peer_url == c.peer_url)
+                    self._volume.write_identity(cluster_id, mine.id, mine.peer_url)
+                    log(f"added as learner {mine.hex_id}: {len(members)} members")
+                case rules.Resume():
+                    self._health.admitted = False
+                    return self._start(flags.join(c, view.members))
+                case rules.Replace(member):
+                    log(f"{member.hex_id} is listed for this address, but its disk is lost")
+                    remove(c.cluster_url, member)
         except (EtcdctlError, ValueError) as error:
             # "unhealthy cluster" (etcd's own 5 s rule) and "Peer URLs already exists" pass by
             # themselves: the next look decides anew.
-            return self._say(f"waiting to join: {error}", quick=True)
-        mine = next(m for m in members if m.peer_url == self._config.peer_url)
-        self._volume.write_identity(cluster_id, mine.id, mine.peer_url)
-        log(f"added as learner {mine.hex_id}: {len(members)} members")
-        return self._start(flags.join(self._config, members))
+            return self._say(f"waiting to join: {error}")
+        return 0.0
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
@@ -141,11 +142,11 @@ class Unit:
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
         if not mine.learner:
-            self._voter = True
+            self._voter = self._health.admitted = True
             self._volume.write_identity(view.cluster_id, mine.id, mine.peer_url)
             return 0.0
         blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
-        self._health.beat(f"learner: {(blocked or 'promoting').partition(' (')[0]}", etcd=True)
+        self._health.beat(f"learner: {blocked or 'being promoted'}", etcd=True)
         if blocked is None:
             try:
                 promote(self._config.cluster_url, mine)
@@ -160,7 +161,6 @@ class Unit:
             self._history = observe(self._history, view, time.monotonic())
         return view
 
-    def _say(self, phase: str, *, quick: bool = False) -> float:
-        # What changes from look to look (seconds left) is no news for the log.
-        self._health.beat(phase.partition(" (")[0], etcd=False)
-        return 0.25 if quick and not answers(self._config.cluster_url) else WATCH_SECONDS
+    def _say(self, phase: str) -> float:
+        self._health.beat(phase, etcd=False)
+        return WATCH_SECONDS
