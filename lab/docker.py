@@ -1,6 +1,7 @@
 """Start the Docker Engine of a lab, in its network namespace."""
 
 import http.client
+import json
 import socket
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ _TIMEOUT_SECONDS = 60
 
 
 def start_engine(lab: Lab, addresses: Addresses, programs: Programs) -> None:
-    """Start dockerd with a containerd of its own; return when it answers.
+    """Start dockerd on the lab's containerd, which must be there; return when it answers.
 
     It has no network of its own and touches no firewall rule: builds run with `--network=none`, or
     on the namespace's network. What it starts stays in the lab's control group.
@@ -24,10 +25,12 @@ def start_engine(lab: Lab, addresses: Addresses, programs: Programs) -> None:
     state.mkdir(exist_ok=True)
     config = state / "daemon.json"
     # A file of its own: a daemon.json of the machine's Docker must not mix in.
-    config.write_text("{}\n")
+    # The key identifies an Engine to services that are no more; its usual place is under /etc.
+    config.write_text(json.dumps({"deprecated-key-path": str(state / "key.json")}) + "\n")
     argv = [
         programs["dockerd"],
         f"--config-file={config}",
+        f"--containerd={lab.containerd_socket}",
         f"--host=unix://{lab.docker_socket}",
         f"--data-root={state / 'data'}",
         f"--exec-root={state / 'run'}",

@@ -53,6 +53,7 @@ def start_all(lab: Lab, programs: Programs, pause: Path, report: Report) -> Addr
 
 
 def _start_docker(lab: Lab, addresses: Addresses, programs: Programs, report: Report) -> None:
+    processes.wait_for_file(lab, "containerd", lab.containerd_socket)
     docker.start_engine(lab, addresses, programs)
     images.load(f"unix://{lab.docker_socket}", report)
 

@@ -21,8 +21,8 @@ ROOT = Path("/var/lib/etcd-lab")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULT_NAME = "dev"
-# What the default lab keeps directly in .lab/; another lab's folder there cannot have such a name.
-_TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "pulumi-home", "state-backend")
+# What is directly in .lab/, of the default lab and of `make`; no other lab's folder has such a name.
+_TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "own", "pulumi-home", "state-backend", "uv")
 
 
 @dataclass(frozen=True)
