@@ -9,7 +9,7 @@ import argparse
 import http.client
 import signal
 import sys
-from threading import Event
+from threading import Event, Thread
 from types import FrameType
 
 from .config import Config, from_environment
@@ -35,7 +35,8 @@ def _run(config: Config) -> int:
     stop = Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        # Not from here: the loop that was interrupted may hold the event's lock, for ever then.
+        Thread(target=stop.set).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
