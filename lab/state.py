@@ -21,7 +21,7 @@ ROOT = Path("/var/lib/etcd-lab")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULT_NAME = "dev"
-# What is directly in .lab/, of the default lab and of `make`; no other lab's folder has such a name.
+# What the default lab and `make` have directly in .lab/: no names for other labs' folders.
 _TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "own", "pulumi-home", "state-backend", "uv")
 
 
