@@ -1,0 +1,55 @@
+"""A real one-node Kubernetes for the tests, beside the one that `make up` made."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import lifecycle, tools
+from tests.support.stack import Stack
+
+NAME = "test"
+
+
+@pytest.fixture(scope="session")
+def env() -> Iterator[Mapping[str, str]]:
+    """The environment of the tests' lab, which is taken down at the end."""
+    lab = lifecycle.up(NAME)
+    command = ["sh", "-c", '. "$0" && env -0', str(lab.files / "env")]
+    text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    pairs = [entry.partition("=") for entry in text.split("\0") if entry]
+    yield {name: value for name, _, value in pairs}
+    lifecycle.down(NAME)
+
+
+@pytest.fixture(scope="session")
+def writer_binary() -> Path:
+    return tools.ensure(["writer"])["writer"]
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def new_stack(
+    env: Mapping[str, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., Stack]]:
+    """Make stacks, each with a namespace of its own; what a failed test leaves is destroyed."""
+    stacks: list[Stack] = []
+
+    def make(**groups: Any) -> Stack:
+        test = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_"))[:30].strip("-")
+        name = f"e{next(_numbers)}-{test}"
+        stacks.append(Stack(name, env, tmp_path / name, **groups))
+        return stacks[-1]
+
+    yield make
+    for stack in stacks:
+        stack.pulumi("destroy", "--yes", "--skip-preview")
+        stack.run("kubectl", "delete", "namespace", stack.namespace, "--ignore-not-found")

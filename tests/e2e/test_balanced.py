@@ -1,0 +1,166 @@
+"""`pulumi up` from nothing to a balanced cluster on a real Kubernetes, and what comes after."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.stack import Result, Stack, until
+from tests.support.writer import Report, Summary, Writer
+
+
+class Balanced:
+    """One stack brought up under a writer; the tests of this file only look at it."""
+
+    def __init__(self, stack: Stack, up: Result, summary: Summary, report: Report) -> None:
+        self.stack, self.up, self.summary, self.report = stack, up, summary, report
+
+
+@pytest.fixture(scope="module")
+def balanced(
+    env: Mapping[str, str], writer_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Balanced]:
+    folder = tmp_path_factory.mktemp("balanced")
+    stack = Stack("balanced", env, folder / "stack")
+    process = stack.start_up(folder / "up.log")
+    until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
+    with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
+        assert process.wait() == 0, (folder / "up.log").read_text()
+        summary = writer.summary()
+    report = writer.check(stack.endpoints())
+    output = Result(0, (folder / "up.log").read_text(), 0)
+    yield Balanced(stack, output, summary, report)
+    stack.pulumi("destroy", "--yes", "--skip-preview")
+
+
+_SERVICE = ("kubectl", "get", "service", "etcd", "-n")
+
+
+def test_only_ready_units_are_left(balanced: Balanced) -> None:
+    pods = balanced.stack.pods()
+    assert sorted(pods) == ["etcd-0", "etcd-1", "etcd-2"]
+    for pod in pods.values():
+        assert pod["status"]["containerStatuses"][0]["ready"]
+        assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+
+
+def test_the_membership_is_exactly_the_units_as_voters(balanced: Balanced) -> None:
+    members = balanced.stack.members()
+    assert sorted(members) == ["etcd-0", "etcd-1", "etcd-2"]
+    assert not any(m.get("isLearner") for m in members.values())
+
+
+def test_nothing_of_the_bootstrap_is_left(balanced: Balanced) -> None:
+    names = [o["metadata"]["name"] for o in balanced.stack.objects("secrets,pvc,pods")]
+    assert not [n for n in names if "seed" in n or "discovery" in n]
+    kept = balanced.stack.kubectl(
+        "exec", "etcd-0", "--", "etcdctl", "get", "--prefix", "--keys-only", "/_etcd"
+    )
+    assert not kept.strip()
+
+
+def test_no_acknowledged_write_is_lost_on_the_way(balanced: Balanced) -> None:
+    assert balanced.summary.acknowledged > 100
+    assert balanced.report.missing == 0
+    assert balanced.report.problems == []
+    assert balanced.summary.stale_reads == []
+
+
+def test_the_outputs_are_a_proof(balanced: Balanced) -> None:
+    outputs = balanced.stack.outputs()
+    assert outputs["origin"] == "born"
+    assert outputs["receipt"]["consistent"] is True
+    assert outputs["receipt"]["members"] == ["etcd-0", "etcd-1", "etcd-2"]
+    assert outputs["clusterId"] == outputs["receipt"]["clusterId"]
+    assert {m["role"] for m in outputs["members"]} == {"leader", "voter"}
+    assert balanced.stack.birth_mark()["clusterId"] == outputs["clusterId"]
+
+
+def test_a_good_run_shows_progress_and_no_warning(balanced: Balanced) -> None:
+    output = balanced.up.output
+    assert "Traceback" not in output
+    assert not re.search(r"\bwarning\b|\bwarn\b", output, re.IGNORECASE), output
+    for line in ("is born: 3 seeds vote", "learner, ", "seed etcd-seed-2 removed: 3 members"):
+        assert line in output
+
+
+def test_no_secret_is_shown_or_stored_in_the_clear(balanced: Balanced) -> None:
+    stack = balanced.stack
+    plain = json.loads(stack.run("pulumi", "stack", "export", "--stack", stack.name).output)
+    shown = json.loads(
+        stack.run("pulumi", "stack", "export", "--show-secrets", "--stack", stack.name).output
+    )
+    discovery = next(
+        r for r in shown["deployment"]["resources"] if r["type"].endswith("etcd:Discovery")
+    )
+    token = json.loads(discovery["outputs"]["token"]["plaintext"])
+    assert len(token) == 32
+    kubeconfig = yaml.safe_load(Path(stack.env["KUBECONFIG"]).read_text())
+    key = kubeconfig["users"][0]["user"]["client-key-data"]
+    for secret in (token, key):
+        assert secret not in json.dumps(plain)
+        assert secret not in balanced.up.output
+
+
+def test_a_second_up_and_a_refresh_change_nothing(balanced: Balanced) -> None:
+    stack = balanced.stack
+    before = _identity(stack)
+    for command in (
+        ("up", "--yes", "--skip-preview", "--expect-no-changes"),
+        ("refresh", "--yes", "--skip-preview", "--expect-no-changes"),
+        ("up", "--yes", "--skip-preview", "--expect-no-changes"),
+        ("preview", "--expect-no-changes"),
+    ):
+        done = stack.pulumi(*command)
+        assert done.code == 0, done
+        assert "[handover]" not in done.output
+    assert _identity(stack) == before
+
+
+def test_the_declared_objects_never_fight_the_sequences(balanced: Balanced) -> None:
+    """Server-side apply of what the program declares, as another manager, conflicts nowhere that
+    the sequences have written: as Pulumi's own plugin 4.x applies."""
+    stack = balanced.stack
+    exported = json.loads(stack.run("pulumi", "stack", "export", "--stack", stack.name).output)
+    declared = [
+        r["inputs"]
+        for r in exported["deployment"]["resources"]
+        if r["type"].startswith("kubernetes:apps")
+    ]
+    assert len(declared) == 3
+    before = {o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")}
+    assert before == {"etcd": 3, "etcd-seed": 0, "etcd-discovery": 0}
+    for manager in ("first", "second"):
+        for inputs in declared:
+            assert "replicas" not in inputs["spec"]
+            path = stack.folder / "object.json"
+            path.write_text(json.dumps({k: v for k, v in inputs.items() if k != "__defaults"}))
+            apply = ("apply", "--server-side", f"--field-manager={manager}", "-f", str(path))
+            stack.kubectl(*apply, "--dry-run=server")
+    after = {o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")}
+    assert after == before
+
+
+def test_status_is_healthy_and_says_why_when_it_is_not(
+    balanced: Balanced, new_stack: Callable[..., Stack]
+) -> None:
+    command = (".venv/bin/python", "-m", "components.status", "--stack")
+    done = balanced.stack.run(*command, balanced.stack.name)
+    assert done.code == 0, done
+    assert "healthy" in done.output
+    assert "etcd-2" in done.output
+    empty = new_stack()
+    done = empty.run(*command, empty.name)
+    assert done.code == 1
+    assert "Next:" in done.output
+
+
+def _identity(stack: Stack) -> dict[str, Any]:
+    pods = {n: (p["metadata"]["uid"], p["status"]["podIP"]) for n, p in stack.pods().items()}
+    return {"pods": pods, "members": stack.members()}

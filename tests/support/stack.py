@@ -1,0 +1,180 @@
+"""One stack of the product's own program, in a namespace of its own, driven by the Pulumi CLI."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A command that has ended."""
+
+    code: int
+    output: str
+    """Both streams, as a person sees them."""
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"exit code {self.code} after {self.seconds:.1f} s\n{self.output}"
+
+
+def until(what: str, found: Callable[[], T | None], seconds: float = 60) -> T:
+    """Poll until `found` returns something; raise AssertionError with `what` at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = found()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not so within {seconds} s: {what}"
+        time.sleep(0.1)
+
+
+class Stack:
+    """A stack and what it made. `env` is the lab's environment."""
+
+    def __init__(self, name: str, env: Mapping[str, str], folder: Path, **groups: Any) -> None:
+        self.name = self.namespace = name
+        self.env = dict(env)
+        self.folder = folder
+        self.config: dict[str, Any] = {
+            "kubernetes": {"context": "etcd-lab", "namespace": name},
+            "image": {"registry": "localhost:5000"},
+            "seeds": {"count": 3, "cpu": "50m", "memory": "128Mi"},
+            "units": {"count": 3, "cpu": "50m", "memory": "256Mi"},
+            "storage": {"size": "1Gi", "retain": False},
+            "handover": {"timeoutSeconds": 120},
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        # `stack init` writes its file beside Pulumi.yaml, wherever that is: not in the checkout.
+        (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
+        self.set(**groups)
+        done = self.run("pulumi", "--cwd", str(folder), "stack", "init", name, "--no-select")
+        assert done.code == 0, done
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / f"Pulumi.{self.name}.yaml"
+
+    def set(self, **groups: Any) -> None:
+        """Change config groups (merged key by key) and write the stack's file."""
+        for group, values in groups.items():
+            self.config[group] = {**self.config.get(group, {}), **values}
+        known = yaml.safe_load(self._file.read_text()) if self._file.exists() else {}
+        known["config"] = {f"etcd:{group}": value for group, value in self.config.items()}
+        self._file.write_text(yaml.safe_dump(known))
+
+    # ------------------------------------------------------------ commands
+
+    def run(self, *command: str, check: bool = False) -> Result:
+        began = time.monotonic()
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        result = Result(done.returncode, done.stdout, time.monotonic() - began)
+        assert not check or done.returncode == 0, f"{' '.join(command)}: {result}"
+        return result
+
+    def pulumi(self, *arguments: str) -> Result:
+        return self.run(*self._pulumi(*arguments))
+
+    def _pulumi(self, *arguments: str) -> tuple[str, ...]:
+        verb, *rest = arguments
+        common = ("--non-interactive", "--color=never", "--stack", self.name)
+        return ("pulumi", verb, *common, "--config-file", str(self._file), *rest)
+
+    def up(self, *flags: str) -> Result:
+        """`pulumi up` that must succeed."""
+        done = self.pulumi("up", "--yes", "--skip-preview", *flags)
+        assert done.code == 0, done
+        return done
+
+    def refused(self, *flags: str) -> str:
+        """`pulumi up` that must fail; what it says."""
+        done = self.pulumi("up", "--yes", "--skip-preview", *flags)
+        assert done.code != 0, done
+        return done.output
+
+    def start_up(self, log: Path) -> subprocess.Popen[bytes]:
+        """`pulumi up` in the background, in a process group of its own, for being killed."""
+        with log.open("wb") as out:
+            return subprocess.Popen(
+                self._pulumi("up", "--yes", "--skip-preview"),
+                cwd=CHECKOUT,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL to the CLI and everything that it started."""
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def destroy(self) -> Result:
+        done = self.pulumi("destroy", "--yes", "--skip-preview")
+        assert done.code == 0, done
+        return done
+
+    def outputs(self) -> dict[str, Any]:
+        command = ("pulumi", "stack", "output", "--json", "--stack", self.name)
+        return json.loads(self.run(*command, check=True).output)
+
+    # ------------------------------------------------------------ what is there
+
+    def kubectl(self, *arguments: str, check: bool = True) -> str:
+        return self.run("kubectl", "-n", self.namespace, *arguments, check=check).output
+
+    def objects(self, kinds: str, *selector: str) -> list[Any]:
+        """Objects of the namespace; none if the namespace is not there."""
+        return json.loads(self.kubectl("get", kinds, "-o", "json", *selector))["items"]
+
+    def pods(self) -> dict[str, Any]:
+        return {pod["metadata"]["name"]: pod for pod in self.objects("pods")}
+
+    def etcdctl(self, *arguments: str, pod: str = "etcd-0") -> Any:
+        """etcdctl's JSON in a member's pod."""
+        text = self.kubectl("exec", pod, "--", "etcdctl", *arguments, "-w", "json")
+        return json.loads(text[text.index("{") if "{" in text else 0 :] if text else "{}")
+
+    def members(self) -> dict[str, Any]:
+        """The membership list by name, as a voter has it."""
+        return {m["name"]: m for m in self.etcdctl("member", "list")["members"]}
+
+    def address(self) -> str:
+        """The client Service as it answers from this machine."""
+        service = json.loads(self.kubectl("get", "service", "etcd", "-o", "json"))
+        return f"http://{service['spec']['clusterIP']}:2379"
+
+    def endpoints(self) -> list[str]:
+        """Every unit's own client URL, by pod address."""
+        units = [p for n, p in self.pods().items() if re.fullmatch(r"etcd-\d+", n)]
+        return [f"http://{p['status']['podIP']}:2379" for p in units]
+
+    def birth_mark(self) -> dict[str, Any]:
+        """The mark that tells this cluster from one that was formed again."""
+        key = ("get", "--print-value-only", "etcd.pulumi.com/birth")
+        return json.loads(self.kubectl("exec", "etcd-0", "--", "etcdctl", *key))
