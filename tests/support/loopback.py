@@ -13,7 +13,7 @@ class LoopbackEtcd:
     """Members by name, each one process with a data folder and two free ports of its own."""
 
     def __init__(self, programs: Mapping[str, Path], directory: Path, names: Sequence[str]) -> None:
-        ports = _free_ports(2 * len(names))
+        ports = free_ports(2 * len(names))
         self._programs = programs
         self._directory = directory
         self._client = dict(zip(names, ports, strict=False))
@@ -76,7 +76,7 @@ def loopback_etcd(
         members.kill(*members._processes)  # pyright: ignore[reportPrivateUsage] - same module
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for entry in sockets:

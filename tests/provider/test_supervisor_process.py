@@ -1,0 +1,257 @@
+"""The supervisor as it runs in a pod: the real process, real etcd, real discovery, on loopback.
+
+Only what needs a Service or names in DNS is left to the end-to-end tests: units that join.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from lab.tools import ensure
+from tests.support.answers import closed_port
+from tests.support.supervisor import Supervisor, eventually, supervisors
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, Path]:
+    return ensure(["etcd", "etcdctl"])
+
+
+@pytest.fixture(scope="module")
+def service(
+    programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Supervisor]:
+    """The discovery service, running."""
+    with supervisors() as known:
+        folder = tmp_path_factory.mktemp("discovery") / "volume"
+        member = Supervisor(programs, folder, "etcd-discovery-0", role="discovery")
+        known.append(member)
+        member.start()
+        eventually("the discovery service to be ready", lambda: member.ready)
+        yield member
+
+
+@pytest.fixture
+def seeds(
+    programs: dict[str, Path], service: Supervisor, tmp_path: Path
+) -> Iterator[Callable[[int], list[Supervisor]]]:
+    """Makes seeds that share a fresh token, none started yet."""
+    with supervisors() as known:
+
+        def make(count: int) -> list[Supervisor]:
+            token = secrets.token_hex(16)
+            for index in range(count):
+                seed = Supervisor(
+                    programs,
+                    tmp_path / f"seed-{index}",
+                    f"etcd-seed-{index}",
+                    role="seed",
+                    discovery_protocol="v3",
+                    discovery_token=token,
+                    discovery_endpoint=service.url,
+                )
+                known.append(seed)
+            return known
+
+        yield make
+
+
+def announce(service: Supervisor, seed: Supervisor, size: int) -> None:
+    """Put the size key, as the discovery resource does."""
+    service.ctl("put", f"/_etcd/registry/{seed.token}/_config/size", str(size))
+
+
+def formed(service: Supervisor, seeds: list[Supervisor]) -> None:
+    """Start the seeds, and return when they are one cluster that nobody has accepted yet."""
+    for seed in seeds:
+        seed.start()
+    announce(service, seeds[0], len(seeds))
+    names = {seed.name for seed in seeds}
+    for seed in seeds:
+        eventually(f"the cluster of {seed.name}", lambda seed=seed: answers(seed, names))
+
+
+def answers(seed: Supervisor, names: set[str]) -> bool:
+    try:
+        return set(seed.members()) == names
+    except subprocess.CalledProcessError:
+        return False
+
+
+def born(service: Supervisor, seeds: list[Supervisor]) -> None:
+    """The same, accepted: every seed is ready."""
+    formed(service, seeds)
+    seeds[0].ctl("put", BIRTH_KEY, "{}")
+    for seed in seeds:
+        eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
+
+
+def test_seeds_form_one_cluster_and_let_nobody_in_before_its_birth_mark(
+    service: Supervisor,
+    seeds: Callable[[int], list[Supervisor]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trio = seeds(3)
+    for seed in trio:
+        seed.start()
+    eventually("the seeds to wait", lambda: all("size key" in s.status()["phase"] for s in trio))
+    assert [s.etcd_pid() for s in trio] == [None] * 3, "without the size key etcd would give up"
+    assert all(s.live for s in trio)
+
+    announce(service, trio[0], 3)
+    names = {s.name for s in trio}
+    for seed in trio:
+        eventually(f"the cluster of {seed.name}", lambda seed=seed: answers(seed, names))
+    eventually("a leader", lambda: "healthy" in trio[0].ctl("endpoint", "health"))
+    assert [s.ready for s in trio] == [False] * 3
+    assert [s.status()["admitted"] for s in trio] == [False] * 3
+    assert all(s.live for s in trio)
+
+    trio[0].ctl("put", BIRTH_KEY, "{}")
+    for seed in trio:
+        eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
+    assert trio[0].members() == trio[1].members() == trio[2].members()
+    assert len(trio[0].members()) == 3
+    with capsys.disabled():
+        megabytes = max(s.resident_bytes() for s in trio) / 2**20
+        print(f"\nsupervisor's memory: {megabytes:.1f} MiB", flush=True)
+
+
+def test_an_etcd_that_is_killed_comes_back_as_the_same_member(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    (seed,) = seeds(1)
+    born(service, [seed])
+    members = seed.members()
+    seed.ctl("put", "greeting", "hello")
+    seed.kill_etcd()
+    eventually("the seed to be ready again", lambda: seed.ready)
+    assert seed.members() == members
+    assert seed.ctl("get", "greeting", "--print-value-only").strip() == "hello"
+    assert seed.status()["failed"] is False
+
+
+def test_sigterm_ends_etcd_and_then_the_supervisor_with_0(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    (seed,) = seeds(1)
+    born(service, [seed])
+    etcd = seed.etcd_pid()
+    assert etcd is not None
+    assert seed.stop() == 0
+    assert not Path(f"/proc/{etcd}").exists()
+    assert "received signal; shutting down" in seed.log(), "etcd was asked, not killed"
+
+
+def test_a_seed_with_data_comes_back_without_its_token(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    """After a restart of its pod, when the discovery service and its keys may be gone."""
+    (seed,) = seeds(1)
+    born(service, [seed])
+    members = seed.members()
+    assert seed.stop() == 0
+    service.ctl("del", "--prefix", f"/_etcd/registry/{seed.token}/")
+    seed.start()
+    assert seed.status()["data"] is True
+    eventually("the seed to be ready again", lambda: seed.ready)
+    assert seed.members() == members
+
+
+def test_a_removed_seed_idles_and_never_comes_back(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    trio = seeds(3)
+    born(service, trio)
+    last, others = trio[2], trio[:2]
+    gone = f"{last.members()[last.name]:x}"
+    eventually(
+        "etcd's own five seconds",
+        lambda: "removed" in quietly(lambda: others[0].ctl("member", "remove", gone)),
+    )
+    eventually("the removed etcd to end", lambda: "removed" in last.status()["phase"])
+    assert last.etcd_pid() is None
+    assert last.live, "it waits for a good reason"
+    assert not last.ready
+    assert last.status()["failed"] is False
+    assert all(seed.ready for seed in others)
+    assert last.stop() == 0
+
+
+def quietly(command: Callable[[], str]) -> str:
+    try:
+        return command()
+    except subprocess.CalledProcessError:
+        return ""
+
+
+def test_a_token_is_used_once_however_often_a_seed_starts(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    """A second start could not join the others, or would form a second cluster with them."""
+    alone = seeds(3)[0]
+    alone.start()
+    announce(service, alone, 3)
+    eventually("etcd in discovery", lambda: alone.etcd_pid() is not None)
+    eventually("its entry", lambda: alone.name in entries(service, alone))
+    alone.kill_etcd()
+    for _ in range(2):
+        eventually("the seed to hold", lambda: alone.status()["failed"] is True)
+        assert alone.etcd_pid() is None
+        assert "this token is used up" in alone.status()["phase"]
+        assert alone.live
+        assert not alone.ready
+        starts = alone.log().count("supervisor: starting etcd")
+        assert starts == 1
+        assert alone.stop() == 0
+        alone.start()
+
+
+def entries(service: Supervisor, seed: Supervisor) -> str:
+    return service.ctl("get", "--prefix", f"/_etcd/registry/{seed.token}/members/")
+
+
+def test_a_token_is_never_in_a_log_of_the_supervisor(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]]
+) -> None:
+    (seed,) = seeds(1)
+    born(service, [seed])
+    own = [line for line in seed.log().splitlines() if line.startswith("supervisor:")]
+    assert own
+    assert not [line for line in own if seed.token in line]
+
+
+def test_a_unit_without_a_cluster_waits_and_starts_nothing(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    with supervisors() as known:
+        nowhere = f"http://127.0.0.1:{closed_port()}"
+        unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=nowhere)
+        known.append(unit)
+        unit.start()
+        eventually("the unit to wait", lambda: "no cluster answers" in unit.status()["phase"])
+        assert unit.etcd_pid() is None
+        assert unit.live
+        assert not unit.ready
+        assert list((tmp_path / "unit").iterdir()) == [], "nothing is written either"
+        assert unit.stop() == 0
+
+
+def test_a_pod_template_that_lacks_a_setting_is_told_in_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "supervisor", "run"],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": "containers/etcd"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == "supervisor: setting missing or wrong: 'MEMBER_ROLE'\n"

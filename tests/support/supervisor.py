@@ -1,0 +1,170 @@
+"""Real supervisor processes with real etcd, side by side on loopback.
+
+In a pod every member has an address of its own; here they share one, and each has its own ports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.support.loopback import free_ports
+from tests.support.members import environment
+
+_PACKAGE = Path(__file__).resolve().parent.parent.parent / "containers" / "etcd"
+_PATIENCE_SECONDS = 30.0
+
+
+def eventually(what: str, holds: Callable[[], bool]) -> None:
+    """Return when `holds` does; AssertionError after 30 s."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, f"in vain: {what}"
+        time.sleep(0.05)
+
+
+class Supervisor:
+    """One member: its ports, its disk, and the process that runs now."""
+
+    def __init__(
+        self, programs: Mapping[str, Path], directory: Path, name: str, **settings: str
+    ) -> None:
+        keys = ("client_port", "peer_port", "metrics_port", "health_port")
+        ports = dict(zip(keys, map(str, free_ports(len(keys))), strict=True))
+        directory.mkdir()
+        self.name = name
+        self.token = settings.get("discovery_token", "")
+        self.url = f"http://127.0.0.1:{ports['client_port']}"
+        self._health_port = int(ports["health_port"])
+        self._log = directory.with_suffix(".log")
+        self._etcdctl = programs["etcdctl"]
+        self._env = {
+            **environment(
+                directory,
+                name=name,
+                client_url=self.url,
+                peer_url=f"http://127.0.0.1:{ports['peer_port']}",
+                **ports,
+                **settings,
+            ),
+            "PATH": os.pathsep.join(str(p.parent) for p in programs.values()),
+            "PYTHONPATH": str(_PACKAGE),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor", "run"], env=self._env, stdout=log, stderr=log
+            )
+        eventually("the supervisor's port", lambda: self.probe("/livez") != 0)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal; return the exit code."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(_PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        if self._process is not None and self._process.poll() is None:
+            etcd = self.etcd_pid()
+            self._process.kill()
+            self._process.wait()
+            if etcd is not None:
+                os.kill(etcd, signal.SIGKILL)
+
+    def etcd_pid(self) -> int | None:
+        """The etcd that the supervisor has started, if one runs."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for child in map(int, children):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{child}/exe").readlink().name == "etcd":
+                    return child
+        return None
+
+    def kill_etcd(self) -> None:
+        etcd = self.etcd_pid()
+        assert etcd is not None
+        os.kill(etcd, signal.SIGKILL)
+        eventually("the end of etcd", lambda: self.etcd_pid() != etcd)
+
+    def probe(self, path: str) -> int:
+        """The status code of an answer; 0 for none."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._health_port, timeout=10)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    @property
+    def ready(self) -> bool:
+        return self.probe("/readyz") == 200
+
+    @property
+    def live(self) -> bool:
+        return self.probe("/livez") == 200
+
+    def status(self) -> dict[str, Any]:
+        """What `python -m supervisor status` prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "supervisor", "status"],
+            env=self._env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return json.loads(done.stdout)
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def ctl(self, *arguments: str) -> str:
+        """Run etcdctl against this member's etcd."""
+        return subprocess.run(
+            [str(self._etcdctl), "--endpoints", self.url, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        ).stdout
+
+    def members(self) -> dict[str, int]:
+        """The membership as this member sees it: ID by name."""
+        listed = json.loads(self.ctl("member", "list", "-w", "json"))
+        return {m.get("name", ""): m["ID"] for m in listed["members"]}
+
+    def resident_bytes(self) -> int:
+        """Memory of the supervisor alone."""
+        status = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        (line,) = (entry for entry in status if entry.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+
+@contextlib.contextmanager
+def supervisors() -> Generator[list[Supervisor]]:
+    """A list to put supervisors in; all that is in it is ended at the end."""
+    known: list[Supervisor] = []
+    try:
+        yield known
+    finally:
+        for supervisor in known:
+            supervisor.end()
