@@ -53,6 +53,7 @@ def measure(repeat: int, folder: Path) -> str:
 
     say("first up: the image is built and pulled")
     first = measured_up(product, writer, folder)
+    judge(first)
     image = cluster.units_image(shell)
     ups: list[Up] = []
     statics: list[float] = []
@@ -115,8 +116,11 @@ def ratio(ones: list[float], others: list[float]) -> float:
 
 
 def judge(up: Up) -> None:
-    """Raise BenchError where a run broke a promise: then its figures are worth nothing."""
+    """Show a run in short; raise BenchError where it broke a promise: its figures are worth nothing."""
     problems = [*up.report.problems, *up.summary.stale_reads]
+    # A client must never be led to a member that does not vote.
+    problems += [error for error in up.summary.errors if "learner" in error]
+    say(f"{up.seconds:.1f} s; failed writes: {up.summary.errors or 'none'}")
     if problems:
         raise BenchError("\n".join([*problems[:10], "Next: make test"]))
 

@@ -12,7 +12,10 @@ class _Nothing(ResourceProvider):
         return CreateResult(id_="nothing", outs=props)
 
 
+class _Dynamic(Resource, module="bench", name="Dynamic"):
+    """Starts the plugin of dynamic resources."""
+
+
 pulumi_kubernetes.Provider("kubernetes")
 pulumi_docker.Provider("docker")
-# Starts the plugin of dynamic resources.
-Resource(_Nothing(), "dynamic", {})
+_Dynamic(_Nothing(), "dynamic", {})
