@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -12,20 +13,29 @@ from typing import Any
 import pytest
 
 from lab import lifecycle, tools
+from lab.state import Lab
 from tests.support.stack import Stack
 
-NAME = "test"
+OWN = os.environ.get("ETCD_TEST_LAB")
+"""Name of another lab, which is left up: for whoever works on a test while others run theirs."""
 
 
 @pytest.fixture(scope="session")
-def env() -> Iterator[Mapping[str, str]]:
-    """The environment of the tests' lab, which is taken down at the end."""
-    lab = lifecycle.up(NAME)
+def lab() -> Iterator[Lab]:
+    """The tests' lab, which is taken down at the end."""
+    name = OWN or "test"
+    yield lifecycle.up(name)
+    if not OWN:
+        lifecycle.down(name)
+
+
+@pytest.fixture(scope="session")
+def env(lab: Lab) -> Mapping[str, str]:
+    """The environment of a person who works on that lab."""
     command = ["sh", "-c", '. "$0" && env -0', str(lab.files / "env")]
     text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     pairs = [entry.partition("=") for entry in text.split("\0") if entry]
-    yield {name: value for name, _, value in pairs}
-    lifecycle.down(NAME)
+    return {name: value for name, _, value in pairs}
 
 
 @pytest.fixture(scope="session")
