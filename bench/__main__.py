@@ -116,7 +116,7 @@ def ratio(ones: list[float], others: list[float]) -> float:
 
 
 def judge(up: Up) -> None:
-    """Show a run in short; raise BenchError where it broke a promise: then it counts for nothing."""
+    """Show a run in short; raise BenchError where it broke a promise, which voids it."""
     problems = [*up.report.problems, *up.summary.stale_reads]
     # A client must never be led to a member that does not vote.
     problems += [error for error in up.summary.errors if "learner" in error]
