@@ -16,6 +16,7 @@ from lab.state import Lab
 from lab.volumes import storage_class
 
 _POLL_SECONDS = 0.05
+_ANSWER_SECONDS = 5
 
 
 def connect(kubeconfig: Path) -> client.ApiClient:
@@ -80,19 +81,21 @@ def create_first_objects(api: client.ApiClient) -> None:
 
 
 def _readyz(api: client.ApiClient) -> str:
-    response = api.call_api("GET", f"{api.configuration.host}/readyz", _request_timeout=2)
+    response = api.call_api(
+        "GET", f"{api.configuration.host}/readyz", _request_timeout=_ANSWER_SECONDS
+    )
     return "" if response.status == http.client.OK else f"/readyz answers {response.status}"
 
 
 def _node(api: client.ApiClient) -> str:
     core = client.CoreV1Api(api)
-    node = as_json(api, core.read_node(NODE_NAME, _request_timeout=2))
+    node = as_json(api, core.read_node(NODE_NAME, _request_timeout=_ANSWER_SECONDS))
     for condition in node["status"].get("conditions") or []:
         if condition["type"] == "Ready" and condition["status"] != "True":
             return condition["message"]
     for taint in node["spec"].get("taints") or []:
         return f"taint {taint['key']}"
-    core.read_namespaced_service_account("default", "default", _request_timeout=2)
+    core.read_namespaced_service_account("default", "default", _request_timeout=_ANSWER_SECONDS)
     return ""
 
 

@@ -27,6 +27,9 @@ PROGRAMS = (
 )
 """Every program that a complete lab runs."""
 
+FILES = "files"
+"""The part that can be made again in a lab that is otherwise well."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -35,6 +38,8 @@ class Check:
     part: str
     problem: str
     """Why the part is not well; empty where it is."""
+    may_pass: bool = False
+    """Whether it may be well again by itself: its program runs and does not answer (yet)."""
 
 
 def check(lab: Lab, addresses: Addresses) -> list[Check]:
@@ -49,9 +54,10 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
         "DNS": lambda: dns_problem(addresses),
         "image registry": lambda: registry_problem(addresses),
         "Docker Engine": lambda: docker.problem(lab.docker_socket),
-        "files": lambda: "" if lab.kubeconfig.exists() else f"{lab.kubeconfig} is missing",
     }
-    return checks + [Check(part, problem()) for part, problem in probes.items()]
+    checks += [Check(part, problem(), may_pass=True) for part, problem in probes.items()]
+    missing = "" if lab.kubeconfig.exists() else f"{lab.kubeconfig} is missing"
+    return [*checks, Check(FILES, missing)]
 
 
 def dns_problem(addresses: Addresses) -> str:

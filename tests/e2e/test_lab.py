@@ -2,9 +2,11 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Generator
@@ -95,6 +97,26 @@ def test_a_second_up_changes_nothing(first: Running) -> None:
     lifecycle.up(FIRST)
     assert processes.recorded(first.lab) == before
     assert first.lab.kubeconfig.stat().st_mtime_ns == kubeconfig
+
+
+def test_up_writes_lost_files_again_and_keeps_the_cluster(first: Running) -> None:
+    before = processes.recorded(first.lab)
+    content = first.lab.kubeconfig.read_text()
+    shutil.rmtree(first.lab.files)
+    lifecycle.up(FIRST)
+    assert processes.recorded(first.lab) == before
+    assert first.lab.kubeconfig.read_text() == content
+
+
+def test_up_waits_for_a_part_that_answers_late_and_keeps_the_cluster(first: Running) -> None:
+    (dns,) = (one for one in processes.recorded(first.lab) if one.name == "coredns")
+    before = processes.recorded(first.lab)
+    os.kill(dns.pid, signal.SIGSTOP)
+    late = threading.Timer(3, os.kill, (dns.pid, signal.SIGCONT))
+    late.start()
+    lifecycle.up(FIRST)
+    late.join()
+    assert processes.recorded(first.lab) == before
 
 
 def test_kubectl_needs_nothing_but_the_kubeconfig(first: Running) -> None:
