@@ -13,6 +13,7 @@ from components.dynamic.site import Site
 from components.names import GATE, SERVING_LABEL, Names
 from components.quantities import cpu_cores
 from components.service import Services
+from components.settings import Settings
 from components.settings.syntax import size_bytes
 
 
@@ -42,6 +43,7 @@ def preflight(names: Names) -> dict[str, Any]:
     helpers = seeds.count + 1  # the discovery service runs beside the seeds
     persistent = settings.storage.kind == "persistent"
     return {
+        "fixed": _fixed(settings),
         "pods": units.count + helpers,
         "cpu": str(units.count * cpu_cores(units.cpu) + helpers * cpu_cores(seeds.cpu)),
         "memory": str(units.count * size_bytes(units.memory) + helpers * size_bytes(seeds.memory)),
@@ -52,6 +54,23 @@ def preflight(names: Names) -> dict[str, Any]:
         "discovery_mode": settings.discovery.mode,
         "discovery_url": settings.discovery.url or "",
     }
+
+
+def _fixed(settings: Settings) -> dict[str, str]:
+    """Settings by key that stay as they are while the cluster exists."""
+    kubernetes, etcd, storage = settings.kubernetes, settings.etcd, settings.storage
+    fixed = {
+        "kubernetes.context": kubernetes.context,
+        "kubernetes.namespace": kubernetes.namespace,
+        "kubernetes.clusterDomain": kubernetes.cluster_domain,
+        "etcd.name": etcd.name,
+        "etcd.clientPort": etcd.client_port,
+        "etcd.peerPort": etcd.peer_port,
+        "storage.kind": storage.kind,
+        "storage.size": storage.size,
+        "storage.className": storage.class_name or "null",
+    }
+    return {key: str(value) for key, value in fixed.items()}
 
 
 def discovery(names: Names) -> dict[str, Any]:

@@ -75,7 +75,9 @@ def environment_file(
     settings = {
         "KUBECONFIG": lab.kubeconfig,
         "DOCKER_HOST": f"unix://{lab.docker_socket}",
-        "PULUMI_BACKEND_URL": f"file://{lab.files / 'state-backend'}",
+        # Without the backend's side files, which are not written atomically: a `pulumi` killed at
+        # the wrong moment would leave a state that cannot be read ("checkpoint: EOF").
+        "PULUMI_BACKEND_URL": f"file://{lab.files / 'state-backend'}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": "lab",
         "PULUMI_SKIP_UPDATE_CHECK": "1",
         **pulumi,

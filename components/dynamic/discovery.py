@@ -20,8 +20,8 @@ from components.dynamic.site import Site
 class DiscoveryProvider(Sequence):
     """Obtains the token, runs the discovery service and the seeds, and accepts the cluster."""
 
-    # The count of seeds, the mode and the URL matter at birth only: a change later changes nothing.
-    inputs = ("site",)
+    # What it is given matters at birth only: a change later changes nothing.
+    inputs = ()
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when a cluster exists: retained, born earlier, or born now."""

@@ -18,7 +18,7 @@ from components.dynamic.site import Site
 class HandoverProvider(Sequence):
     """Waits until the units vote, moves leadership to one, removes the seeds one by one."""
 
-    inputs = ("site", "units", "cluster_id")
+    inputs = ("units", "cluster_id")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when the cluster is balanced; see `components.dynamic.balance`."""

@@ -202,6 +202,11 @@ def plain_errors(site: Site) -> Generator[None]:
             f"Kubernetes refuses ({where}): {_words(error)}",
             "grant what is missing, then pulumi up",
         ) from None
+    except ExecError as error:
+        raise SequenceError(
+            f"{error} (context {site.context}, namespace {site.namespace})",
+            "pulumi up, which goes on from here",
+        ) from None
     except urllib3.exceptions.HTTPError as error:
         raise SequenceError(
             f"the Kubernetes API of context {site.context} does not answer: {error}",

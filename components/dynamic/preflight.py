@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
 
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
@@ -14,7 +14,25 @@ from components.dynamic.site import Site
 class PreflightProvider(Sequence):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
 
-    inputs = ("site", "pods", "cpu", "memory", "storage_class", "storage", "volumes")
+    inputs = ("pods", "cpu", "memory", "storage_class", "storage", "volumes")
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Refuse a change of what must stay as it is while the cluster exists, already in preview.
+
+        Each of these would make another cluster in the place of this one, or take its members'
+        addresses or volumes away.
+        """
+        old, new = _olds.get("fixed") or {}, news["fixed"]
+        changed = [key for key in old if old[key] != new.get(key)]
+        if not changed:
+            return CheckResult(news, [])
+        said = "; ".join(f"etcd:{key} goes from {old[key]} to {new.get(key)}" for key in changed)
+        reason = (
+            f"{said}: not possible while the cluster exists.\n"
+            f"Next: pulumi config set --path etcd:{changed[0]} {old[changed[0]]} "
+            "(for another cluster: pulumi stack init)"
+        )
+        return CheckResult(news, [CheckFailure("fixed", reason)])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""
@@ -34,9 +52,9 @@ class Preflight(Resource, module="etcd", name="Preflight"):
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), discovery_mode, discovery_url, seeds, and what the
-        stack will ask for: pods, cpu, memory (quantities in all), storage_class, storage
-        (quantity of one volume), volumes (their number).
+        """`props`: site, kubeconfig (secret), fixed (setting by key), discovery_mode,
+        discovery_url, seeds, and what the stack will ask for: pods, cpu, memory (quantities in
+        all), storage_class, storage (quantity of one volume), volumes (their number).
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

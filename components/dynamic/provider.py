@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from pulumi.dynamic import DiffResult, ResourceProvider, UpdateResult
-
-# The plugin's gRPC server logs a traceback for every exception; the user gets the text of the
-# exception anyway, and that text is written for them.
-logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
 
 
 class Sequence(ResourceProvider):
@@ -23,16 +18,13 @@ class Sequence(ResourceProvider):
     serialize_as_secret_always = False
 
     inputs: ClassVar[tuple[str, ...]]
-    """The inputs whose change means work. A kubeconfig or a timeout is none of them."""
-    replacing: ClassVar[tuple[str, ...]] = ()
-    """Those of them that make another resource of it."""
+    """The inputs whose change means work. A time-out is none; nor are names and addresses, whose
+    change the preflight refuses."""
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Compare declared inputs only: `_olds` are outputs and hold computed keys as well."""
         changed = [key for key in self.inputs if _olds.get(key) != _news.get(key)]
-        return DiffResult(
-            changes=bool(changed), replaces=[key for key in changed if key in self.replacing]
-        )
+        return DiffResult(changes=bool(changed))
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Do what `create` does, which starts from what is there; keep outputs it does not set."""

@@ -19,8 +19,7 @@ from components.dynamic.site import Site
 class ScaleProvider(Sequence):
     """Sets the count and returns: units join by themselves when there is a cluster to join."""
 
-    inputs = ("site", "units")
-    replacing = ("site",)
+    inputs = ("units",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Set the replica count."""
