@@ -54,7 +54,7 @@ def start(
     pid = os.posix_spawn(
         shutil.which("sh") or "/bin/sh",
         inside(lab, addresses, argv),
-        {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/root", **(env or {})},
+        {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(lab.state), **(env or {})},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
