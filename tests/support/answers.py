@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -51,6 +51,10 @@ def serving(answer: Reply | Respond) -> Generator[Server]:
             if reply.closes:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 return
+            with suppress(ConnectionError):  # who asked has given up
+                self._say(reply)
+
+        def _say(self, reply: Reply) -> None:
             self.send_response(reply.code)
             for name, value in reply.headers.items():
                 self.send_header(name, value)

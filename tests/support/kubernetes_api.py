@@ -44,6 +44,8 @@ class Kubernetes:
     """Whether it exists."""
     quota: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The namespace's quota: hard limit and what is in use, by resource."""
+    objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Names of somebody else's objects in the namespace, by kind as in its address."""
     always: Reply | None = None
     """The answer to everything."""
     answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
@@ -96,7 +98,9 @@ class Kubernetes:
             return _list([{"metadata": {"name": "limits"}, "status": status}])
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
             return _json({"metadata": {"name": "etcd", "labels": {}}})
-        if name in ("pods", "persistentvolumeclaims", "events"):
+        if name in self.objects:
+            return _list([{"metadata": {"name": n}} for n in self.objects[name]])
+        if name in _EMPTY:
             return _list([])
         return Kubernetes.status(404, f"{path} is not there")
 
@@ -109,6 +113,19 @@ _VERSION = (
     "goVersion",
     "compiler",
     "platform",
+)
+
+
+_EMPTY = (
+    "pods",
+    "persistentvolumeclaims",
+    "events",
+    "services",
+    "serviceaccounts",
+    "statefulsets",
+    "poddisruptionbudgets",
+    "roles",
+    "rolebindings",
 )
 
 

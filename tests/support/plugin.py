@@ -57,9 +57,15 @@ class Plugin:
     def configure(self, config: Mapping[str, str]) -> None:
         self._call("Configure", proto.ConfigureRequest(args=_struct(config)))
 
-    def check(self, provider: ResourceProvider, news: Mapping[str, Any]) -> list[str]:
-        """Return the failures."""
-        request = proto.CheckRequest(olds=_struct({}), news=_struct(news, provider))
+    def check(
+        self,
+        provider: ResourceProvider,
+        news: Mapping[str, Any],
+        olds: Mapping[str, Any] | None = None,
+    ) -> list[str]:
+        """Return the failures. `olds` are the inputs of the run before."""
+        before = _struct({}) if olds is None else _struct(olds, provider)
+        request = proto.CheckRequest(olds=before, news=_struct(news, provider))
         return [f.reason for f in self._call("Check", request).failures]
 
     def diff(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -80,7 +81,9 @@ def test_an_endpoint_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.2)
     never = threading.Event()
     with serving(Reply(after=never)) as service:
+        began = time.monotonic()
         text = refusal(f"{service.url}/new")
+        assert time.monotonic() - began < 5
         never.set()
     assert "timed out" in text
 

@@ -1,0 +1,281 @@
+"""Errors of the dynamic providers: one clear message each, told before anything is touched.
+
+The Kubernetes API is a fake of the few answers that each case is about: a real one is not to be had
+broken in so many ways.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from components.dynamic.discovery import DiscoveryProvider
+from components.dynamic.handover import HandoverProvider
+from components.dynamic.namespace import NamespaceProvider
+from components.dynamic.preflight import PreflightProvider
+from components.dynamic.provider import Sequence
+from components.dynamic.scale import ScaleProvider
+from tests.support.answers import Reply, closed_port, serving
+from tests.support.dynamic import ALL, OWN, inputs, refused
+from tests.support.kubernetes_api import Kubernetes, kubeconfig
+from tests.support.plugin import Plugin
+
+# ---------------------------------------------------------------- errors
+
+
+@ALL
+def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
+    props = inputs(kind, f"http://127.0.0.1:{closed_port()}")
+    text = refused(lambda: dynamic.create(kind(), props), dynamic)
+    assert "context here does not answer" in text
+
+
+def test_an_unreachable_cluster_is_one_clear_error_in_an_update_too(dynamic: Plugin) -> None:
+    props = inputs(ScaleProvider, f"http://127.0.0.1:{closed_port()}")
+    text = refused(lambda: dynamic.update(ScaleProvider(), props, {**props, "units": 5}), dynamic)
+    assert "context here does not answer" in text
+
+
+def test_a_namespace_that_cannot_be_asked_for_is_one_clear_error(dynamic: Plugin) -> None:
+    props = inputs(NamespaceProvider, f"http://127.0.0.1:{closed_port()}")
+    refused(lambda: dynamic.delete(NamespaceProvider(), props), dynamic)
+
+
+BROKEN = [
+    pytest.param("", id="empty"),
+    pytest.param("{", id="no YAML"),
+    pytest.param("just words", id="no object"),
+    pytest.param("[1, 2]", id="a list"),
+    pytest.param("{}", id="no contexts"),
+    pytest.param('{"contexts": null, "clusters": null}', id="nulls"),
+    pytest.param(kubeconfig("http://127.0.0.1:1", context="other"), id="wrong context"),
+    pytest.param(kubeconfig("http://127.0.0.1:1").replace('"clusters"', '"x"'), id="no cluster"),
+    pytest.param(kubeconfig("::: no address"), id="no address"),
+    pytest.param(
+        kubeconfig("https://127.0.0.1:1", **{"client-certificate-data": "%%%"}),
+        id="a certificate that is none",
+    ),
+    pytest.param(
+        kubeconfig("https://127.0.0.1:1", **{"client-certificate": "/nowhere/at/all"}),
+        id="a file that is not there",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+@pytest.mark.parametrize("kind", [PreflightProvider, HandoverProvider], ids=["first", "last"])
+def test_a_broken_kubeconfig_is_one_clear_error(
+    kind: type[Sequence], text: str, dynamic: Plugin
+) -> None:
+    refused(lambda: dynamic.create(kind(), inputs(kind, kubeconfig=text)), dynamic)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        pytest.param(kind, code, id=f"{kind.__name__}-{code}")
+        for kind in OWN
+        for code in (401, 403, 500, 503)
+        # A namespace that this user must not make may be there: the preflight has looked.
+        if (kind, code) != (NamespaceProvider, 403)
+    ],
+)
+def test_a_refusal_of_kubernetes_is_told_in_its_own_words(
+    kind: type[Sequence], code: int, dynamic: Plugin
+) -> None:
+    with Kubernetes.running(always=Kubernetes.status(code, "so it is decreed")) as api:
+        text = refused(lambda: dynamic.create(kind(), inputs(kind, api.url)), dynamic)
+    assert "so it is decreed" in text
+    assert "context here" in text
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(502, "<html>Bad gateway</html>"), id="an error page"),
+        pytest.param(Reply(200, "<html>Welcome</html>"), id="a welcome page"),
+        pytest.param(Reply(500, "{broken"), id="half an answer"),
+        pytest.param(Reply(500, '{"kind": "x"}'), id="JSON of something else"),
+        pytest.param(Reply(500, '["x"]'), id="a JSON list"),
+        pytest.param(Reply(closes=True), id="a closed connection"),
+    ],
+)
+def test_what_is_no_kubernetes_is_one_clear_error(reply: Reply, dynamic: Plugin) -> None:
+    with serving(reply) as server:
+        refused(
+            lambda: dynamic.create(PreflightProvider(), inputs(PreflightProvider, server.url)),
+            dynamic,
+        )
+
+
+def test_shrinking_is_refused_before_anything_is_touched(dynamic: Plugin, api: Kubernetes) -> None:
+    olds = inputs(ScaleProvider, api.url, units=5)
+    text = refused(lambda: dynamic.update(ScaleProvider(), olds, {**olds, "units": 3}), dynamic)
+    assert "from 5 to 3" in text
+    assert api.asked == []
+
+
+# ---------------------------------------------------------------- preflight
+
+
+def preflight(process: Plugin, api: Kubernetes, **changed: Any) -> str:
+    props = inputs(PreflightProvider, api.url, **changed)
+    return refused(lambda: process.create(PreflightProvider(), props), process)
+
+
+def test_a_cluster_with_all_that_is_needed_passes_and_is_not_touched(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    props = inputs(PreflightProvider, api.url)
+    answer = dynamic.create(PreflightProvider(), props)
+    assert answer.outs == props
+    assert dynamic.said() == ""
+    reviews = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert {a for a in api.asked if not a.startswith("GET ")} == {reviews}
+
+
+def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
+    with Kubernetes.running(
+        minor="27+",
+        forbidden={("create", "statefulsets"), ("get", "pods/exec")},
+        classes={"slow": False},
+        namespace=True,
+        quota={"pods": ("5", "1"), "requests.cpu": ("1", "500m"), "requests.storage": ("1Ti", "0")},
+    ) as api:
+        text = preflight(dynamic, api, storage_class="fast")
+    assert "Kubernetes is 1.27+" in text
+    assert "create statefulsets, get pods/exec" in text
+    assert "etcd:storage.className is 'fast'" in text
+    assert "slow" in text
+    assert "allows pods 5, 1 in use; this stack needs 7 more" in text
+    assert "allows requests.cpu 1, 500m in use" in text
+    assert "requests.storage" not in text, "there is enough of it"
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "changed", "expected"),
+    [
+        pytest.param({"minor": "28"}, {}, "needed: 1.29 or newer", id="an old Kubernetes"),
+        pytest.param(
+            {"forbidden": {("create", "namespaces")}}, {}, "create namespaces", id="no namespace"
+        ),
+        pytest.param(
+            {"forbidden": {("patch", "statefulsets/scale")}},
+            {},
+            "patch statefulsets/scale",
+            id="may not scale",
+        ),
+        pytest.param({"classes": {}}, {}, "classes: none", id="no storage class at all"),
+        pytest.param(
+            {"classes": {"slow": False}}, {}, "no default class", id="no default storage class"
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"persistentvolumeclaims": ("5", "0")}},
+            {},
+            "allows persistentvolumeclaims 5, 0 in use; this stack needs 6 more",
+            id="too few volumes allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"requests.storage": ("100Gi", "0")}},
+            {},
+            "allows requests.storage 100Gi",
+            id="too little storage allowed",
+        ),
+    ],
+)
+def test_an_obstacle_is_told_before_anything_is_touched(
+    kubernetes: dict[str, Any], changed: dict[str, Any], expected: str, dynamic: Plugin
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        assert expected in preflight(dynamic, api, **changed)
+        assert all(a.startswith("GET ") or "accessreviews" in a for a in api.asked)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "changed"),
+    [
+        pytest.param({"classes": {}}, {"volumes": 0}, id="no volumes wanted: no class needed"),
+        pytest.param(
+            {"classes": {"slow": False}}, {"storage_class": "slow"}, id="the named class is there"
+        ),
+        pytest.param(
+            {"forbidden": {("create", "namespaces")}, "namespace": True},
+            {},
+            id="the namespace is there: nobody has to make it",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"pods": ("7", "0"), "cpu": ("1900m", "0")}},
+            {},
+            id="just enough",
+        ),
+    ],
+)
+def test_what_is_no_obstacle_is_none(
+    kubernetes: dict[str, Any], changed: dict[str, Any], dynamic: Plugin
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **changed))
+
+
+# ---------------------------------------------------------------- a discovery service that is none
+
+NO_TOKEN = [
+    pytest.param(Reply(503, "<html>sorry</html>"), "503", id="503"),
+    pytest.param(Reply(200, "<html>Welcome</html>"), "<html>Welcome</html>", id="HTML"),
+    pytest.param(Reply(200, ""), "'nothing'", id="nothing"),
+    pytest.param(Reply(closes=True), "does not answer", id="a closed connection"),
+]
+
+
+@pytest.mark.parametrize(("reply", "expected"), NO_TOKEN)
+def test_a_broken_discovery_service_is_told_before_anything_is_touched(
+    reply: Reply, expected: str, dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(reply) as service:
+        text = preflight(dynamic, api, discovery_mode="v2", discovery_url=f"{service.url}/new")
+    assert expected in text
+    assert "/new?size=3" in text
+    assert service.asked == ["GET /new?size=3"]
+
+
+@pytest.mark.parametrize(("reply", "expected"), NO_TOKEN)
+def test_a_discovery_service_that_breaks_later_starts_no_seed(
+    reply: Reply, expected: str, dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(reply) as service:
+        props = inputs(DiscoveryProvider, api.url, mode="v2", url=f"{service.url}/new")
+        text = refused(lambda: dynamic.create(DiscoveryProvider(), props), dynamic)
+    assert expected in text
+    assert all(a.startswith("GET ") for a in api.asked)
+
+
+def test_a_slow_discovery_service_is_given_up(dynamic: Plugin, api: Kubernetes) -> None:
+    with ExitStack() as stack:
+        never = threading.Event()
+        service = stack.enter_context(serving(Reply(after=never)))
+        stack.callback(never.set)
+        text = preflight(dynamic, api, discovery_mode="v2", discovery_url=f"{service.url}/new")
+    assert "does not answer" in text
+    assert "timed out" in text
+
+
+# ---------------------------------------------------------------- creating
+
+
+def test_a_namespace_that_is_there_is_taken(dynamic: Plugin, api: Kubernetes) -> None:
+    api.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+    props = inputs(NamespaceProvider, api.url)
+    assert dynamic.create(NamespaceProvider(), props).outs == props
+
+
+def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernetes) -> None:
+    path = "PATCH /apis/apps/v1/namespaces/etcd/statefulsets/etcd/scale"
+    api.answers[path] = Reply(200, '{"kind": "Scale", "spec": {"replicas": 5}}')
+    olds = inputs(ScaleProvider, api.url) | {"once_computed": "kept"}
+    outs = dynamic.update(ScaleProvider(), olds, inputs(ScaleProvider, api.url, units=5))
+    assert outs["units"] == 5
+    assert outs["once_computed"] == "kept"
+    assert path in api.asked

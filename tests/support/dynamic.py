@@ -1,0 +1,87 @@
+"""Inputs and outputs of the dynamic resources, as the engine would hand them over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from components.dynamic.discovery import DiscoveryProvider
+from components.dynamic.handover import HandoverProvider
+from components.dynamic.namespace import NamespaceProvider
+from components.dynamic.preflight import PreflightProvider
+from components.dynamic.provider import Sequence
+from components.dynamic.scale import ScaleProvider
+from tests.support.kubernetes_api import SECRET, kubeconfig
+from tests.support.plugin import Plugin, RefusedError
+
+SITE = {
+    "context": "here",
+    "namespace": "etcd",
+    "stack": "dev",
+    "units": "etcd",
+    "seeds": "etcd-seed",
+    "discovery": "etcd-discovery",
+    "service": "etcd",
+    "serving_label": "etcd.pulumi.com/serving",
+    "gate": "etcd.pulumi.com/bootstrap",
+    "local_url": "http://127.0.0.1:2379",
+    "discovery_url": "http://etcd-discovery.etcd.svc.cluster.local:2379",
+}
+
+OWN: dict[type[Sequence], dict[str, Any]] = {
+    PreflightProvider: {
+        "fixed": {"etcd.name": "etcd", "storage.size": "20Gi"},
+        "pods": 7,
+        "cpu": "1.9",
+        "memory": "4831838208",
+        "storage_class": "",
+        "storage": "20Gi",
+        "volumes": 6,
+        "seeds": 3,
+        "discovery_mode": "inCluster",
+        "discovery_url": "",
+    },
+    NamespaceProvider: {"retain": True},
+    ScaleProvider: {"units": 3},
+    DiscoveryProvider: {"size": 3, "mode": "inCluster", "url": "", "timeout_seconds": 600},
+    HandoverProvider: {"units": 3, "cluster_id": "c1", "timeout_seconds": 600},
+}
+"""Inputs of each resource beside the site and the kubeconfig."""
+
+COMPUTED: dict[type[Sequence], dict[str, Any]] = {
+    DiscoveryProvider: {
+        "cluster_id": "c1",
+        "origin": "born",
+        "token": SECRET,
+        "phases": {"pods": 1.25},
+    },
+    HandoverProvider: {
+        "members": [{"name": "etcd-0", "role": "leader"}],
+        "revision": 41,
+        "receipt": {"consistent": True, "members": ["etcd-0"]},
+        "timings": {"receipt": 0.1},
+    },
+}
+
+ALL = pytest.mark.parametrize("kind", list(OWN), ids=lambda kind: kind.__name__)
+
+
+def inputs(kind: type[Sequence], api: str = "http://127.0.0.1:1", **changed: Any) -> dict[str, Any]:
+    return {"site": SITE, "kubeconfig": kubeconfig(api), **OWN[kind], **changed}
+
+
+def refused(call: Callable[[], object], process: Plugin) -> str:
+    """The one message with which a call fails, after a look at all that people get to see."""
+    with pytest.raises(RefusedError) as failure:
+        call()
+    text = str(failure.value)
+    everything = text + process.said()
+    for leak in (SECRET, "Traceback", 'File "', "site-packages", "WARNING", "Retrying"):
+        assert leak not in everything
+    *said, following = text.splitlines()
+    assert said, "what happened comes first"
+    assert following.startswith("Next: ")
+    assert len(following) > len("Next: ")
+    return text
