@@ -67,7 +67,7 @@ select: venv $(LAB) $(if $(LAB),,own)
 
 .PHONY: own
 own: venv
-	@$(PYTHON) -m lab tools
+	@$(PYTHON) -m lab own
 
 venv: .venv/done
 

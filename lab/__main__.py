@@ -1,20 +1,19 @@
-"""`python -m lab up|down|status|env`: the embedded Kubernetes of this checkout."""
+"""`python -m lab up|down|status|env|own`: the embedded Kubernetes of this checkout."""
 
 import argparse
 import sys
 
-from lab import lifecycle
+from lab import lifecycle, own
 from lab.errors import LabError
-from lab.state import DEFAULT_NAME, Lab
+from lab.state import CHECKOUT, DEFAULT_NAME, Lab
 
 
 def main() -> int:
     """Run one command; return its exit code, 1 where something is wrong."""
     arguments = _parser().parse_args()
     try:
-        return {"up": _up, "down": _down, "status": _status, "env": _env}[arguments.command](
-            arguments.name
-        )
+        commands = {"up": _up, "down": _down, "status": _status, "env": _env, "own": _own}
+        return commands[arguments.command](arguments.name)
     except LabError as error:
         print(error, file=sys.stderr)
     except KeyboardInterrupt:
@@ -49,6 +48,11 @@ def _env(name: str) -> int:
     return 0
 
 
+def _own(_name: str) -> int:
+    own.prepare(CHECKOUT)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -56,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         ("up", "bring the lab up; leaves one that is well as it is"),
         ("down", "remove the lab and every trace of it"),
         ("status", "show every part; exit code 1 where one is not well"),
+        ("own", "no lab: only Pulumi, for a cluster of one's own: writes .lab/own/env"),
         ("env", "print the path of the shell file to source: . $(python -m lab env)"),
     ):
         command = commands.add_parser(name, help=purpose, description=purpose)

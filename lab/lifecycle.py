@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from lab import env, health, images, tools
+from lab import env, health, images, locks, tools
 from lab.addresses import Addresses
 from lab.errors import LabError, Report
 from lab.removal import remove_all
@@ -24,6 +24,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
     with lab_lock(lab):
         addresses = read_addresses(lab)
         if addresses:
+            locks.clear_stale(lab.files / "state-backend")
             ill = _lasting_ill(lab, addresses)
             if ill is None:
                 report(f"lab {name}: already up at {addresses.api_url}")

@@ -130,9 +130,10 @@ class Stack:
             )
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGKILL to the CLI and everything that it started."""
+        """SIGKILL to the CLI and everything that it started; then what Pulumi itself asks for."""
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        self.run("pulumi", "cancel", "--yes", "--stack", self.name)
 
     def destroy(self) -> Result:
         done = self.pulumi("destroy", "--yes", "--skip-preview")
