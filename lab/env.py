@@ -105,7 +105,9 @@ def etcdctl_wrapper(lab: Lab, programs: Programs) -> str:
     jsonpath = "-o jsonpath='http://{.spec.clusterIP}:2379'"
     return (
         "#!/bin/sh\n"
-        f'export ETCDCTL_ENDPOINTS="${{ETCDCTL_ENDPOINTS:-$({address} {jsonpath})}}"\n'
+        # etcdctl refuses the variable and the flag together.
+        'case " $* " in *" --endpoints"*) ;; *)\n'
+        f'export ETCDCTL_ENDPOINTS="${{ETCDCTL_ENDPOINTS:-$({address} {jsonpath})}}" ;; esac\n'
         f'exec {etcdctl} "$@"\n'
     )
 
