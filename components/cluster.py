@@ -61,6 +61,12 @@ def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
             for name, value in _named(content.get(kind), part).items():
                 # As kubectl: of two entries with one name the first counts.
                 entries[kind].setdefault(name, _absolute(value, path.parent))
+    if not any(path.is_file() for path in paths):
+        raise pulumi.RunError(
+            f"there is no kubeconfig at {', '.join(map(str, paths)) or 'an empty path'}.\n"
+            "Next: pulumi config set --path etcd:kubernetes.kubeconfig PATH "
+            "(for the embedded Kubernetes: make up)"
+        )
     name, places = settings.context, ", ".join(map(str, paths))
     context = entries["contexts"].get(name)
     if context is None:

@@ -151,10 +151,13 @@ class _Passage:
             self.progress.say(line, about=member.pod)
 
     def _look_at_pods(self) -> None:
+        renewed = self.kube.renew_stuck(self.kube.site.units)
+        if renewed:
+            self.progress.say(f"made anew, since its template was corrected: {', '.join(renewed)}")
         pods = self.kube.pods(self.kube.site.units)
         for pod in pods:
             problem = obstacle(pod)
-            if problem:
+            if problem and pod.metadata.name not in renewed:
                 raise SequenceError(problem, AGAIN)
         pending = [pending_reason(p) for p in pods if not running(p)]
         if len(pods) < len(self.goal.units):

@@ -12,7 +12,7 @@ import time
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, ready, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
-from components.dynamic.tokens import Token
+from components.dynamic.tokens import USE_OWN, Token
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 
@@ -103,7 +103,13 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
     if token.protocol == "v3":
-        progress.wait("the discovery service", lambda: _size_put(kube, token, size, pods[0]), AGAIN)
+        progress.wait(
+            "the discovery service",
+            lambda: _size_put(kube, token, size, pods[0]),
+            AGAIN if own else USE_OWN,
+            # A service that exists already either answers soon or not at all.
+            limit_seconds=None if own else 30,
+        )
     progress.phase_done("token")
     # While discovery goes on, etcd takes connections and never answers: ask one seed, briefly.
     first = Cluster(kube, pods[:1], seconds=1)

@@ -12,7 +12,7 @@ from kubernetes.utils.quantity import parse_quantity
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
-from components.dynamic.tokens import fetch_v2
+from components.dynamic.tokens import fetch_v2, require_v3
 
 OLDEST = (1, 29)
 """Kubernetes minor from which scheduling gates and claim retention policies are to be relied on."""
@@ -24,6 +24,7 @@ _NEEDED = (
     ("", "serviceaccounts", "", "create"),
     ("", "secrets", "", "create"),
     ("", "pods", "", "patch"),
+    ("", "pods", "", "delete"),
     ("", "pods", "exec", "get"),
     ("", "persistentvolumeclaims", "", "patch"),
     ("policy", "poddisruptionbudgets", "", "create"),
@@ -43,13 +44,24 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
         problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if labels is not None:
             problems += _quota(kube, props)
-    if props["discovery_mode"] == "v2":
-        try:
-            fetch_v2(str(props["discovery_url"]), int(props["seeds"]))
-        except SequenceError as error:
-            problems.append(str(error))
+            problems += _taken(kube)
+    following = "pulumi up, once that is mended"
+    try:
+        _discovery(props)
+    except SequenceError as error:
+        following = following if problems else error.following
+        problems.append(error.problem)
     if problems:
-        raise SequenceError("\n".join(problems), "pulumi up, once that is mended")
+        raise SequenceError("\n".join(problems), following)
+
+
+def _discovery(props: Mapping[str, Any]) -> None:
+    """Raise SequenceError for a configured endpoint that is no discovery service."""
+    mode, url = props["discovery_mode"], str(props["discovery_url"])
+    if mode == "v2":
+        fetch_v2(url, int(props["seeds"]))
+    elif mode == "v3":
+        require_v3(url)
 
 
 def _version(major: str, minor: str) -> list[str]:
@@ -139,3 +151,30 @@ def _quota(kube: Kube, props: Mapping[str, Any]) -> list[str]:
                     f"{resource} {hard}, {used} in use; this stack needs {wanted[resource]} more"
                 )
     return problems
+
+
+def _taken(kube: Kube) -> list[str]:
+    """Objects that have our names and are not ours: an apply could take them over unasked."""
+    site, api = kube.site, kube.core.api_client
+    rbac: Any = client.RbacAuthorizationV1Api(api)
+    policy: Any = client.PolicyV1Api(api)
+    lists = {
+        "Service": kube.core.list_namespaced_service,
+        "ServiceAccount": kube.core.list_namespaced_service_account,
+        "StatefulSet": kube.apps.list_namespaced_stateful_set,
+        "PodDisruptionBudget": policy.list_namespaced_pod_disruption_budget,
+        "Role": rbac.list_namespaced_role,
+        "RoleBinding": rbac.list_namespaced_role_binding,
+    }
+    services = {site.service, site.discovery}
+    names = {"Service": services, "StatefulSet": {site.units, site.seeds, site.discovery}}
+    own = {"app.kubernetes.io/name": site.units, "app.kubernetes.io/instance": site.stack}
+    return [
+        f"{kind} {found.metadata.name} of namespace {site.namespace} exists and is not of this "
+        f"stack (labels: {found.metadata.labels or 'none'}); set another etcd:etcd.name, "
+        "etcd:service.name or etcd:kubernetes.namespace, or delete it"
+        for kind, listed in lists.items()
+        for found in listed(site.namespace).items
+        if found.metadata.name in names.get(kind, {site.units})
+        and not own.items() <= (found.metadata.labels or {}).items()
+    ]

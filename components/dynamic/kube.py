@@ -82,8 +82,9 @@ class Kube:
     def pods(self, stateful_set: str) -> list[Any]:
         """The pods of a StatefulSet, by ordinal."""
         found = self.core.list_namespaced_pod(self.site.namespace).items
-        own = [p for p in found if p.metadata.name.rpartition("-")[0] == stateful_set]
-        return sorted(own, key=lambda p: int(p.metadata.name.rpartition("-")[2]))
+        ordinals = {p.metadata.name: p.metadata.name.rpartition("-") for p in found}
+        own = [p for p in found if _ordinal(ordinals[p.metadata.name], stateful_set)]
+        return sorted(own, key=lambda p: int(ordinals[p.metadata.name][2]))
 
     def release(self, pods: Iterable[Any]) -> None:
         """Take the scheduling gate off those pods that still have it."""
@@ -95,6 +96,25 @@ class Kube:
     def unlabel(self, pod: str, label: str) -> None:
         body = {"metadata": {"labels": {label: None}}}
         self.core.patch_namespaced_pod(pod, self.site.namespace, body)
+
+    def renew_stuck(self, stateful_set: str) -> list[str]:
+        """Delete the pods of an older template that cannot start; returns their names.
+
+        Kubernetes makes them anew from the template of now, but would itself wait for ever until
+        they are ready (StatefulSet: "Forced rollback").
+        """
+        workload = self.apps.read_namespaced_stateful_set(stateful_set, self.site.namespace)
+        newest = workload.status.update_revision
+        stuck = [
+            pod.metadata.name
+            for pod in self.pods(stateful_set)
+            if pod.metadata.labels.get("controller-revision-hash") != newest
+            and pod.metadata.deletion_timestamp is None
+            and (obstacle(pod) or never_started(pod))
+        ]
+        for name in stuck:
+            self.core.delete_namespaced_pod(name, self.site.namespace)
+        return stuck
 
     def refusal(self, stateful_set: str) -> str:
         """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""
@@ -245,6 +265,14 @@ def running(pod: Any) -> bool:
 def ready(pod: Any) -> bool:
     """Whether the member in it votes and answers linearizable reads: its readiness says so."""
     return running(pod) and bool(pod.status.container_statuses[0].ready)
+
+
+def never_started(pod: Any) -> bool:
+    """Whether no container of this pod has run yet, so that it cannot have written anything."""
+    return all(
+        state.state.waiting is not None and not state.restart_count
+        for state in pod.status.container_statuses or []
+    )
 
 
 def obstacle(pod: Any) -> str | None:

@@ -21,6 +21,8 @@ class SequenceError(Exception):
 
     def __init__(self, problem: str, following: str) -> None:
         super().__init__(f"{problem}\nNext: {following}")
+        self.problem = problem
+        self.following = following
 
 
 @dataclass(frozen=True)
@@ -70,20 +72,27 @@ class Progress:
         return time.monotonic() - self.started > self.timeout_seconds
 
     def wait(
-        self, what: str, attempt: Callable[[], T | Unmet], following: str, poll_seconds: float = 0.1
+        self,
+        what: str,
+        attempt: Callable[[], T | Unmet],
+        following: str,
+        poll_seconds: float = 0.1,
+        limit_seconds: float | None = None,
     ) -> T:
         """Repeat `attempt` until it returns something else than Unmet.
 
-        Raises SequenceError at the deadline, with `what`, the reason last given, and `following`.
+        Raises SequenceError at the deadline, or after `limit_seconds`, with `what`, the reason
+        last given, and `following`.
         """
+        began = time.monotonic()
         while True:
             found = attempt()
             if not isinstance(found, Unmet):
                 return found
             self.hint(f"waiting for {what}: {found.reason}")
-            if self.expired:
+            waited = time.monotonic() - began
+            if self.expired or (limit_seconds is not None and waited > limit_seconds):
                 raise SequenceError(
-                    f"waited {self.timeout_seconds} s in vain for {what}: {found.reason}",
-                    following,
+                    f"waited {waited:.0f} s in vain for {what}: {found.reason}", following
                 )
             time.sleep(poll_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import secrets
 import urllib.error
@@ -15,7 +16,7 @@ FETCH_SECONDS = 10.0
 
 _V2_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?/[0-9a-f]{32}")
 
-_USE_OWN = "pulumi config set --path etcd:discovery.mode inCluster"
+USE_OWN = "pulumi config set --path etcd:discovery.mode inCluster"
 
 
 @dataclass(frozen=True)
@@ -65,18 +66,45 @@ def fetch_v2(url: str, size: int) -> str:
     except urllib.error.HTTPError as error:
         reason = " ".join(error.reason.split())  # urllib writes of a circle on several lines
         raise SequenceError(
-            f"the discovery endpoint {address} answered {error.code} {reason}", _USE_OWN
+            f"the discovery endpoint {address} answered {error.code} {reason}", USE_OWN
         ) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise SequenceError(
-            f"the discovery endpoint {address} does not answer: {reason}", _USE_OWN
+            f"the discovery endpoint {address} does not answer: {reason}", USE_OWN
         ) from None
     if not _V2_URL.fullmatch(text):
         shown = " ".join(text[:80].split()) or "nothing"
         raise SequenceError(
             f"the discovery endpoint {address} answered with {shown!r}, "
             "which is no discovery URL (expected: http(s)://HOST/<32 hex digits>)",
-            _USE_OWN,
+            USE_OWN,
         )
     return text
+
+
+def require_v3(url: str) -> None:
+    """Ask every one of the endpoints, separated by commas, whether it is an etcd.
+
+    Raises SequenceError for one that answers and is none. Silence proves nothing: the seeds will
+    ask from inside Kubernetes, where more is reached, and perhaps with other certificates.
+    """
+    for endpoint in url.split(","):
+        address = f"{endpoint.strip().rstrip('/')}/version"
+        try:
+            with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:
+                text = answer.read(10_000).decode(errors="replace").strip()
+        except urllib.error.HTTPError as error:
+            text = f"{error.code} {' '.join(error.reason.split())}"
+        except (OSError, http.client.HTTPException):
+            continue
+        try:
+            told = json.loads(text)
+        except ValueError:
+            told = None
+        if not isinstance(told, dict) or "etcdserver" not in told:
+            shown = " ".join(text[:80].split()) or "nothing"
+            raise SequenceError(
+                f"the discovery endpoint {endpoint} is no etcd: {address} answered with {shown!r}",
+                USE_OWN,
+            )
