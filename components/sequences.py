@@ -10,7 +10,7 @@ from components.cluster import Cluster
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
 from components.dynamic.site import Site
-from components.names import GATE, SERVING_LABEL, Names
+from components.names import SERVING_LABEL, Names
 from components.quantities import cpu_cores
 from components.service import Services
 from components.settings import Settings
@@ -29,7 +29,6 @@ def place(names: Names, cluster: Cluster) -> dict[str, Any]:
         discovery=names.discovery,
         service=names.client_service,
         serving_label=SERVING_LABEL,
-        gate=GATE,
         local_url=f"{names.scheme}://127.0.0.1:{settings.etcd.client_port}",
         discovery_url=names.discovery_url,
     )

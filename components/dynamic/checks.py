@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kubernetes import client
@@ -64,6 +64,16 @@ def _discovery(props: Mapping[str, Any]) -> None:
         require_v3(url)
 
 
+def _seen(listed: Callable[..., Any], *where: str) -> list[Any] | None:
+    """What a list call returns; None where this user may not list, which proves nothing."""
+    try:
+        return listed(*where).items
+    except ApiException as error:
+        if error.status != 403:
+            raise
+        return None
+
+
 def _version(major: str, minor: str) -> list[str]:
     found = int(major), int("".join(c for c in minor if c.isdigit()))
     if found >= OLDEST:
@@ -101,12 +111,9 @@ def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:
     """The named class exists, or there is a default; only where volumes are to be made."""
     if not volumes:
         return []
-    try:
-        classes: Any = client.StorageV1Api(kube.core.api_client).list_storage_class().items
-    except ApiException as error:
-        if error.status == 403:
-            return []  # Storage classes are cluster-wide: not seeing them is no proof
-        raise
+    classes = _seen(client.StorageV1Api(kube.core.api_client).list_storage_class)
+    if classes is None:
+        return []
     names = sorted(c.metadata.name for c in classes)
     shown = ", ".join(names) or "none"
     if storage_class:
@@ -140,7 +147,7 @@ def _quota(kube: Kube, props: Mapping[str, Any]) -> list[str]:
     if kube.pods(kube.site.units):
         return []  # An existing cluster: what it needs is in use already
     problems: list[str] = []
-    for quota in kube.core.list_namespaced_resource_quota(kube.site.namespace).items:
+    for quota in _seen(kube.core.list_namespaced_resource_quota, kube.site.namespace) or []:
         for resource, hard in (quota.status.hard or {}).items():
             used = (quota.status.used or {}).get(resource, "0")
             if resource not in wanted:
@@ -174,7 +181,7 @@ def _taken(kube: Kube) -> list[str]:
         f"stack (labels: {found.metadata.labels or 'none'}); set another etcd:etcd.name, "
         "etcd:service.name or etcd:kubernetes.namespace, or delete it"
         for kind, listed in lists.items()
-        for found in listed(site.namespace).items
+        for found in _seen(listed, site.namespace) or []
         if found.metadata.name in names.get(kind, {site.units})
         and not own.items() <= (found.metadata.labels or {}).items()
     ]

@@ -75,16 +75,16 @@ class Kube:
         body = {"spec": {"replicas": replicas}}
         self.apps.patch_namespaced_stateful_set_scale(stateful_set, self.site.namespace, body)
 
-    def replicas(self, stateful_set: str) -> int:
-        scale = self.apps.read_namespaced_stateful_set_scale(stateful_set, self.site.namespace)
-        return scale.spec.replicas or 0
-
     def pods(self, stateful_set: str) -> list[Any]:
         """The pods of a StatefulSet, by ordinal."""
         found = self.core.list_namespaced_pod(self.site.namespace).items
-        ordinals = {p.metadata.name: p.metadata.name.rpartition("-") for p in found}
-        own = [p for p in found if _ordinal(ordinals[p.metadata.name], stateful_set)]
-        return sorted(own, key=lambda p: int(ordinals[p.metadata.name][2]))
+        start = f"{stateful_set}-"
+        own = {
+            int(p.metadata.name[len(start) :]): p
+            for p in found
+            if p.metadata.name.startswith(start) and p.metadata.name[len(start) :].isdigit()
+        }
+        return [own[ordinal] for ordinal in sorted(own)]
 
     def release(self, pods: Iterable[Any]) -> None:
         """Take the scheduling gate off those pods that still have it."""

@@ -22,7 +22,6 @@ class Site:
     service: str
     """The client Service."""
     serving_label: str
-    gate: str
     local_url: str
     """A member's client URL as seen from inside its own pod."""
     discovery_url: str

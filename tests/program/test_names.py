@@ -170,7 +170,7 @@ def test_what_the_sequences_are_told_agrees_with_what_is_declared(declare: Decla
             "discovery",
         ]
         assert program.one("Service", site["service"])
-        assert seeds.pod["schedulingGates"] == [{"name": site["gate"]}]
+        assert seeds.pod["schedulingGates"] == [{"name": "etcd.pulumi.com/bootstrap"}]
         assert discovery.env["MEMBER_CLIENT_URL"] == site["discovery_url"]
         assert site["local_url"] == "http://127.0.0.1:12379"
         token = seeds.env["MEMBER_DISCOVERY_TOKEN"]

@@ -25,7 +25,6 @@ SITE = {
     "discovery": "etcd-discovery",
     "service": "etcd",
     "serving_label": "etcd.pulumi.com/serving",
-    "gate": "etcd.pulumi.com/bootstrap",
     "local_url": "http://127.0.0.1:2379",
     "discovery_url": "http://etcd-discovery.etcd.svc.cluster.local:2379",
 }

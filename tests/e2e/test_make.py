@@ -1,0 +1,135 @@
+"""The commands of the README, as a newcomer types them in a fresh clone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import CHECKOUT, Result
+
+UNITS = ["etcd-0", "etcd-1", "etcd-2"]
+
+
+class Clone:
+    """A clone of what is committed, with a shell in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run(["git", "clone", "-q", str(CHECKOUT), str(folder)], check=True)
+
+    def sh(self, command: str) -> Result:
+        began = time.monotonic()
+        # A newcomer's shell: nothing of this test's environment but what finds the programs.
+        env = {k: os.environ[k] for k in ("HOME", "PATH", "ETCD_LAB_CACHE") if k in os.environ}
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=self.folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, time.monotonic() - began)
+
+    def good(self, command: str) -> str:
+        done = self.sh(command)
+        assert done.code == 0, f"{command}: {done}"
+        return done.output
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    clone = Clone(tmp_path_factory.mktemp("make") / "clone")
+    try:
+        yield clone
+    finally:
+        clone.sh("make lab-down")
+
+
+@pytest.fixture(scope="module")
+def up(clone: Clone) -> str:
+    """What `make up` prints as the first command in the clone."""
+    return clone.good("make up")
+
+
+def test_make_up_ends_with_members_endpoint_and_a_first_key(clone: Clone, up: str) -> None:
+    table = up[up.index("NAME ") :]
+    for unit in UNITS:
+        assert unit in table
+    assert "healthy" in table
+    assert "http://etcd.etcd.svc.cluster.local:2379" in table
+    assert "etcdctl put greeting hello" in table
+    assert "Traceback" not in up
+    assert "warning" not in up.lower()
+
+
+def test_only_units_run_after_make_up(clone: Clone, up: str) -> None:
+    listed = clone.good(". .lab/env && kubectl --kubeconfig .lab/kubeconfig get pods -A -o json")
+    pods = {p["metadata"]["name"]: p for p in json.loads(listed)["items"]}
+    assert sorted(pods) == UNITS
+    assert all(p["status"]["containerStatuses"][0]["ready"] for p in pods.values())
+
+
+def test_the_first_key_as_make_up_says(clone: Clone, up: str) -> None:
+    lines = up[up.index("Your first key:") :].splitlines()[1:4]
+    assert clone.good(" && ".join(line.strip() for line in lines)).splitlines() == [
+        "OK",
+        "greeting",
+        "hello",
+    ]
+
+
+def test_plain_commands_work_in_the_labs_shell(clone: Clone, up: str) -> None:
+    shell = ". .lab/env && "
+    assert "23 unchanged" in clone.good(shell + "pulumi up --yes --skip-preview --stack dev")
+    assert "unchanged" in clone.good(shell + "pulumi preview --stack dev")
+    assert "etcd-0" in clone.good(shell + "kubectl get pods -n etcd")
+    assert "etcd-2" in clone.good(shell + "etcdctl member list")
+
+
+def test_status_and_preview_are_quiet_about_a_healthy_cluster(clone: Clone, up: str) -> None:
+    status = clone.good("make status")
+    assert "healthy" in status
+    assert "kube-apiserver" in status
+    assert "unchanged" in clone.good("make preview")
+
+
+def test_a_second_make_up_changes_nothing(clone: Clone, up: str) -> None:
+    again = clone.good("make up")
+    assert "already up" in again
+    assert "23 unchanged" in again
+    assert clone.good("git status --porcelain") == ""
+
+
+def test_status_names_what_is_wrong(clone: Clone, up: str) -> None:
+    clone.good(". .lab/env && kubectl -n etcd scale statefulset etcd --replicas=2")
+    done = clone.sh("make status")
+    assert done.code != 0
+    assert "UNHEALTHY" in done.output
+    assert "etcd-2" in done.output
+    clone.good(". .lab/env && kubectl -n etcd scale statefulset etcd --replicas=3")
+
+
+def test_destroy_and_lab_down_leave_nothing(clone: Clone, up: str) -> None:
+    clone.good("make destroy")
+    left = clone.good(". .lab/env && kubectl get pods,pvc,statefulsets -A -o name")
+    assert left.strip() == ""
+    status = clone.sh("make status")
+    assert status.code != 0
+    assert "Next: make up" in status.output
+    clone.good("make lab-down")
+    assert not (clone.folder / ".lab" / "kubeconfig").exists()
+
+
+def test_help_explains_every_target(clone: Clone) -> None:
+    text = clone.good("make help")
+    for target in ("up", "preview", "status", "destroy", "lab-down", "test", "bench"):
+        assert f"\n{target} " in f"\n{text}"
