@@ -182,7 +182,8 @@ def test_a_removed_seed_idles_and_never_comes_back(
     assert last.live, "it waits for a good reason"
     assert not last.ready
     assert last.status()["failed"] is False
-    assert all(seed.ready for seed in others)
+    # The removed one may have led.
+    eventually("the others to go on", lambda: all(seed.ready for seed in others))
     assert last.stop() == 0
 
 
