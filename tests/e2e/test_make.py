@@ -6,10 +6,11 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.stack import CHECKOUT, Result
 
@@ -127,6 +128,29 @@ def test_destroy_and_lab_down_leave_nothing(clone: Clone, up: str) -> None:
     assert "Next: make up" in status.output
     clone.good("make lab-down")
     assert not (clone.folder / ".lab" / "kubeconfig").exists()
+
+
+def test_the_same_commands_work_on_a_cluster_of_ones_own(
+    clone: Clone, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    """The tests' lab stands for the user's cluster: reached by a kubeconfig and a context only."""
+    config = yaml.safe_load(Path(env["KUBECONFIG"]).read_text())
+    config["contexts"][0]["name"] = "mine"
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
+    settings = {
+        "kubernetes": {"context": "mine", "namespace": "own"},
+        "image": {"registry": "localhost:5000"},
+        "seeds": {"count": 1, "cpu": "50m", "memory": "128Mi"},
+        "units": {"count": 1, "cpu": "50m", "memory": "256Mi"},
+        "storage": {"size": "1Gi", "retain": False},
+    }
+    own = {"config": {f"etcd:{group}": values for group, values in settings.items()}}
+    (clone.folder / "Pulumi.own.yaml").write_text(yaml.safe_dump(own))
+    shell = f"export KUBECONFIG={tmp_path}/kubeconfig DOCKER_HOST={env['DOCKER_HOST']}; "
+    assert "healthy" in clone.good(shell + "make up STACK=own")
+    assert "healthy" in clone.good(shell + "make status STACK=own")
+    clone.good(shell + "make destroy STACK=own")
+    assert not (clone.folder / ".lab" / "kubeconfig").exists(), "no lab was started"
 
 
 def test_help_explains_every_target(clone: Clone) -> None:

@@ -5,6 +5,7 @@ One copy for everyone: the supervisor in the pods and the dynamic resources on t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .membership import History, Member, View, describe
@@ -37,6 +38,13 @@ def unsettled(view: View, history: History, now: float) -> str | None:
             f"healthy for less than {SETTLE_SECONDS:.0f} s: {describe(young)} ({left:.1f} s left)"
         )
     return None
+
+
+def seconds_to_settle(members: Iterable[Member], history: History, now: float) -> float:
+    """How long until all of them are settled, if nobody falls ill; 0 when they are, or when one is
+    not healthy, since then nothing can be foretold."""
+    ages = [history.healthy_for(m, now) for m in members]
+    return 0.0 if not ages or min(ages) < 0 else max(0.0, SETTLE_SECONDS - min(ages))
 
 
 def unready_to_vote(view: View, history: History, me: Member, now: float) -> str | None:

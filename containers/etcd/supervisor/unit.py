@@ -6,6 +6,7 @@ It never bootstraps, and knows nothing of discovery.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from threading import Event
 
 from . import flags, kubernetes, rules
@@ -13,12 +14,14 @@ from .config import Config
 from .disk import Volume
 from .etcdctl import EtcdctlError, add_learner, promote, read_view, remove
 from .health import Health, log
-from .membership import History, View, observe
+from .membership import History, Member, View, observe
 from .process import Etcd
 
 IDLE_SECONDS = 1.0
 WATCH_SECONDS = 0.3
 """Between two looks at the cluster while something is about to change."""
+WANTED_SECONDS = 2.0
+"""How long Kubernetes' answer holds."""
 FAILURE_SECONDS = 10.0
 """Longest pause before etcd is started again after it failed."""
 
@@ -36,6 +39,8 @@ class Unit:
         self._removed = False
         self._voter = False
         self._failures = 0
+        self._asked_at = -WANTED_SECONDS
+        self._answer: bool | None = None
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
@@ -96,14 +101,18 @@ class Unit:
         listed = view.by_peer_url(self._config.peer_url) is not None
         if disk.data and listed and not disk.removed:
             return None
-        c = self._config
-        return kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
+        c, now = self._config, time.monotonic()
+        if now - self._asked_at > WANTED_SECONDS:
+            self._asked_at = now
+            self._answer = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
+        return self._answer
 
     def _join(self, step: rules.Join | rules.Resume | rules.Replace, view: View) -> float:
         """Take the one step towards membership, if the rules allow it now."""
         blocked = rules.blocked_from(step, view, self._history, time.monotonic())
         if blocked:
-            return self._say(f"waiting to join: {blocked}")
+            self._say(f"waiting to join: {blocked}")
+            return self._pause(view.voters)
         c = self._config
         try:
             match step:
@@ -153,7 +162,15 @@ class Unit:
             except EtcdctlError as error:
                 log(f"not promoted yet: {error}")
             return 0.1
-        return WATCH_SECONDS
+        return self._pause((*view.voters, mine))
+
+    def _pause(self, members: Iterable[Member]) -> float:
+        """Until the next look: at the moment when these settle, if that can be foretold.
+
+        Looking more often would only take the processor from etcd, which is starting beside it.
+        """
+        left = rules.seconds_to_settle(members, self._history, time.monotonic())
+        return min(left, IDLE_SECONDS) or WATCH_SECONDS
 
     def _look(self) -> View | None:
         view = read_view(self._config.cluster_url)
