@@ -140,14 +140,12 @@ def test_a_cluster_with_all_that_is_needed_passes_and_is_not_touched(
 def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
     with Kubernetes.running(
         minor="27+",
-        forbidden={("create", "statefulsets"), ("get", "pods/exec")},
         classes={"slow": False},
         namespace=True,
         quota={"pods": ("5", "1"), "requests.cpu": ("1", "500m"), "requests.storage": ("1Ti", "0")},
     ) as api:
         text = preflight(dynamic, api, storage_class="fast")
     assert "Kubernetes is 1.27+" in text
-    assert "create statefulsets, get pods/exec" in text
     assert "etcd:storage.className is 'fast'" in text
     assert "slow" in text
     assert "allows pods 5, 1 in use; this stack needs 7 more" in text
@@ -167,6 +165,12 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             {},
             "patch statefulsets/scale",
             id="may not scale",
+        ),
+        pytest.param(
+            {"forbidden": {("create", "statefulsets"), ("get", "pods/exec")}, "namespace": True},
+            {},
+            "create statefulsets, get pods/exec",
+            id="two rights are missing",
         ),
         pytest.param({"classes": {}}, {}, "classes: none", id="no storage class at all"),
         pytest.param(
@@ -220,6 +224,28 @@ def test_what_is_no_obstacle_is_none(
         dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **changed))
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("services", "etcd"),
+        ("services", "etcd-discovery"),
+        ("statefulsets", "etcd-seed"),
+        ("poddisruptionbudgets", "etcd"),
+        ("roles", "etcd"),
+    ],
+)
+def test_what_belongs_to_others_is_not_taken_over(kind: str, name: str, dynamic: Plugin) -> None:
+    with Kubernetes.running(namespace=True, objects={kind: (name,)}) as api:
+        text = preflight(dynamic, api)
+    assert f" {name} of namespace etcd exists and is not of this stack" in text
+
+
+def test_objects_of_others_with_other_names_are_none_of_our_business(dynamic: Plugin) -> None:
+    others = {"services": ("web",), "statefulsets": ("etcd-backup",), "roles": ("etcd-seed",)}
+    with Kubernetes.running(namespace=True, objects=others) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url))
+
+
 # ---------------------------------------------------------------- a discovery service that is none
 
 NO_TOKEN = [
@@ -250,6 +276,39 @@ def test_a_discovery_service_that_breaks_later_starts_no_seed(
         text = refused(lambda: dynamic.create(DiscoveryProvider(), props), dynamic)
     assert expected in text
     assert all(a.startswith("GET ") for a in api.asked)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(503, "busy"), id="503"),
+        pytest.param(Reply(body="<html>Welcome</html>"), id="HTML"),
+        pytest.param(Reply(body="{}"), id="JSON of something else"),
+        pytest.param(Reply(body=""), id="nothing"),
+    ],
+)
+def test_a_v3_endpoint_that_is_no_etcd_is_told_before_anything_is_touched(
+    reply: Reply, dynamic: Plugin, api: Kubernetes
+) -> None:
+    etcd = Reply(body='{"etcdserver":"3.6.14","etcdcluster":"3.6.0"}')
+    with serving(etcd) as good, serving(reply) as bad:
+        urls = f"{good.url},{bad.url}"
+        text = preflight(dynamic, api, discovery_mode="v3", discovery_url=urls)
+        assert f"{bad.url} is no etcd" in text
+        answer = dynamic.create(
+            PreflightProvider(),
+            inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=good.url),
+        )
+        assert answer.id
+        assert good.asked == ["GET /version"] * 2
+
+
+def test_a_v3_endpoint_that_only_pods_can_reach_is_no_obstacle(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    props = inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=url)
+    assert dynamic.create(PreflightProvider(), props).outs == props
 
 
 def test_a_slow_discovery_service_is_given_up(dynamic: Plugin, api: Kubernetes) -> None:

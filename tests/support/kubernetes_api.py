@@ -99,7 +99,8 @@ class Kubernetes:
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
             return _json({"metadata": {"name": "etcd", "labels": {}}})
         if name in self.objects:
-            return _list([{"metadata": {"name": n}} for n in self.objects[name]])
+            spec = {"spec": _WORKLOAD} if name == "statefulsets" else {}
+            return _list([{"metadata": {"name": n}, **spec} for n in self.objects[name]])
         if name in _EMPTY:
             return _list([])
         return Kubernetes.status(404, f"{path} is not there")
@@ -127,6 +128,10 @@ _EMPTY = (
     "roles",
     "rolebindings",
 )
+
+
+_WORKLOAD = {"selector": {}, "serviceName": "x", "template": {}}
+"""The least that the client takes for a workload."""
 
 
 def _json(body: object, code: int = 200) -> Reply:
