@@ -23,6 +23,7 @@ _NEEDED = (
     ("", "services", "", "create"),
     ("", "serviceaccounts", "", "create"),
     ("", "secrets", "", "create"),
+    ("", "pods", "", "list"),
     ("", "pods", "", "patch"),
     ("", "pods", "", "delete"),
     ("", "pods", "exec", "get"),
@@ -40,9 +41,10 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
         version = client.VersionApi(kube.core.api_client).get_code(_request_timeout=10)
         problems = _version(version.major, version.minor)
         labels = kube.namespace_labels()
-        problems += _rights(kube, exists=labels is not None)
+        missing = _rights(kube, exists=labels is not None)
+        problems += missing
         problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
-        if labels is not None:
+        if labels is not None and not missing:
             problems += _quota(kube, props)
             problems += _taken(kube)
     following = "pulumi up, once that is mended"

@@ -135,7 +135,8 @@ def failure(doing: str, output: str) -> str:
     """Return one clear message: what failed, the end of Docker's output, the next thing to do."""
     lines = [line.rstrip() for line in output.splitlines() if line.strip()]
     shown = "\n".join(f"  | {line}" for line in lines[-10:] or ["(no output)"])
-    if "Cannot connect to the Docker daemon" in output:
+    # BuildKit and the classic builder write it differently.
+    if "cannot connect to the docker daemon" in output.lower():
         todo = "start the Docker Engine, or point DOCKER_HOST at one that runs"
     elif doing.startswith("push"):
         todo = "check that the registry of the image name is reachable and lets this account push"

@@ -61,5 +61,4 @@ def new_stack(
 
     yield make
     for stack in stacks:
-        stack.pulumi("destroy", "--yes", "--skip-preview")
-        stack.run("kubectl", "delete", "namespace", stack.namespace, "--ignore-not-found")
+        stack.remove()

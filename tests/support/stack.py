@@ -140,6 +140,12 @@ class Stack:
         assert done.code == 0, done
         return done
 
+    def remove(self) -> None:
+        """Destroy what a test has left, whatever that is, and forget the stack."""
+        self.pulumi("destroy", "--yes", "--skip-preview")
+        self.run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found")
+        self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
+
     def outputs(self) -> dict[str, Any]:
         command = ("pulumi", "stack", "output", "--json", "--stack", self.name)
         return json.loads(self.run(*command, check=True).output)

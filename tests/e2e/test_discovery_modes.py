@@ -1,0 +1,107 @@
+"""The seeds find each other by a discovery service that somebody runs already: v2 and v3."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.state import Lab
+from tests.support.answers import Reply, serving
+from tests.support.discovery_server import v2_service, v3_service
+from tests.support.refusal import is_untouched, refused
+from tests.support.stack import Result, Stack
+
+UNITS = ["etcd-0", "etcd-1", "etcd-2"]
+HTML = "<html>Welcome</html>"
+SEEDS = ["etcd-seed-0", "etcd-seed-1", "etcd-seed-2"]
+
+
+def test_seeds_form_a_cluster_by_a_v2_url_that_is_used_once_and_is_secret(
+    lab: Lab, new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    with v2_service(lab, tmp_path / "service") as service:
+        stack = new_stack(discovery={"mode": "v2", "url": service.url})
+        up = stack.up()
+        _is_balanced(stack)
+        used = {token: members for token, members in service.tokens().items() if members}
+        (token,) = used
+        assert [entry.partition("=")[0] for entry in used[token]] == SEEDS
+        _is_secret(stack, up, token)
+    # Nothing asks for a token any more: a service that is gone is not missed.
+    stack.up("--expect-no-changes", "--refresh")
+
+
+def test_the_tokens_keys_are_gone_from_an_etcd_that_exists_and_all_others_are_untouched(
+    lab: Lab, new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    with v3_service(lab, tmp_path / "service") as service:
+        foreign = ["/_etcd/registry/0123/_config/size", "/_etcd/registry/0123/members/a", "mine"]
+        for key in foreign:
+            service.ctl("put", key, "theirs")
+        stack = new_stack(discovery={"mode": "v3", "url": service.url})
+        up = stack.up()
+        _is_balanced(stack)
+        end = service.revision()
+        assert service.keys() == foreign
+        # The last change there is the end of the token: one revision earlier it was in use.
+        ours = [key for key in service.keys(end - 1) if key not in foreign]
+        (token,) = {key.split("/")[3] for key in ours}
+        assert re.fullmatch(r"[0-9a-f]{32}", token)
+        kinds = [key.split("/")[4] for key in ours]
+        assert kinds == ["_config", "members", "members", "members"]
+        _is_secret(stack, up, token)
+
+
+NO_TOKEN = [
+    pytest.param("v2", Reply(503, "<html>sorry</html>"), "answered 503", id="v2, 503"),
+    pytest.param("v2", Reply(200, HTML), "is no discovery URL", id="v2, HTML"),
+    pytest.param("v2", Reply(200, ""), "answered with 'nothing'", id="v2, nothing"),
+    pytest.param("v2", Reply(closes=True), "does not answer", id="v2, a closed connection"),
+    pytest.param("v3", Reply(503, "sorry"), "answered with '503 ", id="v3, 503"),
+    pytest.param("v3", Reply(200, HTML), "is no etcd", id="v3, HTML"),
+]
+
+
+@pytest.mark.parametrize(("mode", "reply", "expected"), NO_TOKEN)
+def test_an_endpoint_that_is_no_discovery_service_is_told_before_anything_is_touched(
+    mode: str, reply: Reply, expected: str, unborn: Stack
+) -> None:
+    with serving(reply) as server:
+        url = f"{server.url}/new" if mode == "v2" else server.url
+        text = refused(unborn, discovery={"mode": mode, "url": url})
+        assert url in text
+    assert expected in text
+    assert len(server.asked) == 1
+    assert is_untouched(unborn)
+
+
+@pytest.fixture(scope="module")
+def unborn(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that never gets past its preflight; without Docker, which is not asked yet."""
+    image = {"build": False, "digest": f"sha256:{'a1' * 32}"}
+    stack = Stack("unborn", env, tmp_path_factory.mktemp("unborn"), image=image)
+    yield stack
+    stack.remove()
+
+
+def _is_balanced(stack: Stack) -> None:
+    assert sorted(stack.pods()) == UNITS, "no seed, and no discovery service of our own"
+    assert sorted(stack.members()) == UNITS
+    assert not any(m.get("isLearner") for m in stack.members().values())
+    assert stack.outputs()["receipt"]["consistent"] is True
+
+
+def _is_secret(stack: Stack, up: Result, token: str) -> None:
+    """The token is in Pulumi's state, since what is there can be looked up; but never in clear."""
+    assert token not in up.output
+    export = ("pulumi", "stack", "export", "--stack", stack.name)
+    assert token not in stack.run(*export, check=True).output
+    shown: dict[str, Any] = json.loads(stack.run(*export, "--show-secrets", check=True).output)
+    resources = shown["deployment"]["resources"]
+    (held,) = [r["outputs"]["token"] for r in resources if r["type"].endswith("etcd:Discovery")]
+    assert token in json.dumps(held)

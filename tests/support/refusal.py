@@ -1,0 +1,55 @@
+"""A run of the program that must fail, and the one error that people then read."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tests.support.stack import Result, Stack
+
+UP = ("up", "--yes", "--skip-preview")
+
+_PULUMIS_OWN = (
+    "update failed",
+    "preview failed",
+    "an unhandled error occurred: program exited with non-zero exit code: 1",
+)
+"""Lines that Pulumi itself adds to every failure."""
+
+
+def refused(
+    stack: Stack,
+    verb: tuple[str, ...] = UP,
+    environment: Mapping[str, str] | None = None,
+    **groups: Any,
+) -> str:
+    """Run with some config groups and variables changed, for this run alone; what is wrong."""
+    config, env = copy.deepcopy(stack.config), stack.env
+    stack.env = {**env, **(environment or {})}
+    try:
+        stack.set(**groups)
+        return the_one_error(stack.pulumi(*verb))
+    finally:
+        stack.config, stack.env = config, env
+        stack.set()
+
+
+def the_one_error(done: Result) -> str:
+    """The error of a failed run. Asserts that there is one, for people, with a way out."""
+    assert done.code != 0, done
+    assert "Traceback" not in done.output, done
+    shown = done.output.partition("Diagnostics:")[2].partition("\nResources:")[0]
+    told = [part.partition("\n\n")[0] for part in re.split(r"(?m)^ *error: ", shown)[1:]]
+    errors = [text.strip() for text in told if not text.startswith(_PULUMIS_OWN)]
+    assert len(errors) == 1, done
+    assert re.match(r"Next: \S+", errors[0].splitlines()[-1].strip()), done
+    return errors[0]
+
+
+def is_untouched(stack: Stack) -> bool:
+    """Whether Kubernetes holds nothing of the stack, not even its namespace."""
+    return not stack.run(
+        "kubectl", "get", "namespace", stack.namespace, "--ignore-not-found"
+    ).output
