@@ -67,13 +67,20 @@ def create_first_objects(api: client.ApiClient) -> None:
     client.StorageV1Api(api).create_storage_class(
         client.V1StorageClass.model_validate(storage_class())
     )
-    group = "rbac.authorization.k8s.io"
-    admins = "kubeadm:cluster-admins"
     # The API server's certificate towards the kubelet (exec, logs) is of this group.
+    _bind(api, "kubeadm:cluster-admins", "cluster-admin")
+    # The Node authorizer learns of a pod later than the kubelet, which then is refused its own
+    # pod's volumes and tries again after 10 to 15 s; with one node there is nothing to keep apart.
+    _bind(api, "system:nodes", "system:node")
+
+
+def _bind(api: client.ApiClient, group: str, role: str) -> None:
+    """Give a cluster role to a group, under the group's name."""
+    rbac = "rbac.authorization.k8s.io"
     binding: dict[str, Any] = {
-        "metadata": {"name": admins},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": group, "kind": "Group", "name": admins}],
+        "metadata": {"name": group},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": rbac, "kind": "Group", "name": group}],
     }
     client.RbacAuthorizationV1Api(api).create_cluster_role_binding(
         client.V1ClusterRoleBinding.model_validate(binding)

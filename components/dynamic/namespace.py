@@ -59,18 +59,20 @@ class NamespaceProvider(Sequence):
             if labels is None:
                 return
             kube.delete_secret(site.discovery)
-            ours = labels.get(OWNER_LABEL) == site.stack
-            if _props["retain"] and kube.volumes(site.units):
-                return
+            keep = bool(_props["retain"]) and bool(kube.volumes(site.units))
+            ours = labels.get(OWNER_LABEL) == site.stack and not keep
             if ours:
                 kube.core.delete_namespace(site.namespace)
+            workloads = (site.units, site.seeds, site.discovery)
 
             def gone() -> bool | Unmet:
                 if ours:
                     return kube.namespace_labels() is None or Unmet("still there")
-                # Kubernetes deletes the claims by itself after the StatefulSets are gone.
-                left = [c.metadata.name for w in (site.units, site.seeds) for c in kube.volumes(w)]
-                return Unmet(f"volumes left: {', '.join(left)}") if left else True
+                left = [p.metadata.name for w in workloads for p in kube.pods(w)]
+                if not keep:
+                    # Kubernetes deletes the claims by itself after the StatefulSets are gone.
+                    left += [c.metadata.name for w in workloads for c in kube.volumes(w)]
+                return Unmet(f"still there: {', '.join(left)}") if left else True
 
             Progress("namespace", DELETE_SECONDS).wait(
                 f"what is in namespace {site.namespace} to end",
