@@ -1,0 +1,124 @@
+"""The README says what the program does, and its commands are run by tests."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.program.conftest import Declare
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+_MAKE = "tests/e2e/test_make.py"
+_BALANCED = "tests/e2e/test_balanced.py::test_a_second_up_and_a_refresh_change_nothing"
+_RETAINED = "tests/e2e/test_interrupted.py::test_retained_data_comes_back_without_seeds"
+_INTERRUPTED = (
+    "tests/e2e/test_interrupted.py::test_an_up_killed_at_any_step_and_run_again_ends_balanced"
+)
+_GROWN = "tests/e2e/test_growing.py::test_new_units_join_by_an_up_and_no_write_is_lost"
+
+RUN_BY = {
+    "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
+    "make test": ".ci/run",
+    "make status": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",
+    ". .lab/env": f"{_MAKE}::test_the_first_key_as_make_up_says",
+    "etcdctl put greeting hello": f"{_MAKE}::test_the_first_key_as_make_up_says",
+    "etcdctl get greeting": f"{_MAKE}::test_the_first_key_as_make_up_says",
+    "etcdctl member list": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
+    "kubectl get pods -n etcd": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
+    "kubectl -n etcd exec etcd-0 -- etcdctl put greeting hello": _RETAINED,
+    "pulumi preview": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
+    "pulumi up": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
+    "pulumi refresh": _BALANCED,
+    "pulumi cancel": _INTERRUPTED,
+    "pulumi config set --path etcd:units.count 5": _GROWN,
+    "pulumi config set --path etcd:storage.retain true": _RETAINED,
+    "pulumi destroy": "tests/e2e/test_interrupted.py::test_destroy_leaves_nothing",
+}
+"""Command of a shell block of the README -> the test that runs it, with flags for its own stack."""
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S)
+    return [line for block in blocks for line in block.splitlines() if line]
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the first table after a heading, without its head and without backticks."""
+    _, _, rest = README.partition(f"\n## {heading}\n")
+    lines = re.findall(r"^\|.*\|$|^## ", rest, re.M)
+    end = lines.index("## ") if "## " in lines else len(lines)
+    cells = [re.split(r" ?\| ?", line)[1:-1] for line in lines[2:end]]
+    return [[html.unescape(cell.replace("`", "")) for cell in row] for row in cells]
+
+
+def test_the_config_table_is_what_the_schema_says() -> None:
+    """The schema itself agrees with the program: test_settings_schema."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    keys = [
+        [f"{group}.{key}", kind, default, meaning]
+        for group, schema in project["config"].items()
+        for key, kind, default, meaning in re.findall(
+            r"^- (\w+) \((\w+), (?:default )?(.+?)\): (.+)$", schema["description"], re.M
+        )
+    ]
+    assert rows("Configuration") == keys
+
+
+def test_the_outputs_table_is_what_the_program_exports(declare: Declare) -> None:
+    assert [name for name, _ in rows("Outputs")] == list(declare().exports)
+
+
+def test_what_stays_as_it_is_is_what_the_preflight_refuses(declare: Declare) -> None:
+    fixed = declare().one("pulumi-python:dynamic/etcd:Preflight").inputs["fixed"]
+    (told,) = re.findall(r"^These stay as they are .*?: (.*?)\.(?: |$)", README, re.M | re.S)
+    assert sorted(re.findall(r"`(.*?)`", told)) == sorted(fixed)
+
+
+def test_every_make_target_is_explained_and_none_that_is_not_there() -> None:
+    offered = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M)
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
+    code = [*commands(), *re.findall(r"`([^`\n]+)`", prose)]
+    told = [words.split()[1] for words in code if words.startswith("make ")]
+    assert set(told) == set(offered)
+
+
+def test_every_command_of_the_readme_is_run_by_a_test() -> None:
+    assert set(commands()) == set(RUN_BY)
+
+
+@pytest.mark.parametrize("test", sorted(set(RUN_BY.values())))
+def test_the_tests_that_run_them_are_there(test: str) -> None:
+    path, _, name = test.partition("::")
+    assert f"def {name}(" in (ROOT / path).read_text() if name else (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(
+    "file",
+    [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda file: file.name,
+)
+def test_every_link_leads_somewhere(file: Path) -> None:
+    text = file.read_text()
+    titles = re.findall(r"^#+ (.*)$", text, re.M)
+    anchors = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text):
+        path, _, anchor = target.partition("#")
+        assert not path or (file.parent / path).exists(), target
+        assert not anchor or path or anchor in anchors, target
+
+
+def test_every_file_that_the_documents_name_is_there() -> None:
+    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for name in re.findall(r"`([\w./-]+\.(?:py|txt))`", file.read_text()):
+            found = [
+                ROOT / name,
+                *ROOT.glob(f"components/**/{name}"),
+                *ROOT.glob(f"containers/**/{name}"),
+            ]
+            assert any(path.is_file() for path in found), f"{file.name}: {name}"
