@@ -43,6 +43,8 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
         progress.phase_done("checks")
         cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
         view = bootstrap.accept(cluster, token)
+        # Only now is there a pod again from which its service is reached.
+        bootstrap.forget(kube, cluster, earlier, progress)
         progress.say(f"cluster {view.cluster_id:x} is born: {size} seeds vote")
         return _outs(f"{view.cluster_id:x}", "born", token.value, progress.phases)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, ready, running
@@ -137,11 +138,28 @@ def end(kube: Kube, cluster: Cluster | None, progress: Progress) -> None:
 
     `cluster`: what is asked to delete the token's keys from a service that is not ours.
     """
-    site = kube.site
-    token = kube.read_secret(site.discovery)
-    if cluster is not None and token.get("protocol") == "v3":
-        _forget(kube, cluster, Token("v3", token["token"], token["endpoint"]))
+    if cluster is not None:
+        forget(kube, cluster, kube.read_secret(kube.site.discovery), progress)
     wipe(kube, progress)
+
+
+def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Progress) -> None:
+    """Delete the token's keys from its discovery service. `secret`: as `run_seeds` has written it.
+
+    A service that does not answer is no reason to fail: the token is used up. Ours ends with all
+    its keys anyway; what is left at another one is told.
+    """
+    if secret.get("protocol") != "v3":
+        return
+    token = Token("v3", secret["token"], secret["endpoint"])
+    try:
+        cluster.etcdctl("del", "--prefix", token.prefix, endpoints=[token.endpoint])
+    except ExecError as error:
+        if token.endpoint != kube.site.discovery_url:
+            progress.say(
+                f"{token.endpoint} still holds the keys of a used token, since it did not answer "
+                f"({str(error).strip().splitlines()[-1]}); they harm nothing"
+            )
 
 
 def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet:
@@ -187,12 +205,3 @@ def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
     if view.leader is not None and len(up) == len(pods):
         return True
     return Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
-
-
-def _forget(kube: Kube, cluster: Cluster, token: Token) -> None:
-    """Delete the token's keys. A service that is gone already has none."""
-    try:
-        cluster.etcdctl("del", "--prefix", token.prefix, endpoints=[token.endpoint])
-    except ExecError:
-        if kube.pods(kube.site.discovery):
-            raise

@@ -32,7 +32,8 @@ class PreflightProvider(Sequence):
             f"Next: pulumi config set --path etcd:{changed[0]} {old[changed[0]]} "
             "(for another cluster: pulumi stack init)"
         )
-        return CheckResult(news, [CheckFailure("fixed", reason)])
+        # Without a property: the CLI would show that one's whole value.
+        return CheckResult(news, [CheckFailure("", reason)])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""

@@ -41,10 +41,12 @@ def test_the_tokens_keys_are_gone_from_an_etcd_that_exists_and_all_others_are_un
 ) -> None:
     with v3_service(lab, tmp_path / "service") as service:
         foreign = ["/_etcd/registry/0123/_config/size", "/_etcd/registry/0123/members/a", "mine"]
-        for key in foreign:
+        for key in [*foreign, f"/_etcd/registry/{CUT_OFF}/members/1"]:
             service.ctl("put", key, "theirs")
         stack = new_stack(discovery={"mode": "v3", "url": service.url})
+        _leave_a_cut_off_attempt(stack, service.url)
         up = stack.up()
+        assert "an earlier attempt was not finished" in up.output
         _is_balanced(stack)
         end = service.revision()
         assert service.keys() == foreign
@@ -55,6 +57,18 @@ def test_the_tokens_keys_are_gone_from_an_etcd_that_exists_and_all_others_are_un
         kinds = [key.split("/")[4] for key in ours]
         assert kinds == ["_config", "members", "members", "members"]
         _is_secret(stack, up, token)
+
+
+CUT_OFF = "c" * 32
+"""Token of an attempt that was cut off."""
+
+
+def _leave_a_cut_off_attempt(stack: Stack, url: str) -> None:
+    """What stands in Kubernetes of an attempt whose seeds had no time to start."""
+    stack.run("kubectl", "create", "namespace", stack.namespace, check=True)
+    held = {"protocol": "v3", "token": CUT_OFF, "endpoint": url}
+    literals = [f"--from-literal={key}={value}" for key, value in held.items()]
+    stack.kubectl("create", "secret", "generic", "etcd-discovery", *literals)
 
 
 NO_TOKEN = [
