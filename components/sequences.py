@@ -9,11 +9,11 @@ import pulumi
 from components.cluster import Cluster
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
+from components.dynamic.preflight import STACK
 from components.dynamic.site import Site
 from components.names import SERVING_LABEL, Names
 from components.quantities import cpu_cores
 from components.service import Services
-from components.settings import Settings
 from components.settings.syntax import size_bytes
 
 
@@ -28,6 +28,7 @@ def place(names: Names, cluster: Cluster) -> dict[str, Any]:
         seeds=names.seeds,
         discovery=names.discovery,
         service=names.client_service,
+        peer_service=names.peer_service,
         serving_label=SERVING_LABEL,
         local_url=f"{names.scheme}://127.0.0.1:{settings.etcd.client_port}",
         discovery_url=names.discovery_url,
@@ -42,7 +43,7 @@ def preflight(names: Names) -> dict[str, Any]:
     helpers = seeds.count + 1  # the discovery service runs beside the seeds
     persistent = settings.storage.kind == "persistent"
     return {
-        "fixed": _fixed(settings),
+        "fixed": _fixed(names),
         "pods": units.count + helpers,
         "cpu": str(units.count * cpu_cores(units.cpu) + helpers * cpu_cores(seeds.cpu)),
         "memory": str(units.count * size_bytes(units.memory) + helpers * size_bytes(seeds.memory)),
@@ -55,8 +56,12 @@ def preflight(names: Names) -> dict[str, Any]:
     }
 
 
-def _fixed(settings: Settings) -> dict[str, str]:
-    """Settings by key that stay as they are while the cluster exists."""
+def _fixed(names: Names) -> dict[str, str]:
+    """Settings by key that stay as they are while the cluster exists.
+
+    The stack's name too: it stands in the selectors, which are immutable.
+    """
+    settings = names.settings
     kubernetes, etcd, storage = settings.kubernetes, settings.etcd, settings.storage
     fixed = {
         "kubernetes.context": kubernetes.context,
@@ -69,7 +74,7 @@ def _fixed(settings: Settings) -> dict[str, str]:
         "storage.size": storage.size,
         "storage.className": storage.class_name or "null",
     }
-    return {key: str(value) for key, value in fixed.items()}
+    return {STACK: names.stack, **{key: str(value) for key, value in fixed.items()}}
 
 
 def discovery(names: Names) -> dict[str, Any]:

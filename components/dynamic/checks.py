@@ -175,7 +175,7 @@ def _taken(kube: Kube) -> list[str]:
         "Role": rbac.list_namespaced_role,
         "RoleBinding": rbac.list_namespaced_role_binding,
     }
-    services = {site.service, site.discovery}
+    services = {site.service, site.peer_service, site.discovery}
     names = {"Service": services, "StatefulSet": {site.units, site.seeds, site.discovery}}
     own = {"app.kubernetes.io/name": site.units, "app.kubernetes.io/instance": site.stack}
     return [

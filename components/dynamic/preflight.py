@@ -10,6 +10,18 @@ from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
+STACK = "stack"
+"""The one among the fixed settings that is no config key: the stack's name."""
+
+
+def _named(key: str) -> str:
+    return "the stack's name" if key == STACK else f"etcd:{key}"
+
+
+def _way_back(key: str, value: str) -> str:
+    verb = "stack rename" if key == STACK else f"config set --path etcd:{key}"
+    return f"pulumi {verb} {value}"
+
 
 class PreflightProvider(Sequence):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
@@ -26,11 +38,11 @@ class PreflightProvider(Sequence):
         changed = [key for key in old if old[key] != new.get(key)]
         if not changed:
             return CheckResult(news, [])
-        said = "; ".join(f"etcd:{key} goes from {old[key]} to {new.get(key)}" for key in changed)
+        said = "; ".join(f"{_named(key)} goes from {old[key]} to {new.get(key)}" for key in changed)
         reason = (
             f"{said}: not possible while the cluster exists.\n"
-            f"Next: pulumi config set --path etcd:{changed[0]} {old[changed[0]]} "
-            "(for another cluster: pulumi stack init)"
+            f"Next: {_way_back(changed[0], old[changed[0]])} "
+            "(or give the cluster up first: pulumi destroy)"
         )
         # Without a property: the CLI would show that one's whole value.
         return CheckResult(news, [CheckFailure("", reason)])

@@ -21,6 +21,7 @@ class Site:
     discovery: str
     service: str
     """The client Service."""
+    peer_service: str
     serving_label: str
     local_url: str
     """A member's client URL as seen from inside its own pod."""

@@ -11,12 +11,16 @@ from .health import log
 STOP_SECONDS = 50.0
 """How long etcd may take to end after SIGTERM; below the pods' grace period of 60 s."""
 
+LONGEST_PAUSE_SECONDS = 10.0
+"""Before etcd is started again after it failed. Kubernetes' own back-off would reach minutes."""
+
 
 class Etcd:
     """At most one etcd at a time."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._failures = 0
         self.started_at = 0.0
         """Monotonic seconds of the last start."""
 
@@ -36,6 +40,12 @@ class Etcd:
         code = self._child.returncode
         self._child = None
         return code
+
+    def back_off(self) -> float:
+        """Seconds to wait before a start after a failure: more after each that came soon."""
+        ran = time.monotonic() - self.started_at
+        self._failures = 0 if ran > LONGEST_PAUSE_SECONDS else self._failures + 1
+        return min(0.1 * 2**self._failures, LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:
         """End etcd as it wants to be ended: it hands leadership over on SIGTERM."""

@@ -55,6 +55,9 @@ class Seed:
         if self._held is not None:
             self._health.beat(self._held, etcd=False)
             return IDLE_SECONDS
+        if code:
+            self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
+            return self._etcd.back_off()
         if disk.data:
             self._start(flags.restart(self._config))
         elif self._service_is_prepared():

@@ -22,8 +22,6 @@ WATCH_SECONDS = 0.3
 """Between two looks at the cluster while something is about to change."""
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
-FAILURE_SECONDS = 10.0
-"""Longest pause before etcd is started again after it failed."""
 
 
 class Unit:
@@ -38,7 +36,6 @@ class Unit:
         self._history = History()
         self._removed = False
         self._voter = False
-        self._failures = 0
         self._asked_at = -WANTED_SECONDS
         self._answer: bool | None = None
 
@@ -88,11 +85,8 @@ class Unit:
             log("etcd ended with exit code 0: removed from the membership")
             self._removed = True
             return 0.0
-        ran = time.monotonic() - self._etcd.started_at
-        self._failures = 0 if ran > FAILURE_SECONDS else self._failures + 1
-        pause = min(0.1 * 2**self._failures, FAILURE_SECONDS)
         self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
-        return pause
+        return self._etcd.back_off()
 
     def _wanted(self, disk: rules.Disk, view: View | None) -> bool | None:
         """Ask Kubernetes only where the answer matters: not on an ordinary restart."""
