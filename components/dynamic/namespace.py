@@ -23,8 +23,8 @@ DELETE_SECONDS = 120
 class NamespaceProvider(Sequence):
     """Creates the namespace if it is missing; deletes it with the stack if it made it."""
 
-    # `delete` works with what the state has: it must have credentials that are still good.
-    inputs = ("kubeconfig", "retain")
+    # `delete` works with what the state has: names as of now, credentials that are still good.
+    inputs = ("site", "kubeconfig", "retain")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when the namespace exists."""
