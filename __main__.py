@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import cluster, sequences, settings
+from components import cluster, orphans, sequences, settings
 from components.discovery import DiscoveryService
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
@@ -36,10 +36,11 @@ namespace = Namespace(
 inside = pulumi.ResourceOptions(
     providers={"kubernetes": kubernetes.provider}, depends_on=[namespace]
 )
-services = Services("service", names, inside)
-discovery_service = DiscoveryService("discovery", names, image.ref, inside)
-seeds = Seeds("seeds", names, image.ref, inside)
-units = Units("units", names, image.ref, inside)
+hooks = orphans.hooks(names, kubernetes.credentials)
+services = Services("service", names, hooks, inside)
+discovery_service = DiscoveryService("discovery", names, image.ref, hooks, inside)
+seeds = Seeds("seeds", names, image.ref, hooks, inside)
+units = Units("units", names, image.ref, hooks, inside)
 
 scale = Scale(
     "units", {**place, "units": config.units.count}, pulumi.ResourceOptions(depends_on=[units])

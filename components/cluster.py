@@ -27,6 +27,8 @@ class Cluster:
     provider: k8s.Provider
     kubeconfig: pulumi.Output[str]
     """Secret. JSON, which is YAML, with the one context that is used."""
+    credentials: dict[str, Any]
+    """The same, for what runs in the program itself."""
 
 
 def connect(settings: KubernetesSettings) -> Cluster:
@@ -42,7 +44,7 @@ def connect(settings: KubernetesSettings) -> Cluster:
         # Credentials rotate; only another API server makes it another cluster.
         cluster_identifier=server,
     )
-    return Cluster(provider=provider, kubeconfig=text)
+    return Cluster(provider=provider, kubeconfig=text, credentials=kubeconfig)
 
 
 def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:

@@ -25,10 +25,11 @@ class DiscoveryService(pulumi.ComponentResource):
         name: str,
         names: Names,
         image: pulumi.Input[str],
+        hooks: pulumi.ResourceHookBinding,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
         k8s.core.v1.Service(
             names.discovery,

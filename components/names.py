@@ -58,7 +58,7 @@ class Names:
         return "http"
 
     @property
-    def _identity(self) -> dict[str, str]:
+    def identity(self) -> dict[str, str]:
         """What every selector holds. Selectors are immutable: no version in them."""
         return {
             "app.kubernetes.io/name": self.units,
@@ -67,12 +67,12 @@ class Names:
 
     def selector(self, role: str) -> dict[str, str]:
         """Tells the pods of one role (unit, seed, discovery) from all others."""
-        return {**self._identity, ROLE_LABEL: role}
+        return {**self.identity, ROLE_LABEL: role}
 
     @property
     def member_selector(self) -> dict[str, str]:
         """Selects seeds and units."""
-        return {**self._identity, MEMBER_LABEL: "true"}
+        return {**self.identity, MEMBER_LABEL: "true"}
 
     @property
     def client_selector(self) -> dict[str, str]:
@@ -85,7 +85,7 @@ class Names:
         etcd = self.settings.etcd
         return {
             **etcd.labels,
-            **self._identity,
+            **self.identity,
             "app.kubernetes.io/component": etcd.component,
             "app.kubernetes.io/version": etcd.version,
             "app.kubernetes.io/managed-by": "pulumi",

@@ -24,6 +24,7 @@ class Seeds(pulumi.ComponentResource):
         name: str,
         names: Names,
         image: pulumi.Input[str],
+        hooks: pulumi.ResourceHookBinding,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
@@ -54,6 +55,6 @@ class Seeds(pulumi.ComponentResource):
                 retain={"whenDeleted": "Delete", "whenScaled": "Delete"},
                 env={"MEMBER_CLUSTER_URL": names.cluster_url, **token},
             ),
-            pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self, hooks=hooks),
         )
         self.register_outputs({})

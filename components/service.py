@@ -30,9 +30,15 @@ class Services(pulumi.ComponentResource):
     cluster_ip: pulumi.Output[str]
     """Of the client Service."""
 
-    def __init__(self, name: str, names: Names, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        names: Names,
+        hooks: pulumi.ResourceHookBinding,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
         super().__init__(TOKEN, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
         namespace, etcd = settings.kubernetes.namespace, settings.etcd
         k8s.core.v1.Service(

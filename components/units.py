@@ -24,10 +24,11 @@ class Units(pulumi.ComponentResource):
         name: str,
         names: Names,
         image: pulumi.Input[str],
+        hooks: pulumi.ResourceHookBinding,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
         metadata = k8s.meta.v1.ObjectMetaArgs(
             name=names.units, namespace=settings.kubernetes.namespace, labels=names.labels
@@ -110,6 +111,6 @@ def _account(
                 namespace=names.settings.kubernetes.namespace,
             )
         ],
-        opts=pulumi.ResourceOptions(parent=child.parent, depends_on=[role]),
+        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),
     )
     return account.metadata.name

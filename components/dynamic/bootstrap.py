@@ -185,7 +185,7 @@ def _remedy(problem: str) -> str:
 
 def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
     """Put the size key from a seed's pod, which is where the service must be reachable."""
-    etcdctl = ("etcdctl", f"--endpoints={token.endpoint}", "--command-timeout=1s")
+    etcdctl = ("etcdctl", f"--endpoints={token.endpoint}", "--command-timeout=500ms")
     try:
         kube.exec(pod, *etcdctl, "put", token.size_key, str(size))
     except ExecError as error:

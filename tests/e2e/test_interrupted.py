@@ -40,6 +40,20 @@ def test_an_up_killed_at_any_step_and_run_again_ends_balanced(
     stack.up("--expect-no-changes")
 
 
+def test_an_up_killed_while_objects_are_made_takes_them_over(
+    new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    process = stack.start_up(tmp_path / "first.log")
+    # Kubernetes has made it, and Pulumi's state does not know of it yet.
+    made = ("kubectl", "-n", stack.namespace, "get", "services", "-o", "name")
+    until("the first object", lambda: "service/" in stack.run(*made).output)
+    stack.kill(process)
+    stack.up()
+    assert sorted(stack.members()) == ["etcd-0"]
+    stack.up("--expect-no-changes")
+
+
 def test_refresh_in_the_middle_ends_no_seed(
     new_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:

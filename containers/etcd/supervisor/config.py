@@ -45,6 +45,12 @@ class Config:
         return int(self.name.rpartition("-")[2])
 
     @property
+    def peers_url(self) -> str:
+        """The peer Service, behind which all members are, those that do not serve yet as well."""
+        scheme, _, host = self.client_url.partition("://")
+        return f"{scheme}://{host.partition('.')[2]}"
+
+    @property
     def data_dir(self) -> Path:
         return self.directory / "data"
 

@@ -18,7 +18,7 @@ from .membership import History, Member, View, observe
 from .process import Etcd
 
 IDLE_SECONDS = 1.0
-WATCH_SECONDS = 0.3
+WATCH_SECONDS = 0.2
 """Between two looks at the cluster while something is about to change."""
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
@@ -167,10 +167,17 @@ class Unit:
         return min(left, IDLE_SECONDS) or WATCH_SECONDS
 
     def _look(self) -> View | None:
-        view = read_view(self._config.cluster_url)
+        """The cluster as it answers through the Service; None while it does not.
+
+        Before a cluster serves, its members can be watched already: the time for which they have
+        been healthy then counts.
+        """
+        c = self._config
+        served = read_view(c.cluster_url)
+        view = served or read_view(c.peers_url)
         if view is not None:
             self._history = observe(self._history, view, time.monotonic())
-        return view
+        return served
 
     def _say(self, phase: str) -> float:
         self._health.beat(phase, etcd=False)

@@ -1,0 +1,62 @@
+"""Objects that a killed `pulumi up` made and could not note: the next one takes them over.
+
+Pulumi writes an object into its state after Kubernetes has made it. Killed in between, it would
+find its own object in the way ("already exists") for ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+from components.names import Names
+
+GONE_SECONDS = 30.0
+
+
+def hooks(names: Names, kubeconfig: Mapping[str, Any]) -> pulumi.ResourceHookBinding:
+    """What every Kubernetes object of the program carries. Costs nothing where none is made."""
+
+    def before_create(args: pulumi.ResourceHookArgs) -> None:
+        # kubernetes:apps/v1:StatefulSet
+        _, group_version, kind = args.type.split(":")
+        metadata: Any = (args.new_inputs or {})["metadata"]
+        api_version = group_version.removeprefix("core/")
+        _let_go(kubeconfig, names, api_version, kind, metadata["name"])
+
+    return pulumi.ResourceHookBinding(
+        before_create=[pulumi.ResourceHook("take-over-orphans", before_create)]
+    )
+
+
+def _let_go(
+    kubeconfig: Mapping[str, Any], names: Names, api_version: str, kind: str, name: str
+) -> None:
+    """Delete the object if it is this stack's, and leave alone what belongs to it.
+
+    Deleted with its dependents orphaned: pods and volumes live on, and the StatefulSet that is
+    made in its place adopts them, so this is harmless even where members run.
+    """
+    from kubernetes import config, dynamic  # noqa: PLC0415 - costs every `up` time otherwise
+    from kubernetes.dynamic.exceptions import NotFoundError  # noqa: PLC0415
+
+    client: Any = dynamic.DynamicClient(config.new_client_from_config_dict(dict(kubeconfig)))
+    objects = client.resources.get(api_version=api_version, kind=kind)
+    place = {"name": name, "namespace": names.settings.kubernetes.namespace}
+    deadline = time.monotonic() + GONE_SECONDS
+    asked = False
+    while time.monotonic() < deadline:
+        try:
+            found = objects.get(**place)
+            labels = dict(found.metadata.labels or {})
+            if not names.identity.items() <= labels.items():
+                return  # somebody else's: Kubernetes will say so
+            if not asked:
+                asked = True
+                objects.delete(**place, body={"propagationPolicy": "Orphan"})
+        except NotFoundError:
+            return
+        time.sleep(0.1)
