@@ -23,14 +23,18 @@ up: select ## build what is missing, then `pulumi up`: from nothing to a balance
 	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
 	@$(ENTER) && echo "Endpoint inside Kubernetes: $$(pulumi stack output endpoint --stack $(STACK))"
 	@echo "Your first key:"
-	@echo "  . $(if $(LAB),.lab/env,.lab/own/env)"
+ifdef LAB
+	@echo "  . .lab/env"
 	@echo "  etcdctl put greeting hello"
 	@echo "  etcdctl get greeting"
+else
+	@$(ENTER) && echo "  kubectl -n $$(pulumi stack output namespace --stack $(STACK)) exec etcd-0 -- etcdctl put greeting hello"
+endif
 
 preview: select ## show what `make up` would do
 	@$(PULUMI) preview --diff
 
-status: venv ## health of the cluster and of the lab; exit code 1 when something is wrong
+status: venv $(if $(LAB),,own) ## health of the cluster and of the lab; exit code 1 when something is wrong
 	@$(if $(LAB),$(PYTHON) -m lab status)
 	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
 

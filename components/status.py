@@ -45,7 +45,9 @@ def _handover(stack: str) -> dict[str, Any]:
     for resource in resources:
         if resource["type"] == HANDOVER:
             return {**resource["inputs"], "kubeconfig": _plain(resource["inputs"]["kubeconfig"])}
-    raise SequenceError(f"stack {stack} has no cluster, or not a balanced one", "make up")
+    raise SequenceError(
+        f"stack {stack} has no cluster, or not a balanced one", f"make up STACK={stack}"
+    )
 
 
 def _plain(value: Any) -> str:

@@ -121,7 +121,8 @@ def _take(path: Path) -> int | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
+        # The last one out has taken the folder along, before or while it was made.
         return None
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:

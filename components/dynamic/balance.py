@@ -81,7 +81,7 @@ class _Passage:
             self.history = observe(self.history, view, now)
             step = plan.next_step(self.goal, view, self.history, now, serving=self.serving)
             if isinstance(step, plan.Done):
-                self.progress.phase_done("seeds removed")
+                self.progress.phase_done("units vote" if self.serving else "seeds removed")
                 return view
             if isinstance(step, plan.Wait):
                 self._wait(step.reason, view)

@@ -125,7 +125,7 @@ def test_destroy_and_lab_down_leave_nothing(clone: Clone, up: str) -> None:
     assert left.strip() == ""
     status = clone.sh("make status")
     assert status.code != 0
-    assert "Next: make up" in status.output
+    assert "Next: make up STACK=dev" in status.output
     clone.good("make lab-down")
     assert not (clone.folder / ".lab" / "kubeconfig").exists()
 

@@ -148,7 +148,7 @@ def run(config: Mapping[str, Any], *, preview: bool = False, stack: str = "dev")
     )
 
     # The mocks have no server that the engine could call back: hooks are named, never run.
-    registered = patch("pulumi.resource_hooks.register_resource_hook", lambda _: _done())
+    registered = patch("pulumi.resource_hooks.register_resource_hook", _done)
 
     def whole() -> pulumi.Output[None]:
         runpy.run_path(str(_MAIN), run_name="__main__")
@@ -159,7 +159,7 @@ def run(config: Mapping[str, Any], *, preview: bool = False, stack: str = "dev")
     return program
 
 
-def _done() -> asyncio.Future[None]:
+def _done(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
     future = asyncio.get_running_loop().create_future()
     future.set_result(None)
     return future

@@ -29,7 +29,8 @@ class Etcd:
         return self._child is not None and self._child.poll() is None
 
     def start(self, arguments: list[str]) -> None:
-        log(f"starting etcd {' '.join(a for a in arguments if '-token=' not in a)}")
+        # The token is a secret: a v2 URL stands in --discovery, a v3 token in --discovery-token.
+        log(f"starting etcd {' '.join(a for a in arguments if '-discovery' not in a)}")
         self._child = subprocess.Popen(["etcd", *arguments])
         self.started_at = time.monotonic()
 
