@@ -124,27 +124,44 @@ def test_a_second_up_and_a_refresh_change_nothing(balanced: Balanced) -> None:
 
 
 def test_the_declared_objects_never_fight_the_sequences(balanced: Balanced) -> None:
-    """Server-side apply of what the program declares, as another manager, conflicts nowhere that
-    the sequences have written: as Pulumi's own plugin 4.x applies."""
+    """Under server-side apply, as Pulumi's own plugin 4.x applies: what the program declares is
+    applied, scaled by somebody else, applied again as it is, and applied with a new template."""
     stack = balanced.stack
+    assert {
+        o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")
+    } == {
+        "etcd": 3,
+        "etcd-seed": 0,
+        "etcd-discovery": 0,
+    }
     exported = json.loads(stack.run("pulumi", "stack", "export", "--stack", stack.name).output)
     declared = [
-        r["inputs"]
-        for r in exported["deployment"]["resources"]
-        if r["type"].startswith("kubernetes:apps")
+        {key: value for key, value in resource["inputs"].items() if key != "__defaults"}
+        for resource in exported["deployment"]["resources"]
+        if resource["type"].startswith("kubernetes:apps")
     ]
     assert len(declared) == 3
-    before = {o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")}
-    assert before == {"etcd": 3, "etcd-seed": 0, "etcd-discovery": 0}
-    for manager in ("first", "second"):
-        for inputs in declared:
-            assert "replicas" not in inputs["spec"]
-            path = stack.folder / "object.json"
-            path.write_text(json.dumps({k: v for k, v in inputs.items() if k != "__defaults"}))
-            apply = ("apply", "--server-side", f"--field-manager={manager}", "-f", str(path))
-            stack.kubectl(*apply, "--dry-run=server")
-    after = {o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")}
-    assert after == before
+    other = f"{stack.namespace}-applied"
+    stack.run("kubectl", "create", "namespace", other, check=True)
+    for workload in declared:
+        workload["metadata"]["namespace"] = other
+        name = workload["metadata"]["name"]
+        _apply(stack, workload)
+        scale = ("kubectl", "-n", other, "scale", "statefulset", name)
+        stack.run(*scale, "--replicas=2", check=True)
+        _apply(stack, workload)
+        workload["spec"]["template"]["metadata"]["labels"]["changed"] = "yes"
+        _apply(stack, workload)
+        found = stack.run("kubectl", "-n", other, "get", "statefulset", name, "-o", "json")
+        assert json.loads(found.output)["spec"]["replicas"] == 2
+    stack.run("kubectl", "delete", "namespace", other, "--wait=false", check=True)
+
+
+def _apply(stack: Stack, workload: dict[str, Any]) -> None:
+    path = stack.folder / "object.json"
+    path.write_text(json.dumps(workload))
+    command = ("kubectl", "apply", "--server-side", "--field-manager=pulumi-kubernetes")
+    stack.run(*command, "-f", str(path), check=True)
 
 
 def test_status_is_healthy_and_says_why_when_it_is_not(
