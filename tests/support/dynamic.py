@@ -24,6 +24,7 @@ SITE = {
     "seeds": "etcd-seed",
     "discovery": "etcd-discovery",
     "service": "etcd",
+    "peer_service": "etcd-peer",
     "serving_label": "etcd.pulumi.com/serving",
     "local_url": "http://127.0.0.1:2379",
     "discovery_url": "http://etcd-discovery.etcd.svc.cluster.local:2379",
