@@ -43,10 +43,12 @@ _LEFT_OUT = (
     "usr/share/ca-certificates",
     "usr/lib/x86_64-linux-gnu/gconv",
 )
-_PASSWD = """\
+_HOME = "home/nonroot"
+"""Of the image's user, below its root."""
+_PASSWD = f"""\
 root:x:0:0:root:/root:/sbin/nologin
 nobody:x:65534:65534:nobody:/nonexistent:/sbin/nologin
-nonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin
+nonroot:x:65532:65532:nonroot:/{_HOME}:/sbin/nologin
 """
 _GROUP = "root:x:0:\nnobody:x:65534:\nnonroot:x:65532:\n"
 _BUNDLE = "etc/ssl/certs/ca-certificates.crt"
@@ -61,8 +63,8 @@ _PYTHON = Image(
         f"SSL_CERT_FILE=/{_BUNDLE}",
         "LANG=C.UTF-8",
     ),
-    modes={"tmp": 0o1777, "var/tmp": 0o1777, "home/nonroot": 0o700},
-    nonroot=("home/nonroot",),
+    modes={"tmp": 0o1777, "var/tmp": 0o1777, _HOME: 0o700},
+    nonroot=(_HOME,),
 )
 
 
