@@ -137,7 +137,7 @@ def _fill_python(rootfs: Path, task: Task) -> None:
     bundle.write_bytes(b"".join(file.read_bytes() for file in certificates))
     for left_out in _LEFT_OUT:
         shutil.rmtree(rootfs / left_out, ignore_errors=True)
-    for folder in ("tmp", "var/tmp", "home/nonroot", "root", "run", "proc", "sys", "dev"):
+    for folder in ("tmp", "var/tmp", _HOME, "root", "run", "proc", "sys", "dev"):
         (rootfs / folder).mkdir(parents=True, exist_ok=True)
     for link in ("python3", "python"):
         (rootfs / "usr/bin" / link).unlink(missing_ok=True)
