@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_kubernetes as k8s
 
+from components.kubernetes_object import KubernetesObject
 from components.names import Names
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
@@ -31,25 +31,26 @@ class DiscoveryService(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
-        k8s.core.v1.Service(
+        KubernetesObject(
             names.discovery,
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=names.discovery,
-                namespace=settings.kubernetes.namespace,
-                labels=names.labels,
-                annotations=SKIP_AWAIT,
-            ),
-            spec=k8s.core.v1.ServiceSpecArgs(
-                selector=names.selector("discovery"),
-                # The seeds ask as soon as it runs; waiting for readiness would cost seconds.
-                publish_not_ready_addresses=True,
-                ports=[
-                    k8s.core.v1.ServicePortArgs(
-                        name="client", port=settings.etcd.client_port, target_port="client"
-                    )
-                ],
-            ),
-            opts=child,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": names.metadata(names.discovery, SKIP_AWAIT),
+                "spec": {
+                    "selector": names.selector("discovery"),
+                    # The seeds ask as soon as it runs; waiting for readiness would cost seconds.
+                    "publishNotReadyAddresses": True,
+                    "ports": [
+                        {
+                            "name": "client",
+                            "port": settings.etcd.client_port,
+                            "targetPort": "client",
+                        }
+                    ],
+                },
+            },
+            child,
         )
         stateful_set(
             names,

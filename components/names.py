@@ -5,7 +5,9 @@ Certificates will change the scheme here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from components.settings import Settings
 
@@ -89,6 +91,15 @@ class Names:
             "app.kubernetes.io/component": etcd.component,
             "app.kubernetes.io/version": etcd.version,
             "app.kubernetes.io/managed-by": "pulumi",
+        }
+
+    def metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """The metadata of an object of this cluster."""
+        return {
+            "name": name,
+            "namespace": self.settings.kubernetes.namespace,
+            "labels": self.labels,
+            **({"annotations": dict(annotations)} if annotations else {}),
         }
 
     def _url(self, scheme: str, host: str, port: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.names import Names
 from components.workload import Env, Workload, stateful_set
@@ -31,11 +30,9 @@ class Seeds(pulumi.ComponentResource):
         seeds = names.settings.seeds
         # The Secret is written by the discovery resource before it lets the first seed start.
         token: Env = {
-            f"MEMBER_DISCOVERY_{key}": k8s.core.v1.EnvVarSourceArgs(
-                secret_key_ref=k8s.core.v1.SecretKeySelectorArgs(
-                    name=names.discovery, key=key.lower()
-                )
-            )
+            f"MEMBER_DISCOVERY_{key}": {
+                "secretKeyRef": {"name": names.discovery, "key": key.lower()}
+            }
             for key in ("PROTOCOL", "TOKEN", "ENDPOINT")
         }
         stateful_set(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_kubernetes as k8s
 
+from components.kubernetes_object import KubernetesObject
 from components.names import Names
 from components.workload import SKIP_AWAIT
 
@@ -27,7 +27,7 @@ class Services(pulumi.ComponentResource):
     Deliberately absent: the peer port on anything but the headless Service.
     """
 
-    cluster_ip: pulumi.Output[str]
+    cluster_ip: pulumi.Output[str | None]
     """Of the client Service."""
 
     def __init__(
@@ -40,48 +40,46 @@ class Services(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
-        namespace, etcd = settings.kubernetes.namespace, settings.etcd
-        k8s.core.v1.Service(
+        etcd, service = settings.etcd, settings.service
+        KubernetesObject(
             names.peer_service,
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=names.peer_service,
-                namespace=namespace,
-                labels=names.labels,
-                annotations=SKIP_AWAIT,
-            ),
-            spec=k8s.core.v1.ServiceSpecArgs(
-                cluster_ip="None",
-                publish_not_ready_addresses=True,
-                selector=names.member_selector,
-                ports=[
-                    _port("peer", etcd.peer_port),
-                    _port("client", etcd.client_port),
-                    _port("metrics", etcd.metrics_port),
-                ],
-            ),
-            opts=child,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": names.metadata(names.peer_service, SKIP_AWAIT),
+                "spec": {
+                    "clusterIP": "None",
+                    "publishNotReadyAddresses": True,
+                    "selector": names.member_selector,
+                    "ports": [
+                        _port("peer", etcd.peer_port),
+                        _port("client", etcd.client_port),
+                        _port("metrics", etcd.metrics_port),
+                    ],
+                },
+            },
+            child,
         )
-        balanced = settings.service.type == "LoadBalancer"
-        internal = _INTERNAL if balanced and settings.service.internal else {}
-        client = k8s.core.v1.Service(
+        internal = _INTERNAL if service.type == "LoadBalancer" and service.internal else {}
+        sources = list(service.source_ranges)
+        client = KubernetesObject(
             names.client_service,
-            metadata=k8s.meta.v1.ObjectMetaArgs(
-                name=names.client_service,
-                namespace=namespace,
-                labels=names.labels,
-                annotations={**SKIP_AWAIT, **internal},
-            ),
-            spec=k8s.core.v1.ServiceSpecArgs(
-                type=settings.service.type,
-                selector=names.client_selector,
-                load_balancer_source_ranges=list(settings.service.source_ranges) or None,
-                ports=[_port("client", etcd.client_port)],
-            ),
-            opts=child,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": names.metadata(names.client_service, {**SKIP_AWAIT, **internal}),
+                "spec": {
+                    "type": service.type,
+                    "selector": names.client_selector,
+                    "ports": [_port("client", etcd.client_port)],
+                    **({"loadBalancerSourceRanges": sources} if sources else {}),
+                },
+            },
+            child,
         )
-        self.cluster_ip = client.spec.cluster_ip
+        self.cluster_ip = client.spec.apply(lambda spec: spec.get("clusterIP"))
         self.register_outputs({"cluster_ip": self.cluster_ip})
 
 
-def _port(name: str, number: int) -> k8s.core.v1.ServicePortArgs:
-    return k8s.core.v1.ServicePortArgs(name=name, port=number, target_port=name)
+def _port(name: str, number: int) -> dict[str, str | int]:
+    return {"name": name, "port": number, "targetPort": name}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pulumi
-import pulumi_kubernetes as k8s
 
+from components.kubernetes_object import KubernetesObject
 from components.names import Names
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
@@ -30,18 +30,19 @@ class Units(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
-        metadata = k8s.meta.v1.ObjectMetaArgs(
-            name=names.units, namespace=settings.kubernetes.namespace, labels=names.labels
-        )
-        account = _account(names, metadata, child)
-        k8s.policy.v1.PodDisruptionBudget(
+        account = _account(names, child)
+        KubernetesObject(
             names.units,
-            metadata=metadata,
-            spec=k8s.policy.v1.PodDisruptionBudgetSpecArgs(
-                max_unavailable=1,
-                selector=k8s.meta.v1.LabelSelectorArgs(match_labels=names.selector("unit")),
-            ),
-            opts=child,
+            {
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": names.metadata(names.units),
+                "spec": {
+                    "maxUnavailable": 1,
+                    "selector": {"matchLabels": names.selector("unit")},
+                },
+            },
+            child,
         )
         stateful_set(
             names,
@@ -70,47 +71,47 @@ class Units(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _account(
-    names: Names, metadata: k8s.meta.v1.ObjectMetaArgs, child: pulumi.ResourceOptions
-) -> pulumi.Output[str]:
+def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     """An account that may read its own StatefulSet and nothing else. Returns its name."""
-    account = k8s.core.v1.ServiceAccount(
+    group = "rbac.authorization.k8s.io"
+    account = KubernetesObject(
         names.units,
-        # The plugin's wait is for a token Secret, which Kubernetes makes no more since 1.24.
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=metadata.name,
-            namespace=metadata.namespace,
-            labels=metadata.labels,
-            annotations=SKIP_AWAIT,
-        ),
-        opts=child,
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            # The plugin's wait is for a token Secret, which Kubernetes makes no more since 1.24.
+            "metadata": names.metadata(names.units, SKIP_AWAIT),
+        },
+        child,
     )
-    role = k8s.rbac.v1.Role(
+    role = KubernetesObject(
         names.units,
-        metadata=metadata,
-        rules=[
-            k8s.rbac.v1.PolicyRuleArgs(
-                api_groups=["apps"],
-                resources=["statefulsets"],
-                resource_names=[names.units],
-                verbs=["get"],
-            )
-        ],
-        opts=child,
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "Role",
+            "metadata": names.metadata(names.units),
+            "rules": [
+                {
+                    "apiGroups": ["apps"],
+                    "resources": ["statefulsets"],
+                    "resourceNames": [names.units],
+                    "verbs": ["get"],
+                }
+            ],
+        },
+        child,
     )
-    k8s.rbac.v1.RoleBinding(
+    namespace = names.settings.kubernetes.namespace
+    KubernetesObject(
         names.units,
-        metadata=metadata,
-        role_ref=k8s.rbac.v1.RoleRefArgs(
-            api_group="rbac.authorization.k8s.io", kind="Role", name=names.units
-        ),
-        subjects=[
-            k8s.rbac.v1.SubjectArgs(
-                kind="ServiceAccount",
-                name=names.units,
-                namespace=names.settings.kubernetes.namespace,
-            )
-        ],
-        opts=pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),
+        {
+            "apiVersion": f"{group}/v1",
+            "kind": "RoleBinding",
+            "metadata": names.metadata(names.units),
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": names.units},
+            "subjects": [{"kind": "ServiceAccount", "name": names.units, "namespace": namespace}],
+        },
+        pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),
     )
-    return account.metadata.name
+    # Not the plain name: no pod can be made before its account is there.
+    return account.metadata["name"]

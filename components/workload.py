@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pulumi
-import pulumi_kubernetes as k8s
 
+from components.kubernetes_object import KubernetesObject
 from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, Names
 from components.quantities import quota_bytes
 from components.settings import Settings
@@ -21,7 +21,8 @@ DIRECTORY = "/var/lib/etcd"
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """The sequences wait, and show what for; Pulumi's own waits would wait for each other."""
 
-Env = dict[str, pulumi.Input[str] | k8s.core.v1.EnvVarSourceArgs]
+Env = dict[str, str | dict[str, Any]]
+"""By name: a value, or where it is taken from."""
 
 
 @dataclass(frozen=True)
@@ -48,41 +49,36 @@ class Workload:
     env: Env = field(default_factory=Env)
 
 
-def stateful_set(
-    names: Names, workload: Workload, opts: pulumi.ResourceOptions
-) -> k8s.apps.v1.StatefulSet:
+def stateful_set(names: Names, workload: Workload, opts: pulumi.ResourceOptions) -> None:
     """Declare the StatefulSet. It has no `replicas`: see `components.names.GATE`."""
     settings = names.settings
     persistent = settings.storage.kind == "persistent" and workload.retain is not None
-    return k8s.apps.v1.StatefulSet(
+    spec: dict[str, Any] = {
+        "serviceName": workload.service_name,
+        # One at a time would never come up again after a full outage: a member is ready only
+        # when a quorum is (https://github.com/etcd-io/etcd-operator/issues/130).
+        "podManagementPolicy": "Parallel",
+        # etcd counts a member as connected after 5 s; a rollout must not outrun that.
+        "minReadySeconds": 6,
+        "selector": {"matchLabels": names.selector(workload.role)},
+        "updateStrategy": {"type": workload.update_strategy},
+        "template": {
+            "metadata": {"labels": _pod_labels(names, workload.role)},
+            "spec": _pod(settings, names, workload, persistent=persistent),
+        },
+    }
+    if persistent:
+        spec["volumeClaimTemplates"] = [_claim(settings, names, workload)]
+        spec["persistentVolumeClaimRetentionPolicy"] = dict(workload.retain or {})
+    KubernetesObject(
         workload.name,
-        metadata=k8s.meta.v1.ObjectMetaArgs(
-            name=workload.name,
-            namespace=settings.kubernetes.namespace,
-            labels=names.labels,
-            annotations=SKIP_AWAIT,
-        ),
-        spec=k8s.apps.v1.StatefulSetSpecArgs(
-            service_name=workload.service_name,
-            # One at a time would never come up again after a full outage: a member is ready only
-            # when a quorum is (https://github.com/etcd-io/etcd-operator/issues/130).
-            pod_management_policy="Parallel",
-            # etcd counts a member as connected after 5 s; a rollout must not outrun that.
-            min_ready_seconds=6,
-            selector=k8s.meta.v1.LabelSelectorArgs(match_labels=names.selector(workload.role)),
-            update_strategy=k8s.apps.v1.StatefulSetUpdateStrategyArgs(
-                type=workload.update_strategy
-            ),
-            template=k8s.core.v1.PodTemplateSpecArgs(
-                metadata=k8s.meta.v1.ObjectMetaArgs(labels=_pod_labels(names, workload.role)),
-                spec=_pod(settings, names, workload, persistent=persistent),
-            ),
-            volume_claim_templates=[_claim(settings, names, workload)] if persistent else None,
-            persistent_volume_claim_retention_policy=(
-                _retention(workload.retain) if persistent and workload.retain else None
-            ),
-        ),
-        opts=opts,
+        {
+            "apiVersion": "apps/v1",
+            "kind": "StatefulSet",
+            "metadata": names.metadata(workload.name, SKIP_AWAIT),
+            "spec": spec,
+        },
+        opts,
     )
 
 
@@ -93,81 +89,78 @@ def _pod_labels(names: Names, role: str) -> dict[str, str]:
 
 def _pod(
     settings: Settings, names: Names, workload: Workload, *, persistent: bool
-) -> k8s.core.v1.PodSpecArgs:
-    units = settings.units
-    return k8s.core.v1.PodSpecArgs(
-        scheduling_gates=(
-            [k8s.core.v1.PodSchedulingGateArgs(name=GATE)] if workload.gated else None
-        ),
-        service_account_name=workload.service_account,
-        automount_service_account_token=workload.service_account is not None,
+) -> dict[str, Any]:
+    units, account = settings.units, workload.service_account
+    optional = {
+        "schedulingGates": [{"name": GATE}] if workload.gated else None,
+        "nodeSelector": dict(units.node_selector),
+        "tolerations": list(units.tolerations),
+        "affinity": dict(units.affinity),
+        "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
+        "volumes": None if persistent else [_scratch(settings)],
+    }
+    return {
+        **{key: value for key, value in optional.items() if value},
+        **({} if account is None else {"serviceAccountName": account}),
+        "automountServiceAccountToken": account is not None,
         # Else Kubernetes sets ETCD_* variables for the Services, which etcd takes for its own.
-        enable_service_links=False,
-        termination_grace_period_seconds=workload.grace_seconds,
-        node_selector=dict(units.node_selector) or None,
-        # Written as Kubernetes has them, camelCase; the SDK's types want snake_case.
-        tolerations=cast(Any, list(units.tolerations) or None),
-        affinity=cast(Any, dict(units.affinity) or None),
-        topology_spread_constraints=None if units.affinity else _spread(names, workload.role),
-        security_context=k8s.core.v1.PodSecurityContextArgs(
-            run_as_non_root=True,
-            run_as_user=USER,
-            run_as_group=USER,
-            fs_group=USER,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": workload.grace_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
             # A large volume must not be walked at every start.
-            fs_group_change_policy="OnRootMismatch",
-            seccomp_profile=k8s.core.v1.SeccompProfileArgs(type="RuntimeDefault"),
-        ),
-        containers=[_container(settings, workload)],
-        volumes=None if persistent else [_scratch(settings)],
-    )
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(settings, workload)],
+    }
 
 
-def _container(settings: Settings, workload: Workload) -> k8s.core.v1.ContainerArgs:
+def _container(settings: Settings, workload: Workload) -> dict[str, Any]:
     etcd = settings.etcd
     ports = {"client": etcd.client_port, "peer": etcd.peer_port, "metrics": etcd.metrics_port}
-    return k8s.core.v1.ContainerArgs(
-        name="etcd",
-        image=workload.image,
-        image_pull_policy=settings.image.pull_policy,
-        env=_environment(settings, workload),
-        ports=[
-            k8s.core.v1.ContainerPortArgs(name=name, container_port=port)
+    return {
+        "name": "etcd",
+        "image": workload.image,
+        "imagePullPolicy": settings.image.pull_policy,
+        "env": _environment(settings, workload),
+        "ports": [
+            {"name": name, "containerPort": port}
             for name, port in {**ports, "health": etcd.health_port}.items()
         ],
-        resources=k8s.core.v1.ResourceRequirementsArgs(
-            requests={"cpu": workload.cpu, "memory": workload.memory},
+        "resources": {
+            "requests": {"cpu": workload.cpu, "memory": workload.memory},
             # No CPU limit: throttling makes elections.
-            limits={"memory": workload.memory},
-        ),
-        liveness_probe=_probe(etcd.health_port, "/livez", period=10, failures=6),
-        readiness_probe=_probe(etcd.health_port, "/readyz", period=1, failures=3),
-        security_context=k8s.core.v1.SecurityContextArgs(
-            allow_privilege_escalation=False,
-            read_only_root_filesystem=True,
-            capabilities=k8s.core.v1.CapabilitiesArgs(drop=["ALL"]),
-        ),
-        volume_mounts=[k8s.core.v1.VolumeMountArgs(name="data", mount_path=DIRECTORY)],
-    )
+            "limits": {"memory": workload.memory},
+        },
+        "livenessProbe": _probe(etcd.health_port, "/livez", period=10, failures=6),
+        "readinessProbe": _probe(etcd.health_port, "/readyz", period=1, failures=3),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "data", "mountPath": DIRECTORY}],
+    }
 
 
-def _probe(port: int, path: str, *, period: int, failures: int) -> k8s.core.v1.ProbeArgs:
-    return k8s.core.v1.ProbeArgs(
-        http_get=k8s.core.v1.HTTPGetActionArgs(path=path, port=port),
-        period_seconds=period,
-        failure_threshold=failures,
-        timeout_seconds=8,  # etcd's /readyz takes up to 7 s without quorum
-    )
+def _probe(port: int, path: str, *, period: int, failures: int) -> dict[str, Any]:
+    return {
+        "httpGet": {"path": path, "port": port},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": 8,  # etcd's /readyz takes up to 7 s without quorum
+    }
 
 
-def _environment(settings: Settings, workload: Workload) -> list[k8s.core.v1.EnvVarArgs]:
+def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]:
     etcd = settings.etcd
-    pod_name = k8s.core.v1.EnvVarSourceArgs(
-        field_ref=k8s.core.v1.ObjectFieldSelectorArgs(field_path="metadata.name")
-    )
     # MEMBER_NAME first: Kubernetes expands $(...) only from variables before it.
     env: Env = {
-        "MEMBER_NAME": pod_name,
+        "MEMBER_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
         "MEMBER_ROLE": workload.role,
         "MEMBER_NAMESPACE": settings.kubernetes.namespace,
         "MEMBER_STATEFUL_SET": workload.name,
@@ -185,53 +178,38 @@ def _environment(settings: Settings, workload: Workload) -> list[k8s.core.v1.Env
         **{entry.name: entry.value for entry in etcd.extra_env},
     }
     return [
-        k8s.core.v1.EnvVarArgs(name=name, value_from=value)
-        if isinstance(value, k8s.core.v1.EnvVarSourceArgs)
-        else k8s.core.v1.EnvVarArgs(name=name, value=value)
+        {"name": name, "valueFrom" if isinstance(value, dict) else "value": value}
         for name, value in env.items()
     ]
 
 
-def _spread(names: Names, role: str) -> list[k8s.core.v1.TopologySpreadConstraintArgs]:
+def _spread(names: Names, role: str) -> list[dict[str, Any]]:
     """Over zones and hosts as far as there are any; a one-node cluster is no reason to refuse."""
     return [
-        k8s.core.v1.TopologySpreadConstraintArgs(
-            max_skew=1,
-            topology_key=key,
-            when_unsatisfiable="ScheduleAnyway",
-            label_selector=k8s.meta.v1.LabelSelectorArgs(match_labels=names.selector(role)),
-        )
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": names.selector(role)},
+        }
         for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
     ]
 
 
-def _scratch(settings: Settings) -> k8s.core.v1.VolumeArgs:
-    medium = "Memory" if settings.storage.kind == "memory" else None
-    return k8s.core.v1.VolumeArgs(
-        name="data", empty_dir=k8s.core.v1.EmptyDirVolumeSourceArgs(medium=medium)
-    )
+def _scratch(settings: Settings) -> dict[str, Any]:
+    memory = settings.storage.kind == "memory"
+    return {"name": "data", "emptyDir": {"medium": "Memory"} if memory else {}}
 
 
-def _claim(
-    settings: Settings, names: Names, workload: Workload
-) -> k8s.core.v1.PersistentVolumeClaimArgs:
+def _claim(settings: Settings, names: Names, workload: Workload) -> dict[str, Any]:
     storage = settings.storage
-    return k8s.core.v1.PersistentVolumeClaimArgs(
+    named = {"storageClassName": storage.class_name} if storage.class_name else {}
+    return {
         # Immutable in a StatefulSet, so nothing that changes from version to version is in it.
-        metadata=k8s.meta.v1.ObjectMetaArgs(name="data", labels=names.selector(workload.role)),
-        spec=k8s.core.v1.PersistentVolumeClaimSpecArgs(
-            access_modes=["ReadWriteOnce"],
-            storage_class_name=storage.class_name,
-            resources=k8s.core.v1.VolumeResourceRequirementsArgs(
-                requests={"storage": storage.size}
-            ),
-        ),
-    )
-
-
-def _retention(
-    policy: Mapping[str, str],
-) -> k8s.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs:
-    return k8s.apps.v1.StatefulSetPersistentVolumeClaimRetentionPolicyArgs(
-        when_deleted=policy["whenDeleted"], when_scaled=policy["whenScaled"]
-    )
+        "metadata": {"name": "data", "labels": names.selector(workload.role)},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": storage.size}},
+            **named,
+        },
+    }

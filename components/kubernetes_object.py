@@ -1,0 +1,35 @@
+"""One Kubernetes object, declared as Kubernetes itself writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+
+Manifest = Mapping[str, Any]
+"""apiVersion, kind, metadata and the rest, camelCase, without nulls; values may be outputs."""
+
+
+class KubernetesObject(pulumi.CustomResource):
+    """An object of any kind, under the same type token as in the Kubernetes SDK.
+
+    **Pulumi Type:** ``kubernetes:<group>/<version>:<kind>``
+    Deliberately absent: the SDK's typed classes. To touch one of them imports hundreds of others
+    and costs every command half a second. What their types would tell is told by the official
+    client's models (tests/program/test_manifests.py) and by the plugin, which checks what it is
+    given against the cluster's own schema, in preview already.
+    """
+
+    metadata: pulumi.Output[dict[str, Any]]
+    spec: pulumi.Output[dict[str, Any]]
+    """In preview what was declared; a key that Kubernetes fills in may be missing."""
+
+    def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(type_token(manifest), name, dict(manifest), opts)
+
+
+def type_token(manifest: Manifest) -> str:
+    """Pulumi's name for the kind; the group without a name is `core` there."""
+    api_version, kind = manifest["apiVersion"], manifest["kind"]
+    return f"kubernetes:{api_version if '/' in api_version else f'core/{api_version}'}:{kind}"

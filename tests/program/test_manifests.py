@@ -1,0 +1,56 @@
+"""Every declared Kubernetes object is one that Kubernetes knows, field by field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from kubernetes import client
+from pydantic import ValidationError
+
+from tests.program.conftest import Declare
+
+_ALL_FIELDS: dict[str, Any] = {
+    "etcd": {"extraEnv": [{"name": "X", "value": "1"}], "labels": {"team": "storage"}},
+    "service": {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"]},
+    "units": {
+        "nodeSelector": {"pool": "etcd"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+    },
+}
+
+
+def understood(kind: str, manifest: Any) -> bool:
+    """Whether the official client's model takes it and says the same of it."""
+    # Every number went through the protocol as a float; Kubernetes gets it as it was.
+    whole = json.loads(json.dumps(manifest), parse_float=lambda text: int(float(text)))
+    try:
+        model = getattr(client, f"V1{kind}").model_validate(whole)
+    except ValidationError:
+        return False
+    # The models take snake_case as well; what they say is camelCase.
+    return model.model_dump(by_alias=True, exclude_unset=True, mode="json") == whole
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param(_ALL_FIELDS, id="everything set"),
+        pytest.param({"storage": {"kind": "memory"}}, id="without volumes"),
+    ],
+)
+def test_kubernetes_knows_every_field(declare: Declare, groups: dict[str, Any]) -> None:
+    objects = [r for r in declare(**groups).resources if r.type.startswith("kubernetes:")]
+    assert objects
+    for resource in objects:
+        assert understood(resource.type.rpartition(":")[2], resource.inputs), resource.urn
+
+
+@pytest.mark.parametrize(
+    "port", [{"port": 1, "target_port": 2}, {"port": 1, "targetProt": 2}, {"port": "http"}]
+)
+def test_a_misspelt_or_mistyped_field_is_noticed(port: dict[str, Any]) -> None:
+    assert understood("Service", {"kind": "Service", "spec": {"ports": [{"port": 1}]}})
+    assert not understood("Service", {"kind": "Service", "spec": {"ports": [port]}})
