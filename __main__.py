@@ -13,7 +13,9 @@ from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
 from components.dynamic.namespace import Namespace
 from components.dynamic.preflight import Preflight
+from components.dynamic.rollout import Rollout
 from components.dynamic.scale import Scale
+from components.dynamic.start import Start
 from components.image import Image
 from components.names import Names
 from components.seeds import Seeds
@@ -42,7 +44,7 @@ discovery_service = DiscoveryService("discovery", names, image.ref, hooks, insid
 seeds = Seeds("seeds", names, image.ref, hooks, inside)
 units = Units("units", names, image.ref, hooks, inside)
 
-scale = Scale(
+start = Start(
     "units", {**place, "units": config.units.count}, pulumi.ResourceOptions(depends_on=[units])
 )
 discovery = Discovery(
@@ -50,16 +52,23 @@ discovery = Discovery(
     {**place, **sequences.discovery(names)},
     pulumi.ResourceOptions(depends_on=[services, discovery_service, seeds]),
 )
+which = sequences.identity(discovery)
 handover = Handover(
     "handover",
-    {
-        **place,
-        "units": config.units.count,
-        "cluster_id": discovery.cluster_id,
-        "timeout_seconds": config.handover.timeout_seconds,
-    },
-    pulumi.ResourceOptions(depends_on=[scale, services]),
+    {**place, **sequences.count(names), **which},
+    pulumi.ResourceOptions(depends_on=[start, services]),
+)
+scale = Scale(
+    "units",
+    {**place, **sequences.count(names), **which, "found": units.replicas},
+    pulumi.ResourceOptions(depends_on=[handover]),
+)
+rollout = Rollout(
+    "units",
+    {**place, **sequences.count(names), **which, "template": units.template},
+    pulumi.ResourceOptions(depends_on=[scale]),
 )
 
-for name, value in sequences.outputs(names, services, discovery, handover).items():
+proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
+for name, value in sequences.outputs(names, services, discovery, handover, proof).items():
     pulumi.export(name, value)

@@ -26,7 +26,21 @@ class KubernetesObject(pulumi.CustomResource):
     """In preview what was declared; a key that Kubernetes fills in may be missing."""
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
+        self.manifest = manifest
         super().__init__(type_token(manifest), name, dict(manifest), opts)
+
+    def found(self, opts: pulumi.ResourceOptions) -> KubernetesObject:
+        """The same object as Kubernetes has it now: read anew by every command, never changed.
+
+        Pulumi's state tells what was declared, and does not notice what others have done since.
+        """
+        kind = {key: self.manifest[key] for key in ("apiVersion", "kind")}
+        now = pulumi.ResourceOptions(id=self.id, depends_on=[self])
+        return KubernetesObject(
+            f"{self._name}-found",
+            {**kind, "metadata": None, "spec": None},
+            pulumi.ResourceOptions.merge(opts, now),
+        )
 
 
 def type_token(manifest: Manifest) -> str:

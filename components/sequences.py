@@ -88,8 +88,36 @@ def discovery(names: Names) -> dict[str, Any]:
     }
 
 
+def count(names: Names) -> dict[str, Any]:
+    """How many units are wanted, and what becomes of the volumes of the others."""
+    settings = names.settings
+    return {
+        "units": settings.units.count,
+        "retain": settings.storage.retain,
+        "timeout_seconds": settings.handover.timeout_seconds,
+    }
+
+
+def identity(discovery: Discovery) -> dict[str, Any]:
+    """Which cluster it is: what every sequence compares before it touches anything."""
+    return {"cluster_id": discovery.cluster_id, "birth": discovery.birth}
+
+
+def latest(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, Any]]:
+    """The proof of the sequence that ended last."""
+
+    def newest(found: list[dict[str, Any] | None]) -> dict[str, Any]:
+        return max((proof or {} for proof in found), key=lambda proof: proof.get("at", 0))
+
+    return pulumi.Output.all(*proofs).apply(newest)
+
+
 def outputs(
-    names: Names, services: Services, discovery: Discovery, handover: Handover
+    names: Names,
+    services: Services,
+    discovery: Discovery,
+    handover: Handover,
+    proof: pulumi.Output[dict[str, Any]],
 ) -> dict[str, Any]:
     """The stack's outputs."""
     settings = names.settings
@@ -101,8 +129,9 @@ def outputs(
         "version": settings.etcd.version,
         "clusterId": discovery.cluster_id,
         "origin": discovery.origin,
-        "members": handover.members,
-        "revision": handover.revision,
-        "receipt": handover.receipt,
+        **{
+            key: proof.apply(lambda found, key=key: found.get(key))
+            for key in ("members", "revision", "receipt")
+        },
         "timings": pulumi.Output.all(birth=discovery.phases, handover=handover.timings),
     }

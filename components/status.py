@@ -11,9 +11,10 @@ import subprocess
 import sys
 from typing import Any, cast
 
-from components.dynamic.cluster import Cluster, receipt, table
+from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, plain_errors, running
 from components.dynamic.progress import SequenceError, Unmet
+from components.dynamic.proof import receipt, table
 from components.dynamic.site import Site
 from containers.etcd.supervisor.membership import View, describe
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
@@ -16,8 +18,14 @@ class Units(pulumi.ComponentResource):
 
     **Pulumi Type:** ``etcd:cluster:Units``
     Children: ServiceAccount, Role, RoleBinding, PodDisruptionBudget, StatefulSet.
-    Deliberately absent: the count, which the `Scale` resource sets.
+    Deliberately absent: the count, which the sequences set, and a rollout by Kubernetes (OnDelete),
+    which knows nothing of leaders and of who has caught up.
     """
+
+    replicas: pulumi.Output[int]
+    """The count that Kubernetes has now, whoever has set it."""
+    template: pulumi.Output[str]
+    """Tells one pod template from another."""
 
     def __init__(
         self,
@@ -44,7 +52,7 @@ class Units(pulumi.ComponentResource):
             },
             child,
         )
-        stateful_set(
+        workload = stateful_set(
             names,
             Workload(
                 role="unit",
@@ -56,7 +64,7 @@ class Units(pulumi.ComponentResource):
                 peer_url=names.peer_url("$(MEMBER_NAME)"),
                 client_url=names.client_url("$(MEMBER_NAME)"),
                 gated=False,
-                update_strategy="RollingUpdate",
+                update_strategy="OnDelete",
                 grace_seconds=60,
                 retain={
                     "whenDeleted": "Retain" if settings.storage.retain else "Delete",
@@ -68,7 +76,16 @@ class Units(pulumi.ComponentResource):
             ),
             child,
         )
-        self.register_outputs({})
+        found = workload.found(pulumi.ResourceOptions(parent=self))
+        self.replicas = found.spec.apply(lambda spec: spec.get("replicas", 1))
+        self.template = pulumi.Output.json_dumps(
+            workload.manifest["spec"]["template"], sort_keys=True
+        ).apply(_digest)
+        self.register_outputs({"replicas": self.replicas, "template": self.template})
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:

@@ -49,7 +49,9 @@ class Workload:
     env: Env = field(default_factory=Env)
 
 
-def stateful_set(names: Names, workload: Workload, opts: pulumi.ResourceOptions) -> None:
+def stateful_set(
+    names: Names, workload: Workload, opts: pulumi.ResourceOptions
+) -> KubernetesObject:
     """Declare the StatefulSet. It has no `replicas`: see `components.names.GATE`."""
     settings = names.settings
     persistent = settings.storage.kind == "persistent" and workload.retain is not None
@@ -70,7 +72,7 @@ def stateful_set(names: Names, workload: Workload, opts: pulumi.ResourceOptions)
     if persistent:
         spec["volumeClaimTemplates"] = [_claim(settings, names, workload)]
         spec["persistentVolumeClaimRetentionPolicy"] = dict(workload.retain or {})
-    KubernetesObject(
+    return KubernetesObject(
         workload.name,
         {
             "apiVersion": "apps/v1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.dynamic import bootstrap, tokens
+from components.dynamic import bootstrap, lock, tokens
 from components.dynamic.kube import Kube, gated, plain_errors
 from components.dynamic.progress import Progress
 from components.dynamic.site import Site
@@ -20,20 +20,22 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site)
         earlier = kube.read_secret(site.discovery)
-        retained = bootstrap.retained_cluster(kube)
+        retained = lock.on_volumes(kube)
         if retained is not None and all(gated(pod) for pod in kube.pods(site.seeds)):
-            progress.say(f"the units' volumes hold cluster {retained}: no seed is started")
+            say = f"the units' volumes hold cluster {retained.cluster_id}: no seed is started"
+            progress.say(say)
             bootstrap.wipe(kube, progress)
             return _outs(retained, "retained")
         if retained is not None:
             # A handover was cut off: its seeds may still be voters, and only it may end them.
-            progress.say(f"the handover of cluster {retained} is not finished: going on with it")
+            say = f"the handover of cluster {retained.cluster_id} is not finished: going on with it"
+            progress.say(say)
             return _outs(retained, "resumed", earlier.get("token", ""))
         born = bootstrap.born_cluster(kube)
         if born is not None:
-            cluster_id = f"{born[1].cluster_id:x}"
-            progress.say(f"cluster {cluster_id} was born in an earlier run: going on with it")
-            return _outs(cluster_id, "resumed", earlier.get("token", ""))
+            say = f"cluster {born.cluster_id} was born in an earlier run: going on with it"
+            progress.say(say)
+            return _outs(born, "resumed", earlier.get("token", ""))
         mode, size = str(props["mode"]), int(props["size"])
         # Asked for before the old attempt is ended: a service that gives none changes nothing.
         token = tokens.fresh(mode, str(props["url"]), size, site.discovery_url)
@@ -42,14 +44,20 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
             bootstrap.wipe(kube, progress)
         progress.phase_done("checks")
         cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
-        view = bootstrap.accept(cluster, token)
+        born = bootstrap.accept(cluster, token)
         # Only now is there a pod again from which its service is reached.
         bootstrap.forget(kube, cluster, earlier, progress)
-        progress.say(f"cluster {view.cluster_id:x} is born: {size} seeds vote")
-        return _outs(f"{view.cluster_id:x}", "born", token.value, progress.phases)
+        progress.say(f"cluster {born.cluster_id} is born: {size} seeds vote")
+        return _outs(born, "born", token.value, progress.phases)
 
 
 def _outs(
-    cluster_id: str, origin: str, token: str = "", phases: dict[str, float] | None = None
+    born: lock.Lock, origin: str, token: str = "", phases: dict[str, float] | None = None
 ) -> dict[str, Any]:
-    return {"cluster_id": cluster_id, "origin": origin, "token": token, "phases": phases or {}}
+    return {
+        "cluster_id": born.cluster_id,
+        "birth": born.birth,
+        "origin": origin,
+        "token": token,
+        "phases": phases or {},
+    }

@@ -12,42 +12,16 @@ from collections.abc import Mapping
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, ready, running
+from components.dynamic.lock import Lock
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 
-CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
-"""On a unit's volume claim: a cluster lives on this volume. Goes where the data goes."""
-
 AGAIN = "pulumi up, which starts over with a new token and empty seeds"
 
 
-def retained_cluster(kube: Kube) -> str | None:
-    """The ID of the cluster that lives on the units' volumes, if they hold one.
-
-    Raises SequenceError if the volumes hold more than one.
-    """
-    marked = {
-        c.metadata.name: c.metadata.annotations[CLUSTER_ANNOTATION]
-        for c in kube.volumes(kube.site.units)
-        if CLUSTER_ANNOTATION in (c.metadata.annotations or {})
-    }
-    if len(set(marked.values())) > 1:
-        raise SequenceError(
-            f"the volumes belong to different clusters: {marked}",
-            f"kubectl -n {kube.site.namespace} delete pvc of the volumes that are not wanted",
-        )
-    return next(iter(marked.values()), None)
-
-
-def mark_volumes(kube: Kube, view: View) -> None:
-    """Note on every unit's volume that a cluster lives on it, before the seeds go."""
-    for claim in kube.volumes(kube.site.units):
-        kube.annotate_volume(claim.metadata.name, {CLUSTER_ANNOTATION: f"{view.cluster_id:x}"})
-
-
-def born_cluster(kube: Kube) -> tuple[Cluster, View] | None:
+def born_cluster(kube: Kube) -> Lock | None:
     """The cluster whose bootstrap was accepted already, if a member of it runs.
 
     A seed counts as soon as it runs, a unit when it is ready: before, it has nothing to say.
@@ -57,10 +31,10 @@ def born_cluster(kube: Kube) -> tuple[Cluster, View] | None:
     for pod in [*units, *seeds]:
         cluster = Cluster(kube, [pod.metadata.name], seconds=1)
         try:
-            if cluster.get(BIRTH_KEY):
-                view = cluster.view()
-                if not isinstance(view, Unmet):
-                    return cluster, view
+            birth = cluster.get(BIRTH_KEY)
+            view = cluster.view() if birth else Unmet("not accepted")
+            if not isinstance(view, Unmet):
+                return _lock(view, birth)
         except ExecError:
             continue  # not formed, or without a leader: another member may answer
     return None
@@ -119,8 +93,8 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     return first
 
 
-def accept(cluster: Cluster, token: Token) -> View:
-    """Write the birth mark: from here on clients and units are let in. Returns the view."""
+def accept(cluster: Cluster, token: Token) -> Lock:
+    """Write the birth mark: from here on clients and units are let in."""
     view = cluster.view()
     if isinstance(view, Unmet):
         raise SequenceError(view.reason, AGAIN)
@@ -129,8 +103,13 @@ def accept(cluster: Cluster, token: Token) -> View:
         "token": hashlib.sha256(token.value.encode()).hexdigest()[:16],
         "born": int(time.time()),
     }
-    cluster.put(BIRTH_KEY, json.dumps(mark))
-    return view
+    birth = json.dumps(mark)
+    cluster.put(BIRTH_KEY, birth)
+    return _lock(view, birth)
+
+
+def _lock(view: View, birth: str) -> Lock:
+    return Lock(f"{view.cluster_id:x}", birth, max(s.revision for s in view.statuses.values()))
 
 
 def end(kube: Kube, cluster: Cluster | None, progress: Progress) -> None:

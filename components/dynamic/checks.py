@@ -19,6 +19,8 @@ OLDEST = (1, 29)
 
 _NEEDED = (
     ("apps", "statefulsets", "", "create"),
+    ("apps", "statefulsets", "", "get"),
+    ("apps", "statefulsets", "", "patch"),
     ("apps", "statefulsets", "scale", "patch"),
     ("", "services", "", "create"),
     ("", "serviceaccounts", "", "create"),
@@ -28,6 +30,7 @@ _NEEDED = (
     ("", "pods", "", "delete"),
     ("", "pods", "exec", "get"),
     ("", "persistentvolumeclaims", "", "patch"),
+    ("", "persistentvolumeclaims", "", "delete"),
     ("policy", "poddisruptionbudgets", "", "create"),
     ("rbac.authorization.k8s.io", "roles", "", "create"),
     ("rbac.authorization.k8s.io", "rolebindings", "", "create"),

@@ -10,7 +10,6 @@ from components.dynamic.progress import Unmet
 from containers.etcd.supervisor.membership import (
     Member,
     View,
-    describe,
     parse_members,
     parse_statuses,
 )
@@ -88,51 +87,3 @@ class Cluster:
             "endpoint", "hashkv", f"--rev={revision}", "-w", "json", endpoints=list(urls)
         )
         return {urls[entry["Endpoint"]]: int(entry["HashKV"]["hash"]) for entry in json.loads(text)}
-
-
-def receipt(cluster: Cluster, view: View) -> dict[str, object]:
-    """Proof that all members hold one and the same content.
-
-    One cluster ID, one leader, one term, and the same hash at one revision of every member.
-    Keys: clusterId, leader, term, revision, hash, members, consistent, differences.
-    """
-    statuses = view.statuses
-    revision = min(s.revision for s in statuses.values())
-    hashes = cluster.hashes(view, revision)
-    silent = [m for m in view.members if m.id not in statuses]
-    checks = {
-        f"no answer from {describe(silent)}": not silent,
-        "more than one cluster ID": {s.cluster_id for s in statuses.values()} == {view.cluster_id},
-        "no leader, or more than one": len({s.leader_id for s in statuses.values()}) == 1
-        and view.leader is not None,
-        "more than one term": len({s.raft_term for s in statuses.values()}) == 1,
-        f"hashes differ at revision {revision}": len(set(hashes.values())) == 1
-        and len(hashes) == len(view.members),
-    }
-    differences = [what for what, holds in checks.items() if not holds]
-    return {
-        "clusterId": f"{view.cluster_id:x}",
-        "leader": view.leader.pod if view.leader else "",
-        "term": max(s.raft_term for s in statuses.values()),
-        "revision": revision,
-        "hash": next(iter(hashes.values())),
-        "members": sorted(hashes),
-        "consistent": not differences,
-        "differences": differences,
-    }
-
-
-def table(view: View) -> list[dict[str, str]]:
-    """The members for people and programs: pod, id, role, peer and client URL, version."""
-    leader = view.leader
-    return [
-        {
-            "name": m.pod,
-            "id": m.hex_id,
-            "role": "learner" if m.learner else "leader" if m == leader else "voter",
-            "peerUrl": m.peer_url,
-            "clientUrl": m.client_url or "",
-            "version": view.statuses[m.id].version if m.id in view.statuses else "",
-        }
-        for m in view.members
-    ]

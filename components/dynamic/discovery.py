@@ -45,6 +45,8 @@ class Discovery(Resource, module="etcd", name="Discovery"):
 
     cluster_id: pulumi.Output[str]
     """Hexadecimal, as etcdctl prints it."""
+    birth: pulumi.Output[str]
+    """The mark that was written into it when it was born: see `components.dynamic.lock`."""
     origin: pulumi.Output[str]
     """`born` by this `up`, `resumed` from an interrupted one, or `retained` on volumes."""
     token: pulumi.Output[str]
@@ -56,7 +58,7 @@ class Discovery(Resource, module="etcd", name="Discovery"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), size, mode, url, timeout_seconds."""
-        outputs = {"cluster_id": None, "origin": None, "token": None, "phases": None}
+        outputs = dict.fromkeys(("cluster_id", "birth", "origin", "token", "phases"))
         secret = pulumi.ResourceOptions(additional_secret_outputs=["token", "kubeconfig"])
         super().__init__(
             DiscoveryProvider(),

@@ -18,14 +18,15 @@ from components.dynamic.site import Site
 class HandoverProvider(Sequence):
     """Waits until the units vote, moves leadership to one, removes the seeds one by one."""
 
-    inputs = ("units", "cluster_id")
+    # The count belongs to `Scale` once this is done.
+    inputs = ("cluster_id",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when the cluster is balanced; see `components.dynamic.balance`."""
-        from components.dynamic.balance import balance  # noqa: PLC0415 - kubernetes is heavy
+        from components.dynamic.passage import hand_over  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
-        outs = balance(site, props)
+        outs = hand_over(site, props)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, **outs})
 
     def delete(self, _id: str, _props: Any) -> None:
@@ -40,20 +41,17 @@ class Handover(Resource, module="etcd", name="Handover"):
     cluster; the outputs say how the cluster was when the handover ended.
     """
 
-    members: pulumi.Output[list[dict[str, str]]]
-    """name, id, role, peerUrl, clientUrl, version of every member."""
-    revision: pulumi.Output[int]
-    """Of the key-value store, at the end of the handover."""
-    receipt: pulumi.Output[dict[str, Any]]
-    """Consistency receipt: one cluster ID, leader, term, and one hash of all members."""
+    proof: pulumi.Output[dict[str, Any]]
+    """Of how it ended: members (name, id, role, peerUrl, clientUrl, version), revision, receipt
+    (one cluster ID, leader, term, and one hash of all members), at (Unix seconds)."""
     timings: pulumi.Output[dict[str, float]]
     """Seconds that each phase took."""
 
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), units, cluster_id, timeout_seconds."""
-        outputs = {"members": None, "revision": None, "receipt": None, "timings": None}
+        """`props`: site, kubeconfig (secret), units, cluster_id, birth, timeout_seconds."""
+        outputs = {"proof": None, "timings": None}
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             HandoverProvider(),

@@ -6,6 +6,8 @@ import base64
 import json
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pydantic
@@ -18,6 +20,7 @@ from websocket import WebSocketException
 
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 
 CONTAINER = "etcd"
 
@@ -75,16 +78,33 @@ class Kube:
         body = {"spec": {"replicas": replicas}}
         self.apps.patch_namespaced_stateful_set_scale(stateful_set, self.site.namespace, body)
 
+    def stateful_set(self, name: str) -> Any:
+        return self.apps.read_namespaced_stateful_set(name, self.site.namespace)
+
+    def announce(self, stateful_set: str, leaving: int | None) -> None:
+        """Note on the StatefulSet which ordinal is leaving; None takes the note away."""
+        value = None if leaving is None else str(leaving)
+        body = {"metadata": {"annotations": {LEAVING_ANNOTATION: value}}}
+        self.apps.patch_namespaced_stateful_set(stateful_set, self.site.namespace, body)
+
     def pods(self, stateful_set: str) -> list[Any]:
         """The pods of a StatefulSet, by ordinal."""
-        found = self.core.list_namespaced_pod(self.site.namespace).items
-        start = f"{stateful_set}-"
-        own = {
-            int(p.metadata.name[len(start) :]): p
-            for p in found
-            if p.metadata.name.startswith(start) and p.metadata.name[len(start) :].isdigit()
-        }
-        return [own[ordinal] for ordinal in sorted(own)]
+        return of_stateful_set(
+            self.core.list_namespaced_pod(self.site.namespace).items, stateful_set
+        )
+
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        """All pods of the namespace, and the time by the API server's clock, whole seconds."""
+        found, _, headers = self.core.list_namespaced_pod_with_http_info(self.site.namespace)
+        return found.items, parsedate_to_datetime(headers["Date"])
+
+    def delete_pod(self, pod: str) -> None:
+        """End a pod in its own time; gone already is no error."""
+        try:
+            self.core.delete_namespaced_pod(pod, self.site.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
 
     def release(self, pods: Iterable[Any]) -> None:
         """Take the scheduling gate off those pods that still have it."""
@@ -103,7 +123,7 @@ class Kube:
         Kubernetes makes them anew from the template of now, but would itself wait for ever until
         they are ready (StatefulSet: "Forced rollback").
         """
-        workload = self.apps.read_namespaced_stateful_set(stateful_set, self.site.namespace)
+        workload = self.stateful_set(stateful_set)
         newest = workload.status.update_revision
         stuck = [
             pod.metadata.name
@@ -113,7 +133,7 @@ class Kube:
             and (obstacle(pod) or never_started(pod))
         ]
         for name in stuck:
-            self.core.delete_namespaced_pod(name, self.site.namespace)
+            self.delete_pod(name)
         return stuck
 
     def refusal(self, stateful_set: str) -> str:
@@ -129,12 +149,10 @@ class Kube:
     def volumes(self, stateful_set: str) -> list[Any]:
         """The claims of a StatefulSet's pods, `data-<pod>`."""
         found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
-        start = f"data-{stateful_set}-"
-        return [
-            c
-            for c in found
-            if c.metadata.name.startswith(start) and c.metadata.name[len(start) :].isdigit()
-        ]
+        return of_stateful_set(found, f"data-{stateful_set}")
+
+    def delete_volume(self, name: str) -> None:
+        self.core.delete_namespaced_persistent_volume_claim(name, self.site.namespace)
 
     def annotate_volume(self, name: str, annotations: Mapping[str, str]) -> None:
         body = {"metadata": {"annotations": dict(annotations)}}
@@ -246,6 +264,27 @@ def _words(error: ApiException) -> str:
         return json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):
         return f"{error.status} {error.reason}"
+
+
+def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
+    """Those named `<stem>-<ordinal>`, by ordinal."""
+    own = {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
+    return [own[ordinal] for ordinal in sorted(own)]
+
+
+def ordinal_of(found: Any, stem: str) -> int | None:
+    """The ordinal in the name of a StatefulSet's pod or claim; None if it is no such."""
+    start, _, ordinal = found.metadata.name.rpartition("-")
+    return int(ordinal) if start == stem and ordinal.isdigit() else None
+
+
+def ready_seconds(pod: Any, now: datetime) -> float:
+    """For how long the pod has been ready without a break, at least; 0 if it is not."""
+    for condition in pod.status.conditions or []:
+        if condition.type == "Ready" and condition.status == "True" and ready(pod):
+            # Both times are cut to whole seconds.
+            return max(0.0, (now - condition.last_transition_time).total_seconds() - 1)
+    return 0.0
 
 
 def gated(pod: Any) -> bool:

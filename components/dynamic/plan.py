@@ -1,19 +1,56 @@
-"""What the handover does next, given what the cluster looks like. Pure.
+"""What brings the membership to exactly the wanted units: handover and scale, up and down. Pure.
 
 The next step is derived from the live membership each time, never from a stored step number, so
-a handover that was cut off anywhere goes on from what is there.
+a sequence that was cut off anywhere goes on from what is there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from containers.etcd.supervisor.membership import History, Member, View
+from containers.etcd.supervisor.membership import History, Member, View, describe
 from containers.etcd.supervisor.rules import unsettled
 
 DEAD_SECONDS = 15.0
-"""A seed that has not been healthy for this long counts as dead. Longer than any restart of a
-container in a pod that still lives; a seed whose pod is gone never comes back anyway."""
+"""A leaving member that has not been healthy for this long counts as dead. Longer than any restart
+of a container in a pod that still lives."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a sequence works towards."""
+
+    seeds: str
+    """Name of the seeds' StatefulSet: a member is a seed if its pod is `<seeds>-<ordinal>`."""
+    units: str
+    """Name of the units' StatefulSet."""
+    count: int
+    """Units that are wanted: ordinals 0 to count - 1."""
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        return tuple(f"{self.units}-{i}" for i in range(self.count))
+
+    def is_seed(self, member: Member) -> bool:
+        return member.ordinal_in(self.seeds) is not None
+
+    def surplus(self, member: Member) -> bool:
+        """Whether it is a unit that is not wanted any more."""
+        ordinal = member.ordinal_in(self.units)
+        return ordinal is not None and ordinal >= self.count
+
+
+@dataclass(frozen=True)
+class Workload:
+    """The units' StatefulSet and the pods, as Kubernetes has them."""
+
+    replicas: int
+    leaving: int | None
+    """The ordinal that is announced as leaving: it does not join again."""
+    pods: frozenset[int]
+    """Ordinals of the units' pods that exist."""
+    serving_seeds: bool
+    """Whether the client Service still selects a seed."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +61,13 @@ class Wait:
 @dataclass(frozen=True)
 class StopServing:
     """Take the seeds out of the client Service, before the first of them goes."""
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Tell all supervisors which ordinal is leaving; None: none is any more."""
+
+    ordinal: int | None
 
 
 @dataclass(frozen=True)
@@ -38,81 +82,108 @@ class Remove:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """Set the replica count: all at once when growing, one by one when shrinking."""
+
+    replicas: int
+
+
+@dataclass(frozen=True)
 class Done:
     pass
 
 
-Step = Wait | StopServing | MoveLeader | Remove | Done
+Change = StopServing | Announce | MoveLeader | Remove | Resize
+Step = Change | Wait | Done
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What the handover works towards."""
-
-    seeds: str
-    """Name of the seeds' StatefulSet: a member is a seed if its pod is `<seeds>-<ordinal>`."""
-    units: tuple[str, ...]
-    """Pods that must be voters before the first living seed goes."""
-
-    def is_seed(self, member: Member) -> bool:
-        stem, _, ordinal = member.pod.rpartition("-")
-        return stem == self.seeds and ordinal.isdigit()
-
-
-def next_step(goal: Goal, view: View, history: History, now: float, *, serving: bool) -> Step:
+def next_step(goal: Goal, view: View, history: History, now: float, workload: Workload) -> Step:
     """Return the one next step.
 
-    `serving`: whether the client Service still selects a seed. Guards redundancy, where etcd
-    guards only quorum (facts: with a unit dead, etcd would let all seeds go): a living seed is
-    removed only while all wanted units, and every other voter, are settled voters. With at least
-    as many units as seeds the units alone are then a quorum after the first removal.
+    Guards redundancy, where etcd guards only quorum (with a unit dead, etcd would let all seeds
+    go): a living member is removed only while all wanted units vote and every voter is settled.
     """
-    seeds = tuple(m for m in view.members if goal.is_seed(m))
-    dead = _dead_seed(seeds, view, history, now)
+    if workload.replicas < goal.count:
+        return Resize(goal.count)
+    leaving = [m for m in view.members if goal.is_seed(m) or goal.surplus(m)]
+    dead = _dead(leaving, view, history, now)
     if dead is not None:
-        return Remove(dead)
-    missing = [pod for pod in goal.units if not _votes(view, pod)]
+        return _removal(goal, dead, workload)
+    voters = {m.pod for m in view.voters}
+    missing = [pod for pod in goal.pods if pod not in voters]
     if missing:
         return Wait(f"not voters yet: {', '.join(missing)}")
+    if leaving or workload.replicas > goal.count:
+        return _shrink(goal, view, history, now, workload)
+    if view.learners:
+        return Wait(f"a learner is still joining: {view.learners[0].pod}")
+    sick = [m for m in view.voters if history.healthy_for(m, now) < 0]
+    if view.leader is None or sick:
+        return Wait(f"not healthy: {describe(sick)}" if sick else "no leader")
+    ending = [p for p in sorted(workload.pods) if p >= goal.count]
+    if ending:
+        return Wait(f"pods are ending: {', '.join(f'{goal.units}-{p}' for p in ending)}")
+    return Done() if workload.leaving is None else Announce(None)
+
+
+def _shrink(goal: Goal, view: View, history: History, now: float, workload: Workload) -> Step:
+    """Seeds first, then surplus units, the highest ordinal first; one at a time."""
     blocked = unsettled(view, history, now)
     if blocked:
         return Wait(blocked)
-    if view.learners:
-        return Wait(f"a learner is still joining: {view.learners[0].pod}")
-    if not seeds:
-        return Done()
-    if len(goal.units) < len(seeds):
-        return Wait(f"{len(goal.units)} units cannot take over from {len(seeds)} seeds")
-    if serving:
-        return StopServing()
+    joining = [m for m in view.learners if not goal.surplus(m)]
+    if joining:
+        return Wait(f"a learner is still joining: {joining[0].pod}")
+    seeds = [m for m in view.members if goal.is_seed(m)]
+    if seeds:
+        if goal.count < len(seeds):
+            return Wait(f"{goal.count} units cannot take over from {len(seeds)} seeds")
+        if workload.serving_seeds:
+            return StopServing()
+        return _move(goal, view, seeds) or Remove(seeds[0])
+    top = workload.replicas - 1
+    listed = [m for m in view.members if goal.surplus(m)]
+    higher = [m for m in listed if (m.ordinal_in(goal.units) or 0) > top]
+    if higher:
+        return Wait(f"leaving by itself: {describe(higher)}")
+    mine = next((m for m in listed if m.ordinal_in(goal.units) == top), None)
+    if mine is None:
+        return Resize(top) if workload.leaving == top else Announce(top)
+    return _removal(goal, mine, workload, _move(goal, view, [mine]))
+
+
+def _removal(
+    goal: Goal, member: Member, workload: Workload, before: MoveLeader | None = None
+) -> Step:
+    """Remove a member; a unit is announced first, or it would join again when it restarts."""
+    ordinal = member.ordinal_in(goal.units)
+    if ordinal is not None and ordinal < workload.replicas and workload.leaving != ordinal:
+        return Announce(ordinal)
+    return before or Remove(member)
+
+
+def _move(goal: Goal, view: View, leaving: list[Member]) -> MoveLeader | None:
+    """The move that must come before a removal, if one of these leads.
+
+    To the wanted unit that is furthest, so that the hand-over takes no catching up.
+    """
     leader = view.leader
-    assert leader is not None, "settled voters have a leader"
-    if goal.is_seed(leader):
-        return MoveLeader(leader, _successor(goal, view))
-    return Remove(seeds[0])
+    if leader not in leaving:
+        return None
+    units = [m for m in view.voters if m.pod in goal.pods and m.id in view.statuses]
+    target = max(units, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
+    return MoveLeader(leader, target)
 
 
-def _votes(view: View, pod: str) -> bool:
-    return any(m.pod == pod and not m.learner for m in view.members)
-
-
-def _successor(goal: Goal, view: View) -> Member:
-    """The unit that is furthest, so that the hand-over takes no catching up."""
-    units = [m for m in view.voters if m.pod in goal.units]
-    return max(units, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
-
-
-def _dead_seed(
-    seeds: tuple[Member, ...], view: View, history: History, now: float
-) -> Member | None:
-    """A seed that is dead, if all others are settled and hold quorum without it.
+def _dead(leaving: list[Member], view: View, history: History, now: float) -> Member | None:
+    """A leaving member that is dead, if all others are settled and hold quorum without it.
 
     While it stands in the list no unit can join, since joining wants every voter healthy.
     """
-    for seed in seeds:
-        if seed.id in view.statuses or history.sick_for(seed, now) < DEAD_SECONDS:
+    for member in leaving:
+        if member.id in view.statuses or history.sick_for(member, now) < DEAD_SECONDS:
             continue
-        others = View(view.cluster_id, tuple(m for m in view.members if m != seed), view.statuses)
+        others = View(view.cluster_id, tuple(m for m in view.members if m != member), view.statuses)
         if len(others.voters) >= view.quorum and unsettled(others, history, now) is None:
-            return seed
+            return member
     return None

@@ -1,6 +1,8 @@
-"""Dynamic resource `Scale`: the one writer of the units' replica count.
+"""Dynamic resource `Scale`: owns the units' count once the cluster is balanced.
 
-The StatefulSet declares no replicas, so that no apply and no refresh ever fights this one.
+Up: new units join as learners, one membership change at a time, their pods starting in parallel.
+Down: the highest ordinal first; health shown, leader moved away, member removed through another
+one, pod ended, volume kept or deleted.
 """
 
 from __future__ import annotations
@@ -9,48 +11,59 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
-from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
 
 class ScaleProvider(Sequence):
-    """Sets the count and returns: units join by themselves when there is a cluster to join."""
+    """Brings the membership to the count; derived from what is there, so it resumes anywhere."""
 
     inputs = ("units",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Set the replica count."""
-        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
-
+        """Nothing: the handover before it has brought exactly these units."""
         site = Site.of(props)
-        with plain_errors(site):
-            Kube(props["kubeconfig"], site).scale(site.units, int(props["units"]))
-        return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
+        return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, "proof": {}})
+
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
+        """Work, too, where somebody else has scaled: `found` is the count that Kubernetes has."""
+        declared = super().diff(_id, _olds, _news)
+        found, units = _news.get("found"), _news.get("units")
+        drifted = isinstance(found, int | float) and found != units
+        return DiffResult(changes=bool(declared.changes or drifted))
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
-        """Grow. Raises SequenceError for a smaller count, before anything is touched."""
-        old, new = int(_olds["units"]), int(_news["units"])
-        if new < old:
-            raise SequenceError(
-                f"etcd:units.count goes from {old} to {new}: shrinking is not available yet, "
-                "since members must leave the cluster before their pods end",
-                f"pulumi config set --path etcd:units.count {old}",
-            )
-        return super().update(_id, _olds, _news)
+        """Return when exactly the wanted units vote and no other pod is left."""
+        from components.dynamic.scaling import rescale  # noqa: PLC0415 - kubernetes is heavy
+
+        proof = rescale(Site.of(_news), _news)
+        return UpdateResult(outs={**_olds, **_news, "found": _news["units"], "proof": proof})
+
+    def delete(self, _id: str, _props: Any) -> None:
+        """Nothing: a destroy must not need a cluster that answers."""
 
 
 class Scale(Resource, module="etcd", name="Scale"):
     """The units' count.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Scale``
+    Deliberately absent: anything that a refresh would ask the cluster.
     """
+
+    proof: pulumi.Output[dict[str, Any]]
+    """Of the last change of the count: members, revision, receipt, at; empty before the first."""
 
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), units."""
+        """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has), retain
+        (volumes outlive a scale-down), cluster_id, birth, timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(ScaleProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+        super().__init__(
+            ScaleProvider(),
+            name,
+            {**props, "proof": None},
+            pulumi.ResourceOptions.merge(opts, secret),
+        )

@@ -13,7 +13,7 @@ import pulumi
 import pytest
 
 from tests.program.conftest import SERVER, Declare
-from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, TOKEN, run
+from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -65,9 +65,7 @@ def test_a_prebuilt_image_asks_docker_for_nothing(declare: Declare, preview: boo
 def test_the_kubeconfig_is_secret_wherever_it_goes(declare: Declare, preview: bool) -> None:
     program = declare(preview=preview)
     holders = [r for r in program.resources if TOKEN in json.dumps(r.inputs)]
-    expected = {
-        f"{DYNAMIC}{n}" for n in ("Preflight", "Namespace", "Scale", "Discovery", "Handover")
-    }
+    expected = {f"{DYNAMIC}{n}" for n in SEQUENCES}
     assert {r.type for r in holders} == {*expected, "pulumi:providers:kubernetes"}
     for resource in holders:
         assert "kubeconfig" in resource.secrets, resource.urn

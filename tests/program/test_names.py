@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.program.conftest import Declare
-from tests.support.program import DYNAMIC, Program
+from tests.support.program import DYNAMIC, SEQUENCES, Program
 
 
 def pod_labels(program: Program, workload: str) -> dict[str, str]:
@@ -159,7 +159,7 @@ def test_a_load_balancer_lets_in_whom_it_should(declare: Declare) -> None:
 
 def test_what_the_sequences_are_told_agrees_with_what_is_declared(declare: Declare) -> None:
     program = declare(etcd={"name": "kv", "clientPort": 12379}, service={"name": "store"})
-    for name in ("Preflight", "Namespace", "Scale", "Discovery", "Handover"):
+    for name in SEQUENCES:
         site = program.one(f"{DYNAMIC}{name}").inputs["site"]
         units = program.one("StatefulSet", site["units"])
         seeds = program.one("StatefulSet", site["seeds"])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import pytest
 
 from tests.program.conftest import Declare
-from tests.support.program import DYNAMIC, Declared, Program
+from tests.support.program import DYNAMIC, SEQUENCES, Declared, Program
 
 BOTH = pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
 
@@ -26,7 +29,7 @@ def test_nothing_touches_kubernetes_before_the_preflight_and_the_namespace(
     program = declare(preview=preview)
     preflight, namespace = program.one(f"{DYNAMIC}Preflight"), program.one(f"{DYNAMIC}Namespace")
     assert waits(program, namespace, preflight)
-    sequences = [program.one(f"{DYNAMIC}{name}") for name in ("Scale", "Discovery", "Handover")]
+    sequences = [program.one(f"{DYNAMIC}{name}") for name in SEQUENCES[2:]]
     objects = kubernetes(program)
     assert len(objects) == 10
     for resource in (*objects, *sequences):
@@ -62,30 +65,53 @@ def test_the_birth_waits_for_all_that_the_seeds_need(declare: Declare, preview: 
 def test_units_and_seeds_do_not_wait_for_each_other(declare: Declare, preview: bool) -> None:
     """They start side by side: units pull their image and wait inside while the seeds are born."""
     program = declare(preview=preview)
-    scale, discovery = program.one(f"{DYNAMIC}Scale"), program.one(f"{DYNAMIC}Discovery")
+    start, discovery = program.one(f"{DYNAMIC}Start"), program.one(f"{DYNAMIC}Discovery")
     units, seeds = program.one("StatefulSet", "etcd"), program.one("StatefulSet", "etcd-seed")
     assert not waits(program, units, seeds)
-    assert not waits(program, scale, discovery)
-    assert not waits(program, discovery, scale)
+    assert not waits(program, start, discovery)
+    assert not waits(program, discovery, start)
 
 
 @BOTH
-def test_units_are_scaled_when_they_can_ask_whether_they_are_wanted(
+def test_units_start_when_they_can_ask_whether_they_are_wanted(
     declare: Declare, preview: bool
 ) -> None:
     program = declare(preview=preview)
-    scale = program.one(f"{DYNAMIC}Scale")
+    start = program.one(f"{DYNAMIC}Start")
     for type_ in ("StatefulSet", "ServiceAccount", "Role", "RoleBinding", "PodDisruptionBudget"):
-        assert waits(program, scale, program.one(type_, "etcd")), type_
+        assert waits(program, start, program.one(type_, "etcd")), type_
 
 
 @BOTH
-def test_the_handover_is_last_and_so_the_first_to_go(declare: Declare, preview: bool) -> None:
+def test_the_sequences_come_last_one_after_the_other_and_so_go_first(
+    declare: Declare, preview: bool
+) -> None:
     program = declare(preview=preview)
-    handover = program.one(f"{DYNAMIC}Handover")
+    last = [program.one(f"{DYNAMIC}{name}") for name in ("Handover", "Scale", "Rollout")]
+    for earlier, later in pairwise(last):
+        assert waits(program, later, earlier)
     for resource in program.resources:
-        if not resource.type.startswith("pulumi:providers:") and resource is not handover:
-            assert waits(program, handover, resource), resource.urn
+        if not resource.type.startswith("pulumi:providers:") and resource not in last:
+            assert waits(program, last[0], resource), resource.urn
+
+
+@BOTH
+def test_the_count_is_what_kubernetes_has_not_what_was_declared(
+    declare: Declare, preview: bool
+) -> None:
+    """So that an `up` notices a scale by hand."""
+    program = declare(preview=preview, units={"count": 5})
+    assert program.one(f"{DYNAMIC}Scale").inputs["found"] == 3
+
+
+def test_what_changes_a_pod_and_nothing_else_is_a_rolling_change(declare: Declare) -> None:
+    def template(**groups: Any) -> str:
+        return declare(**groups).one(f"{DYNAMIC}Rollout").inputs["template"]
+
+    before = template()
+    assert template(units={"count": 5}, storage={"retain": False}) == before
+    for groups in ({"units": {"memory": "2Gi"}}, {"etcd": {"logLevel": "warn"}}):
+        assert template(**groups) != before
 
 
 def test_every_object_goes_to_the_cluster_that_was_named(declare: Declare) -> None:

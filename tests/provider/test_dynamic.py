@@ -21,6 +21,7 @@ from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
+from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs
 from tests.support.kubernetes_api import Kubernetes
@@ -31,9 +32,11 @@ from tests.support.plugin import Plugin
 PROMISED = [
     "components.dynamic.preflight.PreflightProvider",
     "components.dynamic.namespace.NamespaceProvider",
-    "components.dynamic.scale.ScaleProvider",
+    "components.dynamic.start.StartProvider",
     "components.dynamic.discovery.DiscoveryProvider",
     "components.dynamic.handover.HandoverProvider",
+    "components.dynamic.scale.ScaleProvider",
+    "components.dynamic.rollout.RolloutProvider",
 ]
 _SERIALIZE = """
 import importlib, sys
@@ -113,7 +116,8 @@ DECLARED = [
     pytest.param(PreflightProvider, "storage_class", "fast", id="preflight: another class"),
     pytest.param(NamespaceProvider, "retain", False, id="namespace: data goes"),
     pytest.param(ScaleProvider, "units", 5, id="scale: more units"),
-    pytest.param(HandoverProvider, "units", 5, id="handover: more units"),
+    pytest.param(ScaleProvider, "units", 1, id="scale: fewer units"),
+    pytest.param(RolloutProvider, "template", "c3d4", id="rollout: another template"),
     pytest.param(HandoverProvider, "cluster_id", "c2", id="handover: another cluster"),
     pytest.param(HandoverProvider, "cluster_id", rpc.UNKNOWN, id="handover: not born yet"),
 ]
@@ -148,6 +152,25 @@ def test_what_makes_another_cluster_is_refused_in_preview(dynamic: Plugin) -> No
 
 
 @pytest.mark.parametrize(
+    ("found", "drifted"),
+    [
+        pytest.param(5, True, id="scaled up by hand"),
+        pytest.param(1, True, id="scaled down by hand"),
+        pytest.param(3, False, id="as configured"),
+        pytest.param(rpc.UNKNOWN, False, id="not known in this preview"),
+    ],
+)
+def test_a_scale_by_hand_is_noticed_and_undone(found: Any, drifted: bool, dynamic: Plugin) -> None:
+    outs = inputs(ScaleProvider) | COMPUTED[ScaleProvider]
+    assert dynamic.diff(ScaleProvider(), outs, inputs(ScaleProvider, found=found)) == (drifted, [])
+
+
+def test_the_count_is_of_no_concern_to_the_handover_once_it_is_done(dynamic: Plugin) -> None:
+    outs = inputs(HandoverProvider) | COMPUTED[HandoverProvider]
+    assert dynamic.diff(HandoverProvider(), outs, inputs(HandoverProvider, units=5)) == (False, [])
+
+
+@pytest.mark.parametrize(
     ("key", "value"), [("size", 5), ("mode", "v3"), ("url", "http://127.0.0.1:9")]
 )
 def test_how_a_cluster_was_born_never_matters_again(key: str, value: Any, dynamic: Plugin) -> None:
@@ -170,7 +193,7 @@ def test_a_refresh_asks_nobody_and_keeps_all_outputs(
 
 @pytest.mark.parametrize(
     "kind",
-    [PreflightProvider, ScaleProvider, DiscoveryProvider, HandoverProvider],
+    [kind for kind in OWN if kind is not NamespaceProvider],
     ids=lambda kind: kind.__name__,
 )
 def test_a_destroy_needs_no_cluster_that_answers(

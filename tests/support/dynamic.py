@@ -12,7 +12,9 @@ from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
+from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
+from components.dynamic.start import StartProvider
 from tests.support.kubernetes_api import SECRET, kubeconfig
 from tests.support.plugin import Plugin, RefusedError
 
@@ -30,6 +32,20 @@ SITE = {
     "discovery_url": "http://etcd-discovery.etcd.svc.cluster.local:2379",
 }
 
+SEQUENCE = {
+    "units": 3,
+    "retain": True,
+    "cluster_id": "c1",
+    "birth": "the-mark",
+    "timeout_seconds": 600,
+}
+PROOF = {
+    "members": [{"name": "etcd-0", "role": "leader"}],
+    "revision": 41,
+    "receipt": {"consistent": True, "members": ["etcd-0"]},
+    "at": 1.5,
+}
+
 OWN: dict[type[Sequence], dict[str, Any]] = {
     PreflightProvider: {
         "fixed": {"etcd.name": "etcd", "storage.size": "20Gi"},
@@ -44,25 +60,25 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "discovery_url": "",
     },
     NamespaceProvider: {"retain": True},
-    ScaleProvider: {"units": 3},
+    StartProvider: {"units": 3},
     DiscoveryProvider: {"size": 3, "mode": "inCluster", "url": "", "timeout_seconds": 600},
-    HandoverProvider: {"units": 3, "cluster_id": "c1", "timeout_seconds": 600},
+    HandoverProvider: SEQUENCE,
+    ScaleProvider: {**SEQUENCE, "found": 3},
+    RolloutProvider: {**SEQUENCE, "template": "a1b2"},
 }
 """Inputs of each resource beside the site and the kubeconfig."""
 
 COMPUTED: dict[type[Sequence], dict[str, Any]] = {
     DiscoveryProvider: {
         "cluster_id": "c1",
+        "birth": "the-mark",
         "origin": "born",
         "token": SECRET,
         "phases": {"pods": 1.25},
     },
-    HandoverProvider: {
-        "members": [{"name": "etcd-0", "role": "leader"}],
-        "revision": 41,
-        "receipt": {"consistent": True, "members": ["etcd-0"]},
-        "timings": {"receipt": 0.1},
-    },
+    HandoverProvider: {"proof": PROOF, "timings": {"receipt": 0.1}},
+    ScaleProvider: {"proof": PROOF},
+    RolloutProvider: {"proof": PROOF},
 }
 
 ALL = pytest.mark.parametrize("kind", list(OWN), ids=lambda kind: kind.__name__)

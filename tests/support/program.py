@@ -31,20 +31,29 @@ TOKEN = "the-token-in-the-kubeconfig"
 
 DYNAMIC = "pulumi-python:dynamic/etcd:"
 
+SEQUENCES = ("Preflight", "Namespace", "Start", "Discovery", "Handover", "Scale", "Rollout")
+"""The dynamic resources, in the order in which they come."""
+
 _COMPUTED: dict[str, dict[str, Any]] = {
     "docker:index/image:Image": {"repoDigest": BUILT},
     f"{DYNAMIC}Discovery": {
         "cluster_id": "c1",
+        "birth": "the-birth-mark",
         "origin": "born",
         "token": "the-discovery-token",
         "phases": {"pods": 1.5},
     },
     f"{DYNAMIC}Handover": {
-        "members": [{"name": "etcd-0"}],
-        "revision": 7,
-        "receipt": {"consistent": True},
+        "proof": {
+            "members": [{"name": "etcd-0"}],
+            "revision": 7,
+            "receipt": {"consistent": True},
+            "at": 1.0,
+        },
         "timings": {"receipt": 0.1},
     },
+    f"{DYNAMIC}Scale": {"proof": {}},
+    f"{DYNAMIC}Rollout": {"proof": {}},
 }
 _CLUSTER_IP = "10.96.0.7"
 
@@ -186,6 +195,8 @@ class _Answers(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         state = dict(args.inputs)
+        if args.resource_id:  # not declared, but read as Kubernetes has it
+            return args.resource_id, {**state, "spec": {"replicas": 3}}
         if not self._preview:
             state |= _COMPUTED.get(args.typ, {})
             if args.typ == "kubernetes:core/v1:Service":

@@ -44,13 +44,34 @@ def until(what: str, found: Callable[[], T | None], seconds: float = 60) -> T:
         time.sleep(0.1)
 
 
-class Stack:
-    """A stack and what it made. `env` is the lab's environment."""
+def environment(env_file: Path) -> dict[str, str]:
+    """What a shell has in its environment after `. env_file`: of a person who works on that lab."""
+    command = ["sh", "-c", '. "$0" && env -0', str(env_file)]
+    text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
+    pairs = [entry.partition("=") for entry in text.split("\0") if entry]
+    return {name: value for name, _, value in pairs}
 
-    def __init__(self, name: str, env: Mapping[str, str], folder: Path, **groups: Any) -> None:
+
+class Stack:
+    """A stack and what it made. `env` is the lab's environment.
+
+    `program`: the folder of the Pulumi program, if it is not this checkout's own. `known`: whether
+    an earlier run with the same `folder` has made the stack.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        env: Mapping[str, str],
+        folder: Path,
+        program: Path = CHECKOUT,
+        known: bool = False,
+        **groups: Any,
+    ) -> None:
         self.name = self.namespace = name
         self.env = dict(env)
         self.folder = folder
+        self._program = program
         self.config: dict[str, Any] = {
             "kubernetes": {"context": "etcd-lab", "namespace": name},
             "image": {"registry": "localhost:5000"},
@@ -61,10 +82,11 @@ class Stack:
         }
         folder.mkdir(parents=True, exist_ok=True)
         # `stack init` writes its file beside Pulumi.yaml, wherever that is: not in the checkout.
-        (folder / "Pulumi.yaml").write_text((CHECKOUT / "Pulumi.yaml").read_text())
+        (folder / "Pulumi.yaml").write_text((program / "Pulumi.yaml").read_text())
         self.set(**groups)
-        done = self.run("pulumi", "--cwd", str(folder), "stack", "init", name, "--no-select")
-        assert done.code == 0, done
+        if not known:
+            done = self.run("pulumi", "--cwd", str(folder), "stack", "init", name, "--no-select")
+            assert done.code == 0, done
 
     @property
     def _file(self) -> Path:
@@ -84,7 +106,7 @@ class Stack:
         began = time.monotonic()
         done = subprocess.run(
             command,
-            cwd=CHECKOUT,
+            cwd=self._program,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -121,7 +143,7 @@ class Stack:
         with log.open("wb") as out:
             return subprocess.Popen(
                 self._pulumi("up", "--yes", "--skip-preview"),
-                cwd=CHECKOUT,
+                cwd=self._program,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -140,10 +162,14 @@ class Stack:
         assert done.code == 0, done
         return done
 
-    def remove(self) -> None:
-        """Destroy what a test has left, whatever that is, and forget the stack."""
+    def remove_objects(self) -> None:
+        """Destroy what a test has left, whatever that is, kept volumes too."""
         self.pulumi("destroy", "--yes", "--skip-preview")
         self.run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found")
+
+    def remove(self) -> None:
+        """The same, and forget the stack."""
+        self.remove_objects()
         self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
 
     def outputs(self) -> dict[str, Any]:

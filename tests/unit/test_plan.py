@@ -1,4 +1,4 @@
-"""The handover's plan: what it does next in every situation, and what it never does."""
+"""The plan of handover and scale: what comes next in every situation, and what never does."""
 
 from __future__ import annotations
 
@@ -12,10 +12,22 @@ from tests.support.views import healthy_since, member, view
 
 SEEDS = [member(1 + i, f"etcd-seed-{i}") for i in range(3)]
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(3)]
-GOAL = plan.Goal(seeds="etcd-seed", units=("etcd-0", "etcd-1", "etcd-2"))
+GOAL = plan.Goal(seeds="etcd-seed", units="etcd", count=3)
 ALL = [m.id for m in (*SEEDS, *UNITS)]
 SETTLED = healthy_since(ALL, 0.0)
 NOW = 100.0
+
+
+def at(
+    replicas: int = 3,
+    *,
+    leaving: int | None = None,
+    pods: int | None = None,
+    serving: bool = False,
+) -> plan.Workload:
+    """What Kubernetes has; as many pods as replicas unless `pods` says otherwise."""
+    there = frozenset(range(replicas if pods is None else pods))
+    return plan.Workload(replicas, leaving, there, serving)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +64,7 @@ NOW = 100.0
 def test_the_next_step_follows_from_what_is_there(
     seen: View, serving: bool, expected: plan.Step
 ) -> None:
-    assert plan.next_step(GOAL, seen, SETTLED, NOW, serving=serving) == expected
+    assert plan.next_step(GOAL, seen, SETTLED, NOW, at(serving=serving)) == expected
 
 
 @pytest.mark.parametrize(
@@ -64,7 +76,7 @@ def test_the_next_step_follows_from_what_is_there(
         ),
         pytest.param(view([*SEEDS, *UNITS], silent=(12,)), id="one unit does not answer"),
         pytest.param(
-            view([*SEEDS, *UNITS, member(13, "etcd-3", learner=True)]), id="another one joins"
+            view([*SEEDS, *UNITS, member(13, "other-0", learner=True)]), id="another one joins"
         ),
         pytest.param(view([*SEEDS, *UNITS], applied={12: 5}), id="one unit lags"),
     ],
@@ -73,14 +85,14 @@ def test_no_living_seed_leaves_before_every_unit_is_settled(seen: View) -> None:
     history = healthy_since([i for i in ALL if i in seen.statuses], 0.0)
     if any(s.applied_index < 100 for s in seen.statuses.values()):
         history = healthy_since([i for i in ALL if i != 12], 0.0)
-    step = plan.next_step(GOAL, seen, history, NOW, serving=False)
+    step = plan.next_step(GOAL, seen, history, NOW, at())
     assert isinstance(step, plan.Wait)
 
 
 def test_a_dead_seed_goes_early_so_that_units_can_join() -> None:
     seen = view([*SEEDS, UNITS[0]], silent=(3,))
     history = History(healthy_since={1: 0.0, 2: 0.0, 10: 0.0}, sick_since={3: NOW - 16})
-    assert plan.next_step(GOAL, seen, history, NOW, serving=True) == plan.Remove(SEEDS[2])
+    assert plan.next_step(GOAL, seen, history, NOW, at(serving=True)) == plan.Remove(SEEDS[2])
 
 
 @pytest.mark.parametrize(
@@ -99,22 +111,93 @@ def test_a_silent_seed_stays_while_its_removal_could_hurt(
         healthy_since={m.id: 0.0 for m in members if m.id not in silent},
         sick_since=dict.fromkeys(silent, NOW - sick_for),
     )
-    assert isinstance(plan.next_step(GOAL, seen, history, NOW, serving=True), plan.Wait)
+    assert isinstance(plan.next_step(GOAL, seen, history, NOW, at(serving=True)), plan.Wait)
 
 
 def test_a_unit_whose_name_begins_like_a_seed_is_no_seed() -> None:
-    goal = plan.Goal(seeds="etcd-seed", units=("etcd-seed-x-0",))
-    assert not goal.is_seed(member(1, "etcd-seed-x-0"))
-    assert goal.is_seed(member(1, "etcd-seed-11"))
+    assert not GOAL.is_seed(member(1, "etcd-seed-x-0"))
+    assert GOAL.is_seed(member(1, "etcd-seed-11"))
+    assert not GOAL.surplus(member(1, "etcd-seed-11"))
+
+
+# ---------------------------------------------------------------- scale
+
+FIVE = [member(10 + i, f"etcd-{i}") for i in range(5)]
+ALL_FIVE = healthy_since([m.id for m in FIVE], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("members", "leader", "workload", "expected"),
+    [
+        pytest.param(UNITS, 10, at(1), plan.Resize(3), id="up: all pods at once"),
+        pytest.param(
+            UNITS[:1], 10, at(3), plan.Wait("not voters yet: etcd-1, etcd-2"), id="up: they join"
+        ),
+        pytest.param(FIVE, 10, at(5), plan.Announce(4), id="down: announced first"),
+        pytest.param(FIVE, 10, at(5, leaving=4), plan.Remove(FIVE[4]), id="then removed"),
+        pytest.param(
+            FIVE, 14, at(5, leaving=4), plan.MoveLeader(FIVE[4], FIVE[2]), id="leaders move first"
+        ),
+        pytest.param(FIVE[:4], 10, at(5, leaving=4), plan.Resize(4), id="then its pod ends"),
+        pytest.param(
+            FIVE[:4], 10, at(4, leaving=4, pods=5), plan.Announce(3), id="and the next, meanwhile"
+        ),
+        pytest.param(FIVE[:3], 10, at(4, leaving=3), plan.Resize(3), id="the last"),
+        pytest.param(
+            FIVE[:3],
+            10,
+            at(3, leaving=3, pods=4),
+            plan.Wait("pods are ending: etcd-3"),
+            id="all pods have ended before it is done",
+        ),
+        pytest.param(FIVE[:3], 10, at(3, leaving=3), plan.Announce(None), id="nobody leaves"),
+        pytest.param(FIVE[:3], 10, at(3), plan.Done(), id="done"),
+        pytest.param(FIVE[:3], 10, at(5), plan.Announce(4), id="pods that never joined end too"),
+        pytest.param(
+            FIVE[:4],
+            10,
+            at(3, pods=4),
+            plan.Wait("leaving by itself: etcd-3"),
+            id="scaled by hand: it is on its way",
+        ),
+        pytest.param(
+            [*FIVE[:3], member(13, "etcd-3", learner=True)],
+            10,
+            at(4, leaving=3),
+            plan.Remove(member(13, "etcd-3", learner=True)),
+            id="a surplus learner",
+        ),
+    ],
+)
+def test_the_count_is_reached_step_by_step(
+    members: list[Member], leader: int, workload: plan.Workload, expected: plan.Step
+) -> None:
+    seen = view(members, leader=leader)
+    assert plan.next_step(GOAL, seen, ALL_FIVE, NOW, workload) == expected
+
+
+def test_no_living_unit_leaves_while_another_is_sick() -> None:
+    seen = view(FIVE, leader=10, silent=[11])
+    history = History(healthy_since=dict.fromkeys((10, 12, 13, 14), 0.0), sick_since={11: 0.0})
+    step = plan.next_step(GOAL, seen, history, NOW, at(5, leaving=4))
+    assert step == plan.Wait("not healthy: etcd-1")
+
+
+def test_a_surplus_unit_that_is_dead_goes_though_it_is_dead() -> None:
+    seen = view(FIVE, leader=10, silent=[14])
+    history = History(healthy_since=dict.fromkeys((10, 11, 12, 13), 0.0), sick_since={14: 0.0})
+    assert plan.next_step(GOAL, seen, history, NOW, at(5)) == plan.Announce(4)
+    assert plan.next_step(GOAL, seen, history, NOW, at(5, leaving=4)) == plan.Remove(FIVE[4])
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[View, History, bool]:
-    """Any mix of seeds and units, learners, silent and lagging members, histories, leaders."""
+def situations(draw: st.DrawFn) -> tuple[View, History, plan.Workload]:
+    """Any mix of seeds and units, wanted and surplus, learners, silent and lagging members,
+    histories, leaders, replica counts, announcements."""
     seeds = draw(st.lists(st.sampled_from(SEEDS), unique=True))
     units = [
         member(m.id, m.pod, learner=draw(st.booleans()), started=draw(st.booleans()))
-        for m in draw(st.lists(st.sampled_from(UNITS), unique=True))
+        for m in draw(st.lists(st.sampled_from(FIVE), unique=True))
     ]
     units = [m if m.learner or m.started else member(m.id, m.pod) for m in units]
     members = [*seeds, *units]
@@ -126,35 +209,50 @@ def situations(draw: st.DrawFn) -> tuple[View, History, bool]:
     ages = st.floats(min_value=0, max_value=60)
     healthy = {i: NOW - draw(ages) for i in seen.statuses if draw(st.booleans())}
     sick = {i: NOW - draw(ages) for i in ids if i not in healthy}
-    return seen, History(healthy, sick, 100), draw(st.booleans())
+    workload = plan.Workload(
+        replicas=draw(st.integers(min_value=0, max_value=5)),
+        leaving=draw(st.none() | st.integers(min_value=0, max_value=5)),
+        pods=frozenset(draw(st.lists(st.integers(min_value=0, max_value=5)))),
+        serving_seeds=draw(st.booleans()),
+    )
+    return seen, History(healthy, sick, 100), workload
 
 
 @given(situations())
 def test_from_any_situation_the_plan_keeps_the_rules(
-    situation: tuple[View, History, bool],
+    situation: tuple[View, History, plan.Workload],
 ) -> None:
-    seen, history, serving = situation
-    step = plan.next_step(GOAL, seen, history, NOW, serving=serving)
+    seen, history, workload = situation
+    step = plan.next_step(GOAL, seen, history, NOW, workload)
     voters = {m.pod for m in seen.voters}
     settled = all(history.healthy_for(m, NOW) >= 5 for m in seen.voters)
     if isinstance(step, plan.Remove):
-        assert GOAL.is_seed(step.member), "a unit is never removed by the handover"
+        assert GOAL.is_seed(step.member) or GOAL.surplus(step.member), "a wanted unit never goes"
         others = [m for m in seen.voters if m != step.member]
         assert all(history.healthy_for(m, NOW) >= 5 for m in others)
-        assert len(others) >= seen.quorum, "quorum holds without it"
+        if not step.member.learner:
+            assert len(others) >= seen.quorum, "quorum holds without it"
+        ordinal = step.member.ordinal_in("etcd")
+        if ordinal is not None and ordinal < workload.replicas:
+            assert workload.leaving == ordinal, "it would join again"
         if step.member.id in seen.statuses:
-            assert set(GOAL.units) <= voters, "every wanted unit votes"
+            assert set(GOAL.pods) <= voters, "every wanted unit votes"
             assert settled
             assert seen.leader is not None
             assert step.member != seen.leader, "a leader moves first"
-            assert not serving, "clients have left first"
-            assert not seen.learners
+            if GOAL.is_seed(step.member):
+                assert not workload.serving_seeds, "clients have left first"
     if isinstance(step, plan.MoveLeader):
-        assert set(GOAL.units) <= voters
-        assert step.target.pod in GOAL.units
+        assert set(GOAL.pods) <= voters
+        assert step.target.pod in GOAL.pods
         assert not step.target.learner
         assert settled
+    if isinstance(step, plan.Resize) and step.replicas < workload.replicas:
+        assert step.replicas >= GOAL.count
+        assert f"etcd-{step.replicas}" not in {m.pod for m in seen.members}, "removed before"
+        assert workload.leaving == step.replicas
     if isinstance(step, plan.Done):
-        assert voters == set(GOAL.units)
+        assert voters == set(GOAL.pods)
         assert not seen.learners
-        assert settled
+        assert workload.replicas == GOAL.count
+        assert all(history.healthy_for(m, NOW) >= 0 for m in seen.voters)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,12 +189,71 @@ def test_membership_changes_only_among_settled_voters(
     assert (rules.unsettled(seen, history, 100.0) is None) is allowed
 
 
-def test_a_learner_that_just_started_is_not_promoted() -> None:
+@pytest.mark.parametrize(
+    ("me", "healthy_since", "allowed"),
+    [
+        pytest.param(2, {2: 99.9}, True, id="the first goes when it has caught up"),
+        pytest.param(2, {}, False, id="the first has not caught up"),
+        pytest.param(3, {2: 99.0, 3: 90.0}, False, id="behind one that may go any moment"),
+        pytest.param(3, {3: 96.0}, False, id="the other is away, but I am young"),
+        pytest.param(3, {3: 94.0}, True, id="the other is away"),
+        pytest.param(3, {2: 94.0, 3: 94.0}, True, id="both have shown the 5 s of a voter"),
+    ],
+)
+def test_of_two_learners_no_one_is_promoted_beside_a_young_voter(
+    me: int, healthy_since: dict[int, float], allowed: bool
+) -> None:
+    members = [
+        member(1, "etcd-seed-0"),
+        member(2, "etcd-0", learner=True),
+        member(3, "etcd-1", learner=True),
+    ]
+    seen = view(members, silent=[i for i in (2, 3) if i not in healthy_since])
+    history = History(healthy_since={1: 0.0, **healthy_since}, leader_index=100)
+    mine = next(m for m in members if m.id == me)
+    assert (rules.unready_to_vote(seen, history, mine, 100.0) is None) is allowed
+
+
+def test_a_learner_waits_while_a_voter_is_not_settled() -> None:
     members = [member(1, "etcd-seed-0"), member(2, "etcd-0", learner=True)]
-    seen = view(members)
-    history = History(healthy_since={1: 0.0, 2: 97.0})
-    assert rules.unready_to_vote(seen, history, members[1], 100.0) is not None
-    assert rules.unready_to_vote(seen, history, members[1], 102.0) is None
+    history = History(healthy_since={1: 97.0, 2: 0.0})
+    assert rules.unready_to_vote(view(members), history, members[1], 100.0) is not None
+    assert rules.unready_to_vote(view(members), history, members[1], 102.0) is None
+
+
+def test_what_others_have_seen_counts_for_who_has_just_begun_to_look() -> None:
+    members = [member(1, "etcd-0"), member(2, "etcd-1")]
+    told = {1: 3600.0, 2: 2.0}
+    first = observe(History(), view(members), 100.0, told)
+    assert [first.healthy_for(m, 100.0) for m in members] == [0, 0], "nothing to measure by yet"
+    later = observe(first, view(members), 100.2, told)
+    assert later.healthy_for(members[0], 100.2) == pytest.approx(3600)
+    assert later.healthy_for(members[1], 100.2) == pytest.approx(2)
+    sick = observe(later, view(members, silent=[1], leader=2), 100.4, told)
+    assert sick.healthy_for(members[0], 100.4) == -1, "what is seen counts more"
+
+
+@pytest.mark.parametrize(
+    ("disk", "birth", "index", "refused"),
+    [
+        pytest.param({"cluster_id": 0xC2}, "mark", 100, True, id="another ID"),
+        pytest.param({"birth": "mark"}, "other", 100, True, id="same ID, formed again"),
+        pytest.param({"birth": "mark"}, "", 100, True, id="same ID, never accepted"),
+        pytest.param({"birth": "mark"}, None, 100, False, id="the mark was not read"),
+        pytest.param({"revision": 101}, "mark", 100, True, id="gone back"),
+        pytest.param({"birth": "mark", "revision": 100}, "mark", 100, False, id="the same"),
+        pytest.param({}, "mark", 100, False, id="nothing recorded"),
+    ],
+)
+def test_a_cluster_that_is_not_the_one_of_this_disk_is_refused(
+    disk: dict[str, Any], birth: str | None, index: int, refused: bool
+) -> None:
+    seen = view([member(1, "etcd-0"), member(2, "etcd-1")], leader=2, index=index)
+    mine = replace(Disk(data=True, cluster_id=CLUSTER, member_id=1), **disk)
+    decision = rules.unit_start(mine, seen, ME, wanted=True, birth=birth)
+    assert isinstance(decision, rules.Refuse) is refused
+    if not refused:
+        assert decision == rules.Start()
 
 
 def test_a_member_that_lags_is_not_healthy() -> None:

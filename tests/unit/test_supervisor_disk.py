@@ -8,9 +8,14 @@ from pathlib import Path
 import pytest
 
 from containers.etcd.supervisor.disk import Volume
+from containers.etcd.supervisor.membership import View
 from containers.etcd.supervisor.rules import Disk
+from tests.support.views import CLUSTER, member, view
 
-URL = "http://etcd-0.etcd-peer.etcd.svc.cluster.local:2380"
+
+def write(volume: Volume, cluster_id: int, member_id: int) -> None:
+    """Record an identity as a joining unit does, while nobody leads."""
+    volume.write_identity(View(cluster_id, (), {}), member(member_id, "etcd-0"))
 
 
 def with_data(directory: Path, text: str = "log") -> Path:
@@ -37,15 +42,23 @@ def test_data_is_there_only_once_etcd_has_written_its_log(tmp_path: Path) -> Non
 
 
 def test_the_identity_outlives_the_process(tmp_path: Path) -> None:
-    Volume(tmp_path).write_identity(2**64 - 1, 2**63 + 1, URL)
+    write(Volume(tmp_path), 2**64 - 1, 2**63 + 1)
     disk = Volume(tmp_path).read(removed=True)
     assert disk == Disk(data=False, cluster_id=2**64 - 1, member_id=2**63 + 1, removed=True)
 
 
+def test_a_voter_remembers_which_cluster_it_voted_in_and_how_far_that_was(tmp_path: Path) -> None:
+    me = member(1, "etcd-0")
+    Volume(tmp_path).write_identity(view([me], index=7), me, "the-mark")
+    disk = Volume(tmp_path).read()
+    assert (disk.cluster_id, disk.member_id) == (CLUSTER, 1)
+    assert (disk.birth, disk.revision) == ("the-mark", 7)
+
+
 def test_a_new_identity_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     volume = Volume(tmp_path)
-    volume.write_identity(1, 2, URL)
-    volume.write_identity(1, 3, URL)
+    write(volume, 1, 2)
+    write(volume, 1, 3)
     assert volume.read().member_id == 3
     assert [p.name for p in tmp_path.iterdir()] == ["identity.json"], "nothing is left behind"
 
@@ -68,7 +81,7 @@ def test_the_identity_is_on_the_disk_before_etcd_may_start(
 
     monkeypatch.setattr(os, "fsync", sync)
     monkeypatch.setattr(os, "replace", replace)
-    Volume(tmp_path).write_identity(1, 2, URL)
+    write(Volume(tmp_path), 1, 2)
     assert steps == ["sync identity.tmp", "replace identity.json", f"sync {tmp_path.name}"]
 
 
@@ -97,7 +110,7 @@ def test_a_damaged_identity_is_a_lost_one_and_data_counts_all_the_same(
 def test_data_that_is_set_aside_is_whole_and_the_disk_is_empty(tmp_path: Path) -> None:
     with_data(tmp_path, "precious")
     volume = Volume(tmp_path)
-    volume.write_identity(0xC1, 0xAB, URL)
+    write(volume, 0xC1, 0xAB)
     aside = volume.set_data_aside()
     assert aside == tmp_path / "removed-ab"
     assert next(aside.rglob("*.wal")).read_text() == "precious"
@@ -109,7 +122,7 @@ def test_data_set_aside_never_overwrites_what_was_set_aside_before(tmp_path: Pat
     found: list[Path] = []
     for text in ("first", "second", "third"):
         with_data(tmp_path, text)
-        volume.write_identity(0xC1, 0xAB, URL)
+        write(volume, 0xC1, 0xAB)
         found.append(volume.set_data_aside())
     assert len(set(found)) == 3
     assert [next(p.rglob("*.wal")).read_text() for p in found] == ["first", "second", "third"]

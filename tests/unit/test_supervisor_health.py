@@ -162,6 +162,7 @@ def test_the_status_says_all_that_the_sequences_ask_for(silent: Health) -> None:
         "admitted": False,
         "failed": True,
         "data": False,
+        "readySeconds": 0.0,
     }
 
 

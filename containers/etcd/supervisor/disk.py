@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from .membership import Member, View
 from .rules import Disk
 
 
@@ -20,21 +22,31 @@ class Volume:
 
     def read(self, *, removed: bool = False) -> Disk:
         """Return what the disk says; `removed` is passed on to the rules."""
-        cluster_id, member_id = self._read_identity()
+        identity = self._read_identity()
         wal = self._data / "member" / "wal"
         return Disk(
             data=wal.is_dir() and any(wal.iterdir()),
-            cluster_id=cluster_id,
-            member_id=member_id,
+            cluster_id=identity.get("cluster_id"),
+            member_id=identity.get("member_id"),
+            birth=identity.get("birth"),
+            revision=identity.get("revision"),
             removed=removed,
         )
 
-    def write_identity(self, cluster_id: int, member_id: int, peer_url: str) -> None:
-        """Record who this disk belongs to, durably, before etcd writes its first byte."""
-        self._write(
-            self._identity,
-            json.dumps({"cluster_id": cluster_id, "member_id": member_id, "peer_url": peer_url}),
-        )
+    def write_identity(self, view: View, member: Member, birth: str | None = None) -> None:
+        """Record who this disk belongs to, durably, before etcd writes its first byte.
+
+        `birth`: the cluster's birth mark, which is read once the member votes.
+        """
+        leader = view.leader
+        identity = {
+            "cluster_id": view.cluster_id,
+            "member_id": member.id,
+            "peer_url": member.peer_url,
+            "birth": birth,
+            "revision": view.statuses[leader.id].revision if leader else None,
+        }
+        self._write(self._identity, json.dumps(identity))
 
     def mark_discovery_started(self, token: str) -> None:
         """From here on the token holds this member's ID: a second start with it must not be."""
@@ -46,7 +58,7 @@ class Volume:
 
     def set_data_aside(self) -> Path:
         """Move the data of a removed ID out of the way, whole, so that nothing is ever lost."""
-        _, member_id = self._read_identity()
+        member_id = self._read_identity().get("member_id")
         aside = self._directory / f"removed-{member_id or 0:x}"
         serial = 0
         while aside.exists():
@@ -57,13 +69,15 @@ class Volume:
         self._sync()
         return aside
 
-    def _read_identity(self) -> tuple[int | None, int | None]:
+    def _read_identity(self) -> dict[str, Any]:
+        """What is recorded; empty when it is lost or damaged: the rules know what to do then."""
         try:
             identity = json.loads(self._identity.read_text())
-            return int(identity["cluster_id"]), int(identity["member_id"])
+            for key in ("cluster_id", "member_id"):
+                identity[key] = int(identity[key])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            # Lost or damaged: the rules know what to do without it.
-            return None, None
+            return {}
+        return identity
 
     def _write(self, path: Path, text: str) -> None:
         temporary = path.with_suffix(".tmp")

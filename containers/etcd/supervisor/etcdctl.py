@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from .birth import BIRTH_KEY
 from .membership import Member, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
@@ -60,18 +61,31 @@ def read_view(url: str) -> View | None:
         return None
 
 
-def add_learner(url: str, name: str, peer_url: str) -> tuple[int, tuple[Member, ...]]:
-    """Add a learner. Returns the cluster ID and the list with the new entry in it."""
+def read_birth(url: str) -> str | None:
+    """The cluster's birth mark, empty if it has none; None when it does not answer."""
+    try:
+        return etcdctl([url], "get", "--print-value-only", BIRTH_KEY).strip()
+    except EtcdctlError:
+        return None
+
+
+def add_learner(url: str, name: str, peer_url: str) -> tuple[Member, ...]:
+    """Add a learner. Returns the members with the new one among them."""
     text = etcdctl(
         [url], "member", "add", name, f"--peer-urls={peer_url}", "--learner", "-w", "json"
     )
     parse_members(text)  # an answer that is no list is an error, whatever the exit code
-    return parse_members(etcdctl([url], "member", "list", "-w", "json"))
+    return parse_members(etcdctl([url], "member", "list", "-w", "json"))[1]
 
 
-def remove(url: str, member: Member) -> None:
-    etcdctl([url], "member", "remove", member.hex_id)
+def remove(urls: Iterable[str], member: Member) -> None:
+    etcdctl(urls, "member", "remove", member.hex_id)
 
 
 def promote(url: str, member: Member) -> None:
     etcdctl([url], "member", "promote", member.hex_id)
+
+
+def move_leader(leader_url: str, target: Member) -> None:
+    """Hand leadership over; etcd wants this asked of the leader."""
+    etcdctl([leader_url], "move-leader", target.hex_id)

@@ -12,6 +12,9 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+FRESH_SECONDS = 4.0
+"""For how long an answer of etcd's readiness counts. The kubelet asks every second."""
+
 BEAT_SECONDS = 60.0
 """A main loop that has not passed for this long hangs; its longest step takes far less."""
 
@@ -30,6 +33,8 @@ class Health:
         self._beat = time.monotonic()
         self._etcd_wanted = False
         self._etcd_answered = False
+        self._ready_since: float | None = None
+        self._ready_at = 0.0
         self.admitted = False
         """Whether the member may serve clients at all, if etcd is ready."""
         self.failed = False
@@ -62,7 +67,19 @@ class Health:
 
     def ready(self) -> bool:
         """Voter and linearizable: etcd's own /readyz (a learner's is 503 since 3.5.19 and 3.6)."""
-        return self._etcd_wanted and self.admitted and self._ask("/readyz")
+        now = time.monotonic()
+        if not (self._etcd_wanted and self.admitted and self._ask("/readyz")):
+            self._ready_since = None
+            return False
+        if self._ready_since is None or now - self._ready_at > FRESH_SECONDS:
+            self._ready_since = now
+        self._ready_at = now
+        return True
+
+    def ready_seconds(self) -> float:
+        """For how long the member has been ready without a break; 0 if it is not, or not known."""
+        since, now = self._ready_since, time.monotonic()
+        return 0.0 if since is None or now - self._ready_at > FRESH_SECONDS else now - since
 
     def status(self) -> dict[str, object]:
         return {
@@ -71,6 +88,7 @@ class Health:
             "admitted": self.admitted,
             "failed": self.failed,
             "data": self.data,
+            "readySeconds": round(self.ready_seconds(), 1),
         }
 
     def _ask(self, path: str) -> bool:
@@ -83,6 +101,18 @@ class Health:
             return False
         finally:
             connection.close()
+
+
+def ready_seconds_of(host: str, port: int) -> float:
+    """What the supervisor of another member says of its readiness; 0 if it says nothing."""
+    connection = http.client.HTTPConnection(host, port, timeout=1)
+    try:
+        connection.request("GET", "/status")
+        return float(json.loads(connection.getresponse().read())["readySeconds"])
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return 0.0
+    finally:
+        connection.close()
 
 
 def serve(health: Health, port: int) -> None:

@@ -33,9 +33,19 @@ class Member:
         return self.client_url is not None
 
     @property
+    def host(self) -> str:
+        """The pod's DNS name, there from the add on."""
+        return self.peer_url.partition("//")[2].rpartition(":")[0]
+
+    @property
     def pod(self) -> str:
-        """The pod's name: the first label of the peer URL's host, there from the add on."""
-        return self.peer_url.partition("//")[2].partition(".")[0]
+        """The pod's name: the first label of its DNS name."""
+        return self.host.partition(".")[0]
+
+    def ordinal_in(self, stateful_set: str) -> int | None:
+        """The pod's ordinal if it is one of this StatefulSet, else None."""
+        stem, _, ordinal = self.pod.rpartition("-")
+        return int(ordinal) if stem == stateful_set and ordinal.isdigit() else None
 
 
 @dataclass(frozen=True)
@@ -175,18 +185,28 @@ class History:
         return -1.0 if since is None else now - since
 
 
-def observe(history: History, view: View, now: float) -> History:
+def observe(
+    history: History, view: View, now: float, told: Mapping[int, float] | None = None
+) -> History:
     """Return the history after `view` was seen at `now`.
 
     Healthy = the member answered, reports no error, belongs to this cluster, follows the leader
     that the others follow, and has applied what the leader had in the round before. (Comparing
     with the leader's index of the same round would call a healthy follower late under load.)
+
+    `told`: by member ID, for how many seconds others have found that member ready without a break.
+    It counts for members that are seen healthy too, so that an observer that has just begun need
+    not watch a cluster that has run for weeks.
     """
-    mark = history.leader_index or 0
-    healthy = {m.id for m in view.members if _healthy(view, m, mark)}
+    mark = history.leader_index
+    healthy = {m.id for m in view.members if _healthy(view, m, mark or 0)}
     sick = {m.id for m in view.members} - healthy
+    # Not before the second look: at the first there is no mark to be measured against.
+    ages = told if told is not None and mark is not None else {}
     return History(
-        healthy_since={i: history.healthy_since.get(i, now) for i in healthy},
+        healthy_since={
+            i: min(history.healthy_since.get(i, now), now - ages.get(i, 0.0)) for i in healthy
+        },
         sick_since={i: history.sick_since.get(i, now) for i in sick},
         leader_index=view.leader_index,
     )

@@ -8,8 +8,9 @@ import time
 
 from .health import log
 
-STOP_SECONDS = 50.0
-"""How long etcd may take to end after SIGTERM; below the pods' grace period of 60 s."""
+STOP_SECONDS = 20.0
+"""How long etcd may take to end after SIGTERM. With what a unit does before (LEAVE_SECONDS) this is
+below the pods' grace period of 60 s."""
 
 LONGEST_PAUSE_SECONDS = 10.0
 """Before etcd is started again after it failed. Kubernetes' own back-off would reach minutes."""

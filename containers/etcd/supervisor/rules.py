@@ -50,17 +50,19 @@ def seconds_to_settle(members: Iterable[Member], history: History, now: float) -
 def unready_to_vote(view: View, history: History, me: Member, now: float) -> str | None:
     """Why learner `me` must not be promoted now, or None.
 
-    Beside the settled voters it asks `me` for the same 5 s: of two learners that promote
-    themselves at the same instant each is then a settled voter for the other.
+    The first of the learners goes as soon as it has caught up. Any other waits until it, and every
+    learner that it sees, has shown the 5 s of a voter: of two learners that promote themselves at
+    the same instant each is then a settled voter for the other.
     """
     blocked = unsettled(view, history, now)
     if blocked:
         return blocked
-    healthy = history.healthy_for(me, now)
-    if healthy < 0:
+    if history.healthy_for(me, now) < 0:
         return "catching up with the leader"
-    if healthy < SETTLE_SECONDS:
-        return f"a healthy learner for less than {SETTLE_SECONDS:.0f} s"
+    first = min(view.learners, key=lambda m: m.peer_url, default=me)
+    young = [m for m in view.learners if 0 <= history.healthy_for(m, now) < SETTLE_SECONDS]
+    if me != first and young:
+        return f"healthy for less than {SETTLE_SECONDS:.0f} s: {describe(young)}"
     return None
 
 
@@ -76,6 +78,10 @@ class Disk:
     cluster_id: int | None = None
     """From the identity file; None when the file is missing."""
     member_id: int | None = None
+    birth: str | None = None
+    """The cluster's birth mark when this member began to vote."""
+    revision: int | None = None
+    """The cluster's revision at that moment. No cluster ever goes back behind it."""
     removed: bool = False
     """etcd has just ended by itself with exit code 0: its ID was removed from the membership."""
 
@@ -126,31 +132,36 @@ class Refuse:
 Decision = Start | Join | Resume | Replace | SetAside | Wait | Refuse
 
 
-def unit_start(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
+def unit_start(
+    disk: Disk,
+    view: View | None,
+    peer_url: str,
+    wanted: bool | None,
+    birth: str | None = None,
+) -> Decision:
     """What a unit does when it is not running etcd.
 
     `view` is None when the cluster does not answer through the Service; `wanted` is whether the
-    StatefulSet wants this ordinal, None when that cannot be read (then nothing is changed).
+    StatefulSet wants this ordinal, None when that cannot be read (then nothing is changed);
+    `birth` is the birth mark of the cluster that answers, None when it was not read.
     A unit never bootstraps: without data and without a cluster it waits.
     """
-    return (
-        _with_data(disk, view, peer_url, wanted)
-        if disk.data
-        else _empty(disk, view, peer_url, wanted)
-    )
+    if disk.data:
+        return _with_data(disk, view, peer_url, wanted, birth)
+    return _empty(disk, view, peer_url, wanted)
 
 
-def _with_data(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
+def _with_data(
+    disk: Disk, view: View | None, peer_url: str, wanted: bool | None, birth: str | None
+) -> Decision:
     if view is None:
         if disk.removed:
             return Wait("removed from the membership, and no cluster answers at the Service")
         # After a full outage nobody answers before all have started: never wait for the Service.
         return Start()
-    if disk.cluster_id is not None and disk.cluster_id != view.cluster_id:
-        return Refuse(
-            f"the data here belongs to cluster {disk.cluster_id:x}, "
-            f"but the Service leads to cluster {view.cluster_id:x}"
-        )
+    other = another_cluster(disk, view, birth)
+    if other:
+        return Refuse(other)
     mine = view.by_peer_url(peer_url)
     if not disk.removed:
         if mine is not None and disk.member_id in (None, mine.id):
@@ -161,6 +172,34 @@ def _with_data(disk: Disk, view: View | None, peer_url: str, wanted: bool | None
     if not wanted:
         return Wait("removed from the membership, and not known to be wanted again")
     return SetAside()
+
+
+def another_cluster(disk: Disk, view: View, birth: str | None) -> str | None:
+    """Why the cluster that answers cannot be the one that this disk belongs to, or None.
+
+    Equal IDs prove nothing: wiped seeds that used one token twice have the same ID. The birth mark
+    is written once, and the revision only grows.
+    """
+    if disk.cluster_id is not None and disk.cluster_id != view.cluster_id:
+        return (
+            f"the data here belongs to cluster {disk.cluster_id:x}, "
+            f"but the Service leads to cluster {view.cluster_id:x}"
+        )
+    if disk.birth and birth is not None and disk.birth != birth:
+        return (
+            f"the Service leads to cluster {view.cluster_id:x} with birth mark {birth or 'none'}, "
+            f"but the data here belongs to the one with {disk.birth}"
+        )
+    leader = view.leader
+    if disk.revision is None or leader is None:
+        return None
+    revision = view.statuses[leader.id].revision
+    if revision < disk.revision:
+        return (
+            f"the cluster that answers is at revision {revision}, "
+            f"but this disk has seen revision {disk.revision}: data was lost there"
+        )
+    return None
 
 
 def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterable
 from threading import Event
 
-from . import flags, kubernetes, rules
+from . import flags, kubernetes, rules, stopping
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, add_learner, promote, read_view, remove
-from .health import Health, log
+from .etcdctl import EtcdctlError, add_learner, move_leader, promote, read_birth, read_view, remove
+from .health import Health, log, ready_seconds_of
 from .membership import History, Member, View, observe
 from .process import Etcd
 
@@ -22,6 +22,10 @@ WATCH_SECONDS = 0.2
 """Between two looks at the cluster while something is about to change."""
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
+ROUND_SECONDS = 15.0
+"""Between two looks of a voter for members that nobody will bring back."""
+LEAVE_SECONDS = 35.0
+"""How long a unit that is told to stop may take to hand over leadership or to leave."""
 
 
 class Unit:
@@ -38,6 +42,7 @@ class Unit:
         self._voter = False
         self._asked_at = -WANTED_SECONDS
         self._answer: bool | None = None
+        self._round_at = time.monotonic()
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
@@ -47,6 +52,8 @@ class Unit:
         while not self._stop.is_set():
             pause = self._accompany() if self._etcd.running else self._bring_up()
             self._stop.wait(pause)
+        if self._etcd.running:
+            self._before_stop()
         self._health.beat("stopping", etcd=False)
         self._etcd.stop()
 
@@ -58,7 +65,9 @@ class Unit:
             return pause
         disk = self._volume.read(removed=self._removed)
         view = self._look()
-        decision = rules.unit_start(disk, view, self._config.peer_url, self._wanted(disk, view))
+        c = self._config
+        birth = read_birth(c.cluster_url) if view and disk.birth else None
+        decision = rules.unit_start(disk, view, c.peer_url, self._wanted(disk, view), birth)
         match decision:
             case rules.Start():
                 return self._start(flags.restart(self._config))
@@ -111,16 +120,16 @@ class Unit:
         try:
             match step:
                 case rules.Join():
-                    cluster_id, members = add_learner(c.cluster_url, c.name, c.peer_url)
+                    members = add_learner(c.cluster_url, c.name, c.peer_url)
                     mine = next(m for m in members if m.peer_url == c.peer_url)
-                    self._volume.write_identity(cluster_id, mine.id, mine.peer_url)
+                    self._volume.write_identity(view, mine)
                     log(f"added as learner {mine.hex_id}: {len(members)} members")
                 case rules.Resume():
                     self._health.admitted = False
                     return self._start(flags.join(c, view.members))
                 case rules.Replace(member):
                     log(f"{member.hex_id} is listed for this address, but its disk is lost")
-                    remove(c.cluster_url, member)
+                    remove([c.cluster_url], member)
         except (EtcdctlError, ValueError) as error:
             # "unhealthy cluster" (etcd's own 5 s rule) and "Peer URLs already exists" pass by
             # themselves: the next look decides anew.
@@ -138,6 +147,9 @@ class Unit:
     def _accompany(self) -> float:
         if self._voter:
             self._health.beat("running as a voter", etcd=True)
+            if time.monotonic() - self._round_at > ROUND_SECONDS:
+                self._round_at = time.monotonic()
+                self._remove_abandoned()
             return IDLE_SECONDS
         view = self._look()
         mine = view and view.by_peer_url(self._config.peer_url)
@@ -146,7 +158,7 @@ class Unit:
             return IDLE_SECONDS
         if not mine.learner:
             self._voter = self._health.admitted = True
-            self._volume.write_identity(view.cluster_id, mine.id, mine.peer_url)
+            self._volume.write_identity(view, mine, read_birth(self._config.cluster_url))
             return 0.0
         blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
         self._health.beat(f"learner: {blocked or 'being promoted'}", etcd=True)
@@ -157,6 +169,60 @@ class Unit:
                 log(f"not promoted yet: {error}")
             return 0.1
         return self._pause((*view.voters, mine))
+
+    def _remove_abandoned(self) -> None:
+        """As the leader's unit, remove a member that is away for good: scaled away without leaving.
+
+        A member whose pod is wanted is left alone, however long it takes to come back.
+        """
+        c, view = self._config, self._look()
+        mine = view and view.by_peer_url(c.peer_url)
+        if view is None or mine is None:
+            return
+        gone = stopping.abandoned(view, self._history, time.monotonic(), c.stateful_set, mine)
+        ordinal = gone and gone.ordinal_in(c.stateful_set)
+        if gone is None or ordinal is None:
+            return
+        if kubernetes.wants(c.namespace, c.stateful_set, ordinal) is not False:
+            return
+        try:
+            remove([c.client_url], gone)
+            log(f"{gone.pod} ({gone.hex_id}) is away and not wanted: removed from the membership")
+        except EtcdctlError as error:
+            log(f"{gone.pod} is away and not wanted, but stays in the membership for now: {error}")
+
+    # ------------------------------------------------------------ being told to stop
+
+    def _before_stop(self) -> None:
+        """Hand over leadership; leave the membership if the StatefulSet wants this ordinal no more.
+
+        Ends at the latest after LEAVE_SECONDS, with the membership as it then is.
+        """
+        c, deadline = self._config, time.monotonic() + LEAVE_SECONDS
+        wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
+        me = c.stateful_set, c.peer_url
+        while self._etcd.running and time.monotonic() < deadline:
+            view = self._look()
+            step = stopping.before_stop(view, self._history, time.monotonic(), me, wanted)
+            try:
+                match step:
+                    case stopping.Stop():
+                        return
+                    case stopping.MoveLeader(target):
+                        self._health.beat(f"moving leadership to {target.pod}", etcd=True)
+                        move_leader(c.client_url, target)
+                        if wanted is not False:
+                            return
+                    case stopping.Leave(member):
+                        self._health.beat("leaving the membership: scaled down", etcd=True)
+                        others = [m for m in view.voters if m != member] if view else []
+                        remove([m.client_url for m in others if m.client_url], member)
+                        return
+                    case stopping.Wait(reason):
+                        self._health.beat(f"waiting to leave: {reason}", etcd=True)
+            except EtcdctlError as error:
+                log(f"not yet: {error}")
+            time.sleep(WATCH_SECONDS)
 
     def _pause(self, members: Iterable[Member]) -> float:
         """Until the next look: at the moment when these settle, if that can be foretold.
@@ -176,7 +242,17 @@ class Unit:
         served = read_view(c.cluster_url)
         view = served or read_view(c.peers_url)
         if view is not None:
-            self._history = observe(self._history, view, time.monotonic())
+            now = time.monotonic()
+            # Only of those whose age matters: each question is a connection.
+            young = [
+                m
+                for m in view.voters
+                if m.id in view.statuses
+                and self._history.healthy_for(m, now) < rules.SETTLE_SECONDS
+                and m.peer_url != c.peer_url
+            ]
+            told = {m.id: ready_seconds_of(m.host, c.health_port) for m in young}
+            self._history = observe(self._history, view, now, told)
         return served
 
     def _say(self, phase: str) -> float:

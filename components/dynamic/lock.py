@@ -1,0 +1,106 @@
+"""The split-brain lock: which cluster this is, recorded at its birth, compared ever after.
+
+Recorded twice: in Pulumi's state (outputs of the discovery and of every sequence) and on the
+units' volumes, where the data is. Equal IDs prove nothing, since wiped seeds that used one token
+twice have the same ID: the birth mark is written once, and the revision only grows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from components.dynamic.kube import Kube
+from components.dynamic.progress import SequenceError
+from containers.etcd.supervisor.membership import View
+
+CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
+"""On a unit's volume claim: a cluster lives on this volume. Goes where the data goes."""
+
+BIRTH_ANNOTATION = "etcd.pulumi.com/birth"
+REVISION_ANNOTATION = "etcd.pulumi.com/revision"
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What is known of the one cluster that may answer here."""
+
+    cluster_id: str
+    """Hexadecimal, as etcdctl prints it."""
+    birth: str
+    """The birth mark as it stands in the cluster; empty when it is not recorded."""
+    revision: int
+    """The cluster has been there: it never goes back behind it. 0 when it is not recorded."""
+
+
+def on_volumes(kube: Kube) -> Lock | None:
+    """The lock of the cluster that lives on the units' volumes, if they hold one.
+
+    Raises SequenceError if the volumes hold more than one cluster.
+    """
+    noted: dict[str, Any] = {
+        c.metadata.name: c.metadata.annotations
+        for c in kube.volumes(kube.site.units)
+        if CLUSTER_ANNOTATION in (c.metadata.annotations or {})
+    }
+    ids = {name: annotations[CLUSTER_ANNOTATION] for name, annotations in noted.items()}
+    if len(set(ids.values())) > 1:
+        raise SequenceError(
+            f"the volumes belong to different clusters: {ids}",
+            f"kubectl -n {kube.site.namespace} delete pvc of the volumes that are not wanted",
+        )
+    if not noted:
+        return None
+    births = {a[BIRTH_ANNOTATION] for a in noted.values() if a.get(BIRTH_ANNOTATION)}
+    return Lock(
+        cluster_id=next(iter(ids.values())),
+        birth=births.pop() if len(births) == 1 else "",
+        revision=max(int(a.get(REVISION_ANNOTATION) or 0) for a in noted.values()),
+    )
+
+
+def note(kube: Kube, lock: Lock) -> None:
+    """Write the lock on every unit's volume."""
+    annotations = {
+        CLUSTER_ANNOTATION: lock.cluster_id,
+        BIRTH_ANNOTATION: lock.birth,
+        REVISION_ANNOTATION: str(lock.revision),
+    }
+    for claim in kube.volumes(kube.site.units):
+        if (claim.metadata.annotations or {}).items() >= annotations.items():
+            continue
+        kube.annotate_volume(claim.metadata.name, annotations)
+
+
+def compare(lock: Lock, view: View, birth: str | None = None) -> str | None:
+    """Why the cluster of `view` is not the one of `lock`, or None. Pure.
+
+    `birth`: its birth mark; None when it was not asked for.
+    """
+    found = f"{view.cluster_id:x}"
+    if found != lock.cluster_id:
+        return f"cluster {found} answers, but cluster {lock.cluster_id} was born here"
+    if birth is not None and lock.birth and birth != lock.birth:
+        return (
+            f"cluster {found} answers with birth mark {birth or 'none'}, "
+            f"but {lock.birth} was recorded: it was formed a second time"
+        )
+    if view.leader is not None:
+        revision = view.statuses[view.leader.id].revision
+        if revision < lock.revision:
+            return (
+                f"cluster {found} is at revision {revision}, "
+                f"but revision {lock.revision} was reached already: data was lost"
+            )
+    return None
+
+
+def require(lock: Lock, view: View, namespace: str, birth: str | None = None) -> None:
+    """Raise SequenceError if it is another cluster."""
+    problem = compare(lock, view, birth)
+    if problem:
+        raise SequenceError(
+            problem,
+            f"stop the clients, then kubectl -n {namespace} get pods,pvc, to find out who formed "
+            "it (docs/runbook.md: another cluster answers)",
+        )

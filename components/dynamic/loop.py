@@ -1,0 +1,157 @@
+"""The loop of every sequence: read the view, decide, take one step, read again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from components.dynamic import lock
+from components.dynamic.cluster import Cluster
+from components.dynamic.kube import (
+    ExecError,
+    Kube,
+    obstacle,
+    pending_reason,
+    ready_seconds,
+    running,
+)
+from components.dynamic.lock import Lock
+from components.dynamic.plan import Done, Goal, Wait
+from components.dynamic.progress import Progress, SequenceError, Unmet
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.membership import History, View, observe
+
+POLL_SECONDS = 0.2
+LOOK_SECONDS = 3.0
+"""Between two looks at the pods for reasons why a unit does not come."""
+
+S = TypeVar("S")
+"""The steps that a sequence can take, beside waiting and being done."""
+
+AGAIN = "pulumi up, which goes on from here, once that is repaired"
+
+
+@dataclass
+class Loop:
+    """What a sequence knows of its cluster, round by round."""
+
+    kube: Kube
+    cluster: Cluster
+    progress: Progress
+    goal: Goal
+    lock: Lock
+    """The only cluster that may answer."""
+    history: History = field(default_factory=History)
+    pods: list[Any] = field(default_factory=list[Any])
+    """All pods of the namespace, as of this round."""
+    _known: bool = False
+    """Whether the birth mark was compared."""
+    _looked_at: float = field(default_factory=time.monotonic)
+
+    @staticmethod
+    def of(kube: Kube, props: Mapping[str, Any], progress: Progress) -> Loop:
+        """The loop over the cluster that `props` names: units (count), cluster_id, birth."""
+        site = kube.site
+        goal = Goal(seeds=site.seeds, units=site.units, count=int(props["units"]))
+        # Seeds first while there are any: before the handover they alone are members.
+        seeds = [f"{site.seeds}-{i}" for i in range(len(kube.pods(site.seeds)))]
+        noted = lock.on_volumes(kube)
+        known = Lock(
+            cluster_id=str(props["cluster_id"]),
+            birth=str(props["birth"]),
+            revision=noted.revision if noted else 0,
+        )
+        cluster = Cluster(kube, [*seeds, *goal.pods])
+        return Loop(kube=kube, cluster=cluster, progress=progress, goal=goal, lock=known)
+
+    def run(
+        self, decide: Callable[[View, float], S | Wait | Done], act: Callable[[S, View], None]
+    ) -> View:
+        """Take steps until `decide` says done; return the last view.
+
+        What etcd refuses now is decided anew after the next look. Raises SequenceError when the
+        deadline passes, when a unit cannot start, or when another cluster answers than the one
+        that was born.
+        """
+        while True:
+            view = self._look()
+            if isinstance(view, Unmet):
+                self._wait(view.reason, None)
+                continue
+            step = decide(view, time.monotonic())
+            if isinstance(step, Done):
+                return view
+            if isinstance(step, Wait):
+                self._wait(step.reason, view)
+                continue
+            try:
+                act(step, view)
+            except ExecError as error:
+                self._wait(f"etcd refuses for now: {str(error).splitlines()[-1]}", view)
+
+    def _look(self) -> View | Unmet:
+        """Read what etcd and Kubernetes have, and note how the members are."""
+        view = self.cluster.view()
+        if isinstance(view, Unmet):
+            return view
+        birth = None if self._known else self._birth()
+        lock.require(self.lock, view, self.kube.site.namespace, birth)
+        self._known = self._known or birth is not None
+        self.pods, now = self.kube.pods_and_time()
+        self._note(view, now)
+        return view
+
+    def _birth(self) -> str | None:
+        try:
+            return self.cluster.get(BIRTH_KEY)
+        except ExecError:
+            return None  # asked again in the next round
+
+    def _note(self, view: View, now: datetime) -> None:
+        ages = {pod.metadata.name: ready_seconds(pod, now) for pod in self.pods}
+        told = {m.id: ages.get(m.pod, 0.0) for m in view.voters}
+        self.history = observe(self.history, view, time.monotonic(), told)
+
+    def _wait(self, reason: str, view: View | None) -> None:
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_SECONDS:
+            self._looked_at = now
+            self._look_at_pods()
+        if view is not None:
+            self._say_who_is_joining(view)
+        self.progress.hint(f"waiting: {reason}")
+        if self.progress.expired:
+            raise SequenceError(
+                f"not balanced after {self.progress.timeout_seconds} s: {reason}", AGAIN
+            )
+        time.sleep(POLL_SECONDS)
+
+    def _say_who_is_joining(self, view: View) -> None:
+        """Tell how far each learner among the units is."""
+        mark = view.leader_index or 0
+        for member in view.learners:
+            status = view.statuses.get(member.id)
+            share = 100 * status.applied_index // mark if status and mark else 0
+            line = f"unit {member.pod}: learner, {share} % of leader's index"
+            self.progress.say(line, about=member.pod)
+
+    def _look_at_pods(self) -> None:
+        site = self.kube.site
+        renewed = self.kube.renew_stuck(site.units)
+        if renewed:
+            self.progress.say(f"made anew, since its template was corrected: {', '.join(renewed)}")
+        pods = [p for p in self.kube.pods(site.units) if p.metadata.name in self.goal.pods]
+        for pod in pods:
+            problem = obstacle(pod)
+            if problem and pod.metadata.name not in renewed:
+                raise SequenceError(problem, AGAIN)
+        pending = [pending_reason(p) for p in pods if not running(p)]
+        if len(pods) < self.goal.count:
+            pending.append(
+                f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"
+            )
+        if pending:
+            self.progress.hint("; ".join(pending))

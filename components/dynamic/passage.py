@@ -1,0 +1,33 @@
+"""The sequence behind `Handover`: from seeds to units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.dynamic import bootstrap
+from components.dynamic.balance import balance
+from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.loop import Loop
+from components.dynamic.progress import Progress
+from components.dynamic.proof import prove
+from components.dynamic.site import Site
+
+
+def hand_over(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the membership to exactly the units, and end what belongs to the bootstrap.
+
+    Returns the handover's outputs. Raises SequenceError.
+    """
+    with plain_errors(site):
+        kube = Kube(str(props["kubeconfig"]), site)
+        progress = Progress("handover", int(props["timeout_seconds"]))
+        loop = Loop.of(kube, props, progress)
+        view = balance(loop)
+        # Without seeds (a retained cluster) nothing else has ended a phase.
+        progress.phase_done("seeds removed" if progress.phases else "units vote")
+        bootstrap.end(kube, loop.cluster, progress)
+        progress.phase_done("teardown")
+        proof = prove(loop, view)
+        progress.phase_done("receipt")
+    return {"proof": proof, "timings": progress.phases}

@@ -1,0 +1,58 @@
+"""Dynamic resource `Rollout`: brings a changed pod template to the units, one at a time.
+
+The StatefulSet's update strategy is OnDelete: Kubernetes' own rolling update knows neither who
+leads nor who has caught up, and goes by ordinal alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CreateResult, Resource
+
+from components.dynamic.provider import Sequence
+from components.dynamic.site import Site
+
+
+class RolloutProvider(Sequence):
+    """Restarts what is not of the declared template; derived from the pods that are there."""
+
+    inputs = ("template",)
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Return when every unit runs with the declared template and votes.
+
+        On a first `up` all do, unless an earlier one was cut off and the template changed since.
+        """
+        from components.dynamic.rolling import roll  # noqa: PLC0415 - kubernetes is heavy
+
+        site = Site.of(props)
+        outs = {**props, "proof": roll(site, props)}
+        return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
+
+    def delete(self, _id: str, _props: Any) -> None:
+        """Nothing: a destroy must not need a cluster that answers."""
+
+
+class Rollout(Resource, module="etcd", name="Rollout"):
+    """The units' rolling change.
+
+    **Pulumi Type:** ``pulumi-python:dynamic/etcd:Rollout``
+    """
+
+    proof: pulumi.Output[dict[str, Any]]
+    """Of the last rolling change: members, revision, receipt, at; empty before the first."""
+
+    def __init__(
+        self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`props`: site, kubeconfig (secret), template (what tells one pod template from another),
+        units, cluster_id, birth, timeout_seconds."""
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
+        super().__init__(
+            RolloutProvider(),
+            name,
+            {**props, "proof": None},
+            pulumi.ResourceOptions.merge(opts, secret),
+        )

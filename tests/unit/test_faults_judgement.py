@@ -1,0 +1,131 @@
+"""What the fault suite calls red."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import judgement
+from tests.faults.etcd_api import Listed
+from tests.faults.scenario import Limits, Step
+from tests.support.writer import Listed as ReportedMember
+from tests.support.writer import Report, Summary
+
+SECOND = 1_000_000_000
+UNITS = ("etcd-0", "etcd-1")
+
+
+def _summary(**changes: object) -> Summary:
+    whole: dict[str, object] = {
+        "acknowledged": 9,
+        "failed": 0,
+        "errors": {},
+        "first_ack_ns": 0,
+        "last_ack_ns": 1,
+        "longest_gap_seconds": 0.0,
+        "longest_gap_began_ns": 0,
+        "rate_per_second": 250.0,
+        "reads": 9,
+        "failed_reads": 0,
+        "read_errors": {},
+        "stale_reads": [],
+    }
+    return Summary(**{**whole, **changes})  # type: ignore[arg-type]  # names and types are above
+
+
+def _report(names: tuple[str, ...] = UNITS, problems: tuple[str, ...] = ()) -> Report:
+    listed: list[ReportedMember] = [
+        {"id": name, "name": name, "peer_urls": [], "learner": False} for name in names
+    ]
+    return Report(9, 9, [], listed, 0, list(problems))
+
+
+@pytest.mark.parametrize(
+    ("summary", "report", "expected"),
+    [
+        pytest.param(_summary(), _report(), "", id="all is well"),
+        pytest.param(_summary(), _report(problems=("key is missing",)), "missing", id="lost"),
+        pytest.param(_summary(stale_reads=["old"]), _report(), "old", id="stale read"),
+        pytest.param(
+            _summary(errors={"rpc not supported for learner": 1}),
+            _report(),
+            "learner",
+            id="a writer was led to a learner",
+        ),
+        pytest.param(
+            _summary(read_errors={"rpc not supported for learner": 1}),
+            _report(),
+            "learner",
+            id="a reader was led to a learner",
+        ),
+        pytest.param(_summary(), _report(("etcd-0",)), "the list is", id="a unit is missing"),
+        pytest.param(
+            _summary(), _report((*UNITS, "etcd-9")), "the list is", id="somebody else is listed"
+        ),
+    ],
+)
+def test_no_broken_promise_of_the_history_goes_unseen(
+    summary: Summary, report: Report, expected: str
+) -> None:
+    problems = judgement.of_history(summary, report, UNITS)
+    assert len(problems) == (1 if expected else 0)
+    assert expected in "".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("gap", "heal", "reasons"),
+    [
+        pytest.param(0.2, 15.0, 0, id="at the limits"),
+        pytest.param(0.21, 15.0, 1, id="gap too long"),
+        pytest.param(0.1, 15.1, 1, id="healed too late"),
+        pytest.param(9.0, 99.0, 2, id="both"),
+        pytest.param(None, None, 0, id="not measured"),
+    ],
+)
+def test_a_figure_over_its_limit_is_a_reason(
+    gap: float | None, heal: float | None, reasons: int
+) -> None:
+    limited = Step("killed", Limits(0.2, 15), gap, heal)
+    assert len(judgement.of_steps([limited])) == reasons
+    assert judgement.of_steps([Step("killed", Limits(), gap, heal)]) == []
+
+
+def _member(number: int, *, learner: bool = False, name: str = "") -> Listed:
+    return Listed(str(number), name, f"http://etcd-{number}.peer:2380", learner)
+
+
+FIRST = _member(0, name="etcd-0")
+
+
+@pytest.mark.parametrize(
+    ("lists", "good"),
+    [
+        pytest.param([(FIRST, _member(1))], True, id="there from the beginning"),
+        pytest.param([(FIRST,), (FIRST, _member(1, learner=True))], True, id="as a learner"),
+        pytest.param(
+            [(FIRST,), (FIRST, _member(1, name="etcd-1"))], True, id="promoted between two looks"
+        ),
+        pytest.param([(FIRST,), (FIRST, _member(1))], False, id="added as a voter"),
+        pytest.param([(FIRST,), (), (FIRST,)], True, id="out of sight for a while"),
+    ],
+)
+def test_a_member_that_was_added_as_a_voter_is_seen(
+    lists: list[tuple[Listed, ...]], *, good: bool
+) -> None:
+    assert (judgement.of_membership(lists) == []) is good
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        pytest.param(0.0, 9.0, 3.0, id="the longest of all"),
+        pytest.param(0.0, 1.5, 1.0, id="what lies in the span"),
+        pytest.param(3.0, 4.0, 3.0, id="one that begins before the span and ends after it"),
+        pytest.param(7.0, 9.0, 2.0, id="no write in the span or after it"),
+    ],
+)
+def test_a_gap_counts_where_it_overlaps_the_fault(
+    since: float, until: float, expected: float
+) -> None:
+    acknowledged = [0, 1 * SECOND, 2 * SECOND, 5 * SECOND, 6 * SECOND]
+    found = judgement.longest_gap(acknowledged, int(since * SECOND), int(until * SECOND))
+    assert found == expected
