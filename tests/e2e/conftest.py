@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from lab import lifecycle, tools
 from lab.state import Lab
-from tests.support.stack import Stack
+from tests.support.stack import Stack, environment
 
 OWN = os.environ.get("ETCD_TEST_LAB")
 """Name of another lab, which is left up: for whoever works on a test while others run theirs."""
@@ -32,10 +31,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture(scope="session")
 def env(lab: Lab) -> Mapping[str, str]:
     """The environment of a person who works on that lab."""
-    command = ["sh", "-c", '. "$0" && env -0', str(lab.files / "env")]
-    text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
-    pairs = [entry.partition("=") for entry in text.split("\0") if entry]
-    return {name: value for name, _, value in pairs}
+    return environment(lab.files / "env")
 
 
 @pytest.fixture(scope="session")

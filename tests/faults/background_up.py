@@ -1,0 +1,46 @@
+"""A `pulumi up` that runs while faults are made to what it brings up."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.support.stack import Result, Stack, until
+
+
+class BackgroundUp:
+    """Started at once; `end` makes sure that nothing of it is left."""
+
+    def __init__(self, stack: Stack, log: Path) -> None:
+        self._stack = stack
+        self._log = log
+        self._began = time.monotonic()
+        self._process = stack.start_up(log)
+
+    @property
+    def output(self) -> str:
+        """What it has said so far."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait_for(self, text: str, seconds: float) -> None:
+        """Until it says this. AssertionError at the deadline, or when it ends without."""
+        until(f"`up` says {text!r}", lambda: text in self.output or not self.running, seconds)
+        assert text in self.output, f"`up` ended without {text!r}:\n{self.output}"
+
+    def result(self, seconds: float) -> Result:
+        """Wait for its end. AssertionError at the deadline."""
+        until(f"`up` ends; it says:\n{self.output}", lambda: not self.running, seconds)
+        return Result(self._process.wait(), self.output, time.monotonic() - self._began)
+
+    def must_succeed(self, seconds: float) -> None:
+        done = self.result(seconds)
+        assert done.code == 0, f"`up` failed: {done}"
+
+    def end(self) -> None:
+        """Kill it if it still runs, and let go of its lock."""
+        if self.running:
+            self._stack.kill(self._process)

@@ -1,0 +1,194 @@
+"""Builds of the product that are broken on purpose, and the scenarios that must find them out.
+
+Each is a copy of the program with pieces of text exchanged; the product itself has no switch for
+it. A scenario that no broken build can turn red would be no scenario.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.faults.patching import Patch
+
+_SUPERVISOR = "containers/etcd/supervisor"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One broken build."""
+
+    name: str
+    why: str
+    """What is wrong with it, in words."""
+    patches: tuple[Patch, ...]
+    red: tuple[str, ...]
+    """Keys of the scenarios that must not be green with it."""
+
+
+BROKEN: tuple[Broken, ...] = (
+    Broken(
+        "every-end-is-a-removal",
+        "an etcd that was killed is taken for one that was removed, and joins again as another",
+        (Patch(f"{_SUPERVISOR}/unit.py", "if code == 0:", "if code is not None:"),),
+        red=("1",),
+    ),
+    Broken(
+        "slow-elections",
+        "followers wait 5 s for a leader that is silent, not 1 s",
+        (
+            Patch(
+                f"{_SUPERVISOR}/flags.py",
+                '        f"--log-level={config.log_level}",\n',
+                '        f"--log-level={config.log_level}",\n'
+                '        "--heartbeat-interval=500",\n'
+                '        "--election-timeout=5000",\n',
+            ),
+        ),
+        red=("1", "2", "6"),
+    ),
+    Broken(
+        "killed-at-every-stop",
+        "etcd gets SIGKILL instead of SIGTERM, so that a leader's end costs an election",
+        (
+            Patch(
+                f"{_SUPERVISOR}/process.py",
+                "self._child.send_signal(signal.SIGTERM)",
+                "self._child.send_signal(signal.SIGKILL)",
+            ),
+        ),
+        red=("3",),
+    ),
+    Broken(
+        "removed-at-every-stop",
+        "a unit leaves the membership whenever its container is told to stop",
+        (
+            Patch(
+                f"{_SUPERVISOR}/unit.py",
+                '        self._health.beat("stopping", etcd=False)\n',
+                '        self._health.beat("stopping", etcd=False)\n'
+                "        leaving = self._look()\n"
+                "        me = leaving and leaving.by_peer_url(self._config.peer_url)\n"
+                "        if me:\n"
+                "            remove(self._config.cluster_url, me)\n",
+            ),
+        ),
+        red=("3", "21"),
+    ),
+    Broken(
+        "old-id-on-an-empty-disk",
+        "a unit whose disk is lost starts under the ID that is listed for its address",
+        (Patch(f"{_SUPERVISOR}/rules.py", "return Replace(mine)", "return Resume(mine)"),),
+        red=("4",),
+    ),
+    Broken(
+        "joins-as-a-voter",
+        "a unit is added as a voter, which counts for the quorum before it has any data",
+        (
+            Patch(
+                f"{_SUPERVISOR}/etcdctl.py",
+                '"--learner", "-w", "json"',
+                '"-w", "json"',
+            ),
+        ),
+        red=("4", "14"),
+    ),
+    Broken(
+        "forgets-its-add",
+        "a unit that was killed after it had been added waits instead of starting",
+        (Patch(f"{_SUPERVISOR}/rules.py", "return Resume(mine)", 'return Wait("added already")'),),
+        red=("15",),
+    ),
+    Broken(
+        "learners-are-ready",
+        "readiness asks whether etcd lives, not whether it votes",
+        (
+            Patch(
+                f"{_SUPERVISOR}/health.py",
+                'self.admitted and self._ask("/readyz")',
+                'self._ask("/livez")',
+            ),
+        ),
+        red=("27",),
+    ),
+    Broken(
+        "one-learner-at-a-time",
+        "etcd's own default of one learner: every unit waits for the one before it",
+        (Patch(f"{_SUPERVISOR}/flags.py", "MAX_LEARNERS = 7", "MAX_LEARNERS = 1"),),
+        red=("14",),
+    ),
+    Broken(
+        "liveness-needs-quorum",
+        "the kubelet ends members that are alone, by probes that are as quick as its defaults",
+        (
+            Patch(
+                "components/workload.py",
+                '_probe(etcd.health_port, "/livez", period=10, failures=6)',
+                '_probe(etcd.health_port, "/readyz", period=3, failures=3)',
+            ),
+        ),
+        red=("6",),
+    ),
+    Broken(
+        "no-health-check-before-a-removal",
+        "the handover removes seeds as soon as the units vote, whether they are healthy or not",
+        (
+            Patch(
+                "components/dynamic/plan.py",
+                "    blocked = unsettled(view, history, now)\n    if blocked:\n"
+                "        return Wait(blocked)\n",
+                "",
+            ),
+        ),
+        red=("18",),
+    ),
+    Broken(
+        "kept-data-is-not-looked-for",
+        "a new cluster is formed beside the volumes of the old one",
+        (
+            Patch(
+                "components/dynamic/birth.py",
+                "earlier = kube.read_secret(site.discovery)\n        retained = ",
+                "earlier = kube.read_secret(site.discovery)\n        retained = None and ",
+            ),
+        ),
+        red=("20",),
+    ),
+    Broken(
+        "no-birth-mark",
+        "a seed lets clients in as soon as it has formed a cluster, whoever has accepted it",
+        (
+            Patch(
+                f"{_SUPERVISOR}/seed.py",
+                ' and etcdctl([local], "get", "--print-value-only", BIRTH_KEY).strip()',
+                "",
+            ),
+        ),
+        red=("16h",),
+    ),
+    Broken(
+        "used-token-again",
+        "a seed whose etcd has ended during discovery starts again with the same token",
+        (
+            Patch(
+                f"{_SUPERVISOR}/seed.py",
+                "elif not disk.data and self._volume.discovery_started:",
+                "elif False:",
+            ),
+        ),
+        red=("16b",),
+    ),
+)
+
+
+class UnknownBuildError(Exception):
+    """Names a build that is not there; the text lists those that are."""
+
+
+def named(name: str) -> Broken:
+    """Raises UnknownBuildError."""
+    for broken in BROKEN:
+        if broken.name == name:
+            return broken
+    raise UnknownBuildError(
+        f"no broken build {name}; there are {', '.join(b.name for b in BROKEN)}"
+    )

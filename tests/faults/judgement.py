@@ -1,0 +1,65 @@
+"""Whether what was measured is within what must hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from tests.faults.etcd_api import Listed
+from tests.faults.scenario import Step
+from tests.support.writer import Report, Summary
+
+
+def of_steps(steps: Iterable[Step]) -> list[str]:
+    """Figures over their limits."""
+    problems: list[str] = []
+    for step in steps:
+        figures = (
+            ("without an acknowledged write", step.gap_seconds, step.limits.gap_seconds),
+            ("until all was well again", step.heal_seconds, step.limits.heal_seconds),
+        )
+        problems += [
+            f"{step.fault}: {found:.2f} s {what}, allowed are {limit:g} s"
+            for what, found, limit in figures
+            if found is not None and limit is not None and found > limit
+        ]
+    return problems
+
+
+def of_history(summary: Summary, report: Report, wanted: Sequence[str]) -> list[str]:
+    """What always must hold of the writes, the reads, the members and their list."""
+    problems = [*report.problems, *summary.stale_reads[:10]]
+    # A client must never be led to a member that does not vote.
+    asked = {**summary.errors, **summary.read_errors}
+    problems += [f"a client was told: {error}" for error in asked if "learner" in error]
+    names = sorted(member["name"] for member in report.membership)
+    if names != sorted(wanted):
+        problems.append(f"the list is {names}, wanted are {sorted(wanted)}")
+    return problems
+
+
+def of_membership(lists: Iterable[tuple[Listed, ...]]) -> list[str]:
+    """What must hold of the membership at every moment; `lists` as they followed each other.
+
+    A member joins as a learner: one that is there for the first time, has never started and votes
+    already was added as a voter. (A short time as a learner may fall between two looks, but then
+    the member has started and has its name.)
+    """
+    problems: list[str] = []
+    known: set[str] = set()
+    for position, members in enumerate(lists):
+        new = [m for m in members if m.id not in known]
+        known |= {m.id for m in new}
+        if position > 0:
+            problems += [
+                f"{m.pod} was added as a voter ({m.id})"
+                for m in new
+                if not m.learner and not m.name
+            ]
+    return problems
+
+
+def longest_gap(acknowledged_ns: Sequence[int], since_ns: int, until_ns: int) -> float:
+    """Longest time in seconds between two acknowledged writes that overlaps this time span."""
+    gaps = [b - a for a, b in pairwise(acknowledged_ns) if b >= since_ns and a <= until_ns]
+    return max(gaps, default=until_ns - since_ns) / 1e9

@@ -1,0 +1,201 @@
+"""One run of a scenario: a writer writes, faults are made, then everything is compared."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults import judgement
+from tests.faults.background_up import BackgroundUp
+from tests.faults.cluster import MEMBERS, UNITS, Cluster, UnwellError
+from tests.faults.etcd_api import NoAnswerError
+from tests.faults.injection.pod_processes import NotRunningError
+from tests.faults.membership_watch import MembershipWatch
+from tests.faults.scenario import Limits, Outcome, Scenario, Step
+from tests.support.stack import until
+from tests.support.writer import Writer
+
+CLIENTS = 16
+"""A client stays with the member that the Service has led it to until that one fails, and those of
+a member that fails gather at the others. With 4 clients it happens once in 81 times that all of
+them are at one member from the start: then what is measured is their reconnecting."""
+
+PATIENCE_SECONDS = 90.0
+"""How long a cluster may take to be well again; the limits of the scenarios are far below."""
+
+_BIRTH_SECONDS = 600.0
+"""How long the writer waits for a cluster; it may take a second `up`."""
+
+_LOOK_SECONDS = 0.1
+_FAILED = (AssertionError, UnwellError, NotRunningError, NoAnswerError)
+
+
+class SuiteError(Exception):
+    """A fault could not be made as the scenario wants it: nothing is known about the product."""
+
+
+@dataclass(frozen=True)
+class _Fault:
+    what: str
+    limits: Limits
+    since_ns: int
+    until_ns: int
+    heal_seconds: float | None
+
+
+class Run:
+    """What a scenario works with."""
+
+    def __init__(self, cluster: Cluster, folder: Path, rounds: int = 1) -> None:
+        folder.mkdir(parents=True)
+        self.cluster = cluster
+        self.stack = cluster.stack
+        self.lab = cluster.lab
+        self.folder = folder
+        self.rounds = rounds
+        self.notes: list[str] = []
+        self._faults: list[_Fault] = []
+        self._writer: Writer | None = None
+        self._writing = True
+        self._end = ExitStack()
+
+    # ------------------------------------------------------------ for the scenarios
+
+    def write(self, wait_seconds: float = 60) -> None:
+        """Start the writer at the client Service; it gives up when nothing is acknowledged."""
+        assert self._writer is None, "one writer for each run"
+        writer = Writer(
+            self.cluster.writer_binary,
+            [self.stack.address()],
+            self.folder,
+            clients=CLIENTS,
+            wait_seconds=wait_seconds,
+        )
+        self._writer = writer.__enter__()
+        # Not its own __exit__, which would put its summary's error in the place of the verdict.
+        self._end.callback(writer.stop)
+
+    def stop_writing(self) -> None:
+        """End the load before something that must end it; what was acknowledged is checked."""
+        assert self._writer is not None, "nobody writes"
+        self._writer.summary()
+        self._writing = False
+
+    @contextmanager
+    def first_up(self, deadline_seconds: int = 120) -> Generator[BackgroundUp]:
+        """`pulumi up` from nothing, with the writer from the moment that the Service is there.
+
+        `deadline_seconds`: of its own waits, `handover.timeoutSeconds`.
+
+        `with` ends when the body does; an `up` that still runs then is killed.
+        """
+        self.cluster.reset()
+        self.stack.set(handover={"timeoutSeconds": deadline_seconds})
+        up = BackgroundUp(self.stack, self.folder / "up.log")
+        try:
+            until("the client Service", lambda: self.cluster.has_service() or not up.running, 60)
+            if self.cluster.has_service():
+                self.write(wait_seconds=_BIRTH_SECONDS)
+            yield up
+        finally:
+            up.end()
+
+    @contextmanager
+    def fault(
+        self, what: str, *, gap: float | None = None, heal: float | None = None
+    ) -> Generator[None]:
+        """Make a fault in the with statement, which ends when it is over; then wait until all is
+        well again. `gap` and `heal`: the limits, in seconds."""
+        since = time.time_ns()
+        yield
+        over, began = time.time_ns(), time.monotonic()
+        problem = self._wait_until_well(over)
+        self.record(what, time.monotonic() - began, since_ns=since, gap=gap, heal=heal)
+        assert not problem, f"{what}: not well after {PATIENCE_SECONDS:.0f} s: {problem}"
+
+    def record(
+        self,
+        what: str,
+        heal_seconds: float | None,
+        *,
+        since_ns: int,
+        gap: float | None = None,
+        heal: float | None = None,
+    ) -> None:
+        """Note a fault that ends now, whose healing a scenario has measured itself."""
+        limits = Limits(gap, heal)
+        self._faults.append(_Fault(what, limits, since_ns, time.time_ns(), heal_seconds))
+
+    def last(self, seconds: float) -> None:
+        """Let a fault last: its length belongs to the scenario and is no wait for anything."""
+        time.sleep(seconds)
+
+    # ------------------------------------------------------------ the run itself
+
+    def _wait_until_well(self, since_ns: int) -> str:
+        """Why the cluster is not well when the patience ends; nothing as soon as it is."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            problem = self.cluster.problem() or self._not_written_since(since_ns)
+            if not problem or time.monotonic() > deadline:
+                return problem
+            time.sleep(_LOOK_SECONDS)
+
+    def _not_written_since(self, since_ns: int) -> str:
+        """Nothing, if a write that began after this moment was acknowledged."""
+        if self._writer is None or not self._writing:
+            return ""
+        with self._writer.log.open("rb") as log:
+            log.seek(0, 2)
+            log.seek(max(0, log.tell() - 4096))
+            lines = log.read().decode().split("\n")[1:-1]
+        for line in reversed(lines):
+            with suppress(ValueError):
+                entry = json.loads(line)
+                if "error" not in entry and entry["start_ns"] > since_ns:
+                    return ""
+        return "no write is acknowledged"
+
+    def play(self, scenario: Scenario) -> Outcome:
+        """Run the scenario and judge it."""
+        problems: list[str] = []
+        error = ""
+        watch = MembershipWatch(lambda: self.cluster.endpoints(MEMBERS))
+        with self._end, watch:
+            try:
+                if not scenario.from_nothing:
+                    self.write()
+                    assert self._writer is not None
+                    self._writer.wait_until_writing()
+                scenario.play(self)
+                problems += self._judge()
+            except _FAILED as failure:
+                problems.append(f"{type(failure).__name__}: {failure}".strip())
+            except Exception as failure:  # noqa: BLE001 - shown as the suite's own failure
+                error = f"{type(failure).__name__}: {failure}"
+        steps = tuple(self._step(fault) for fault in self._faults)
+        problems += judgement.of_steps(steps)
+        problems += judgement.of_membership(watch.lists)
+        return Outcome(scenario, steps, tuple(problems), error, tuple(self.notes))
+
+    def _judge(self) -> list[str]:
+        """End the writer, and compare its log with every member's own copy."""
+        problem = self._wait_until_well(time.time_ns())
+        if problem:
+            return [f"not well at the end: {problem}"]
+        if self._writer is None:
+            raise SuiteError("the scenario has started no writer")
+        summary = self._writer.summary()
+        report = self._writer.check(self.cluster.endpoints())
+        return judgement.of_history(summary, report, UNITS)
+
+    def _step(self, fault: _Fault) -> Step:
+        gap = None
+        if self._writer is not None and self._writer.log.exists():
+            acknowledged = [write["end_ns"] for write in self._writer.writes()]
+            gap = judgement.longest_gap(acknowledged, fault.since_ns, fault.until_ns)
+        return Step(fault.what, fault.limits, gap, fault.heal_seconds)

@@ -1,0 +1,50 @@
+"""Kubernetes' API is down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.faults.injection.api_server import no_api_server
+from tests.faults.injection.pod_processes import Container
+from tests.faults.run import Run
+from tests.faults.scenario import Scenario
+from tests.support.stack import until
+
+_DOWN_SECONDS = 120
+
+
+def api_down(run: Run) -> None:
+    """etcd goes on, and a container that is stopped meanwhile, as a drain or an eviction stops it,
+    comes back as the same member: who cannot ask changes nothing."""
+    cluster = run.cluster
+    ids, leader, follower = cluster.ids(), cluster.leader(), cluster.follower()
+    # Asked now, since nobody can be asked while the API is down.
+    containers = {pod: cluster.container(pod) for pod in (follower, leader)}
+    what = f"no API server for {_DOWN_SECONDS} s"
+    with run.fault(what, gap=1.5, heal=30), no_api_server(run.lab):
+        ends = time.monotonic() + _DOWN_SECONDS
+        for pod, container in containers.items():
+            _stop(pod, container)
+        run.last(max(0.0, ends - time.monotonic()))
+    assert cluster.ids() == ids, f"other members than before: {ids}, {cluster.ids()}"
+
+
+def _stop(pod: str, container: Container) -> None:
+    """Tell a container to stop, and wait until the kubelet has started it again."""
+    os.kill(container.supervisor(), signal.SIGTERM)
+    until(f"the end of {pod}'s container", lambda: not container.pids(), 60)
+    place = container.groups[0].parent
+    until(
+        f"{pod} runs etcd again",
+        lambda: any(
+            Container((group,)).has_etcd()
+            for group in place.iterdir()
+            if group.is_dir() and group != container.groups[0]
+        ),
+        60,
+    )
+
+
+SCENARIOS = (Scenario("21", "Kubernetes API down, containers stopped meanwhile", api_down),)
