@@ -47,9 +47,14 @@ BROKEN: tuple[Broken, ...] = (
         red=("1", "2", "6"),
     ),
     Broken(
-        "killed-at-every-stop",
-        "etcd gets SIGKILL instead of SIGTERM, so that a leader's end costs an election",
+        "leader-is-never-moved",
+        "a leader that is told to stop is killed, so that its end costs an election",
         (
+            Patch(
+                f"{_SUPERVISOR}/stopping.py",
+                "return _hand_over(view, mine, stateful_set) or Stop()",
+                "return Stop()",
+            ),
             Patch(
                 f"{_SUPERVISOR}/process.py",
                 "self._child.send_signal(signal.SIGTERM)",
@@ -60,16 +65,12 @@ BROKEN: tuple[Broken, ...] = (
     ),
     Broken(
         "removed-at-every-stop",
-        "a unit leaves the membership whenever its container is told to stop",
+        "a unit leaves the membership whenever it is told to stop, wanted or not",
         (
             Patch(
-                f"{_SUPERVISOR}/unit.py",
-                '        self._health.beat("stopping", etcd=False)\n',
-                '        self._health.beat("stopping", etcd=False)\n'
-                "        leaving = self._look()\n"
-                "        me = leaving and leaving.by_peer_url(self._config.peer_url)\n"
-                "        if me:\n"
-                "            remove(self._config.cluster_url, me)\n",
+                f"{_SUPERVISOR}/stopping.py",
+                "return _hand_over(view, mine, stateful_set) or Stop()",
+                "return _hand_over(view, mine, stateful_set) or Leave(mine)",
             ),
         ),
         red=("3", "21"),

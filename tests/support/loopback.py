@@ -42,6 +42,9 @@ class LoopbackEtcd:
                     stderr=log,
                 )
 
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
+
     def kill(self, *names: str) -> None:
         """End members without a chance to say goodbye; their data stays."""
         for name in names:

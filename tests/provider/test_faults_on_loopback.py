@@ -1,0 +1,113 @@
+"""The fault suite's own means, on a real etcd: what it asks, and what it does to a process."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import pytest
+
+from lab.tools import ensure
+from tests.faults import judgement
+from tests.faults.etcd_api import NoAnswerError, listed, said
+from tests.faults.injection.clock import off_by
+from tests.faults.injection.pod_processes import stopped
+from tests.faults.membership_watch import MembershipWatch
+from tests.support.loopback import LoopbackEtcd, loopback_etcd
+from tests.support.stack import until
+
+ABC = ("a", "b", "c")
+HOUR = 3600
+
+
+@pytest.fixture(scope="module")
+def etcd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackEtcd]:
+    programs = ensure(["etcd", "etcdctl"])
+    with loopback_etcd(programs, tmp_path_factory.mktemp("etcd"), [*ABC, "late"]) as members:
+        members.start(*ABC, cluster=ABC)
+        until("a leader", lambda: _leader(members) is not None)
+        yield members
+
+
+def _leader(etcd: LoopbackEtcd) -> str | None:
+    for name, endpoint in zip(ABC, etcd.endpoints(*ABC), strict=True):
+        try:
+            answer = said(endpoint)
+        except NoAnswerError:
+            continue
+        if answer.leader == answer.id:
+            return name
+    return None
+
+
+def _date(endpoint: str) -> float:
+    """The time that a member puts into its answers."""
+    place = urlsplit(endpoint)
+    line = http.client.HTTPConnection(place.hostname or "", place.port, timeout=5)
+    with closing(line):
+        line.request("GET", "/version")
+        return parsedate_to_datetime(line.getresponse().headers["Date"]).timestamp()
+
+
+def test_members_agree_on_list_cluster_and_leader(etcd: LoopbackEtcd) -> None:
+    endpoints = etcd.endpoints(*ABC)
+    answers = [said(endpoint) for endpoint in endpoints]
+    assert len({(a.cluster_id, a.leader, a.term) for a in answers}) == 1
+    assert {m.id for m in listed(endpoints[0])} == {a.id for a in answers}
+    assert not any(m.learner for m in listed(endpoints[0]))
+
+
+@pytest.mark.parametrize("offset", [HOUR, -HOUR])
+def test_an_etcd_whose_clock_is_off_is_told_so_by_its_answers_and_runs_on(
+    offset: int, etcd: LoopbackEtcd
+) -> None:
+    (endpoint,) = etcd.endpoints("a")
+    before = said(endpoint)
+    with off_by(offset, [etcd.pid("a")]):
+        assert _date(endpoint) - time.time() == pytest.approx(offset, abs=5)
+        etcd.ctl("put", "while", "the clock is wrong", at=["a"])
+    assert _date(endpoint) - time.time() == pytest.approx(0, abs=5)
+    assert said(endpoint) == before, "no election"
+
+
+def test_a_leader_that_stands_still_is_replaced_and_answers_nothing_meanwhile(
+    etcd: LoopbackEtcd,
+) -> None:
+    leader = _leader(etcd)
+    assert leader is not None
+    (endpoint,) = etcd.endpoints(leader)
+    with stopped(etcd.pid(leader)):
+        with pytest.raises(NoAnswerError):
+            said(endpoint, seconds=0.2)
+        until("another leader", lambda: _leader(etcd) not in (None, leader))
+    until("its answer", lambda: said(endpoint).leader != said(endpoint).id)
+
+
+@pytest.mark.parametrize(("flags", "good"), [(("--learner",), True), ((), False)])
+def test_the_watch_sees_whether_a_member_is_added_as_a_learner(
+    flags: tuple[str, ...], *, good: bool, etcd: LoopbackEtcd
+) -> None:
+    with MembershipWatch(lambda: etcd.endpoints(*ABC)) as watch:
+        until("a first look", lambda: watch.lists)
+        url = "http://127.0.0.1:9"
+        until("etcd's own five seconds", lambda: _added(etcd, url, *flags), 30)
+        until("the new member", lambda: any(m.peer_url == url for m in watch.lists[-1]))
+        (new,) = (m for m in watch.lists[-1] if m.peer_url == url)
+    assert (judgement.of_membership(watch.lists) == []) is good
+    etcd.ctl("member", "remove", new.id, at=["a"])
+
+
+def _added(etcd: LoopbackEtcd, url: str, *flags: str) -> bool:
+    """Ask for it: etcd refuses until it has known all members as healthy for a while."""
+    if any(m.peer_url == url for m in listed(etcd.endpoints("a")[0])):
+        return True
+    try:
+        etcd.ctl("member", "add", "late", f"--peer-urls={url}", *flags, at=["a"])
+    except subprocess.CalledProcessError:
+        return False
+    return True
