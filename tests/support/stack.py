@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +51,30 @@ def environment(env_file: Path) -> dict[str, str]:
     text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     pairs = [entry.partition("=") for entry in text.split("\0") if entry]
     return {name: value for name, _, value in pairs}
+
+
+def kill_session(leader: int) -> None:
+    """SIGKILL to all processes of a session, until none is left.
+
+    A process group is not enough: each of Pulumi's plugins leads one of its own, and would go on
+    with its sequence when the CLI is gone.
+    """
+    while members := _living(leader):
+        for pid in members:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
+
+
+def _living(session: int) -> list[int]:
+    """The processes of a session that have not ended (proc_pid_stat(5))."""
+    found: list[int] = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, own, *_ = entry.read_text().rpartition(")")[2].split()
+            if int(own) == session and state not in "ZX":
+                found.append(int(entry.parent.name))
+    return found
 
 
 class Stack:
@@ -153,7 +178,7 @@ class Stack:
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL to the CLI and everything that it started; then what Pulumi itself asks for."""
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_session(process.pid)
         process.wait()
         self.run("pulumi", "cancel", "--yes", "--stack", self.name)
 
