@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint bench lock
+.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint faults bench lock
 
 STACK ?= dev
 PYTHON := .venv/bin/python
@@ -55,6 +55,9 @@ test-unit: venv ## the tests that need nothing, in seconds
 
 lint: venv ## ruff and pyright
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
+
+faults: venv ## break things for real and see what holds (SCENARIOS="1 16a", REPEAT=10, BROKEN=name)
+	@$(PYTHON) -m tests.faults $(SCENARIOS) --repeat $(or $(REPEAT),1) $(if $(BROKEN),--broken $(BROKEN))
 
 bench: venv ## measure what docs/measurements.md says (REPEAT=3)
 	@$(PYTHON) -m bench --repeat $(or $(REPEAT),3)

@@ -51,7 +51,7 @@ class Run:
     """What a scenario works with."""
 
     def __init__(self, cluster: Cluster, folder: Path, rounds: int = 1) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.cluster = cluster
         self.stack = cluster.stack
         self.lab = cluster.lab

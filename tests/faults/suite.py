@@ -87,7 +87,7 @@ def _run(cluster: Cluster, scenario: Scenario, place: Path, rounds: int) -> Outc
         try:
             cluster.make_well()
         except AssertionError as failure:
-            return Outcome(scenario, error=f"no cluster to begin with: {failure}")
+            return Outcome(scenario, error=f"{failure}\nno cluster to begin with")
     return Run(cluster, place, rounds).play(scenario)
 
 
@@ -101,7 +101,7 @@ def _told(outcome: Outcome) -> list[str]:
         f"{step.fault}: gap {_seconds(step.gap_seconds)}, well after {_seconds(step.heal_seconds)}"
         for step in outcome.steps
     ]
-    lines += [*outcome.notes, *outcome.problems[:5], *([outcome.error] if outcome.error else [])]
+    lines += [*outcome.notes, *outcome.problems[:5], *outcome.error.splitlines()[-25:]]
     return [*lines, str(outcome.verdict)]
 
 
