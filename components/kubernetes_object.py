@@ -24,6 +24,8 @@ class KubernetesObject(pulumi.CustomResource):
     metadata: pulumi.Output[dict[str, Any]]
     spec: pulumi.Output[dict[str, Any]]
     """In preview what was declared; a key that Kubernetes fills in may be missing."""
+    status: pulumi.Output[dict[str, Any]]
+    """Of an object that was read with `found` only."""
 
     def __init__(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions) -> None:
         self.manifest = manifest
@@ -33,12 +35,14 @@ class KubernetesObject(pulumi.CustomResource):
         """The same object as Kubernetes has it now: read anew by every command, never changed.
 
         Pulumi's state tells what was declared, and does not notice what others have done since.
+        Not for kinds that the plugin waits for (StatefulSet, Service, Pod): it waits when reading,
+        too.
         """
         kind = {key: self.manifest[key] for key in ("apiVersion", "kind")}
         now = pulumi.ResourceOptions(id=self.id, depends_on=[self])
         return KubernetesObject(
             f"{self._name}-found",
-            {**kind, "metadata": None, "spec": None},
+            {**kind, "metadata": None, "spec": None, "status": None},
             pulumi.ResourceOptions.merge(opts, now),
         )
 

@@ -39,7 +39,7 @@ class Units(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
         account = _account(names, child)
-        KubernetesObject(
+        budget = KubernetesObject(
             names.units,
             {
                 "apiVersion": "policy/v1",
@@ -76,8 +76,9 @@ class Units(pulumi.ComponentResource):
             ),
             child,
         )
-        found = workload.found(pulumi.ResourceOptions(parent=self))
-        self.replicas = found.spec.apply(lambda spec: spec.get("replicas", 1))
+        found = budget.found(pulumi.ResourceOptions(parent=self))
+        # The replica count of the StatefulSet whose pods are there, as the budget counts them.
+        self.replicas = found.status.apply(lambda status: status.get("expectedPods", 0))
         self.template = pulumi.Output.json_dumps(
             workload.manifest["spec"]["template"], sort_keys=True
         ).apply(_digest)

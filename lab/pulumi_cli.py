@@ -25,7 +25,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lab.commands import Task
-from lab.golang import Module
+from lab.golang import Change, Module
 
 _SOURCES = Path(__file__).parent / "programs"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -58,6 +58,18 @@ INSTALLED = r"^v3\.(259|2[6-9]\d|[3-9]\d\d)\."
 """Versions of an installed CLI that serve: the SDK's own minor or a later one."""
 
 
+_DISCOVERY_BURST = Change(
+    module="k8s.io/client-go",
+    file="discovery/discovery_client.go",
+    before="config.Timeout = defaultTimeout\n\t}\n",
+    after="config.Timeout = defaultTimeout\n\t}\n"
+    "\tif config.Burst == 0 {\n\t\tconfig.Burst = 100\n\t}\n",
+)
+"""Asking for every API group, which comes before the first object, may take 100 requests at once,
+as in all later releases of client-go. The one that this plugin is built with allows 10, and then 5
+a second: 3 s of waiting in every command that touches an object."""
+
+
 def kubernetes_plugin() -> Module:
     """Return the module of the Kubernetes plugin.
 
@@ -68,6 +80,7 @@ def kubernetes_plugin() -> Module:
         _SOURCES / "pulumi-resource-kubernetes",
         (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
         version_of=_KUBERNETES_MODULE,
+        changes=(_DISCOVERY_BURST,),
     )
     told = f"{version('pulumi-kubernetes')}+built.{module.version}"
     return replace(module, variables=(f"{_KUBERNETES_MODULE}/pkg/version.Version={told}",))

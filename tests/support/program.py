@@ -196,7 +196,7 @@ class _Answers(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         state = dict(args.inputs)
         if args.resource_id:  # not declared, but read as Kubernetes has it
-            return args.resource_id, {**state, "spec": {"replicas": 3}}
+            return args.resource_id, {**state, "status": {"expectedPods": 3}}
         if not self._preview:
             state |= _COMPUTED.get(args.typ, {})
             if args.typ == "kubernetes:core/v1:Service":
