@@ -31,6 +31,7 @@ _BIRTH_SECONDS = 600.0
 """How long the writer waits for a cluster; it may take a second `up`."""
 
 _LOOK_SECONDS = 0.1
+_LONG_SECONDS = 3.0
 _FAILED = (AssertionError, UnwellError, NotRunningError, NoAnswerError)
 
 
@@ -137,11 +138,20 @@ class Run:
     # ------------------------------------------------------------ the run itself
 
     def _wait_until_well(self, since_ns: int) -> str:
-        """Why the cluster is not well when the patience ends; nothing as soon as it is."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        """Why the cluster is not well when the patience ends; nothing as soon as it is.
+
+        What was waited for longest stands in the notes, if it took long.
+        """
+        began = changed = time.monotonic()
+        last = ""
         while True:
             problem = self.cluster.problem() or self._not_written_since(since_ns)
-            if not problem or time.monotonic() > deadline:
+            now = time.monotonic()
+            if problem != last:
+                if last and now - changed > _LONG_SECONDS:
+                    self.notes.append(f"{now - changed:.1f} s of it: {last}")
+                last, changed = problem, now
+            if not problem or now - began > PATIENCE_SECONDS:
                 return problem
             time.sleep(_LOOK_SECONDS)
 
