@@ -46,6 +46,8 @@ class _Fault:
     since_ns: int
     until_ns: int
     heal_seconds: float | None
+    written: bool
+    """Whether somebody wrote meanwhile: else there is no gap to measure."""
 
 
 class Run:
@@ -129,7 +131,8 @@ class Run:
     ) -> None:
         """Note a fault that ends now, whose healing a scenario has measured itself."""
         limits = Limits(gap, heal)
-        self._faults.append(_Fault(what, limits, since_ns, time.time_ns(), heal_seconds))
+        written = self._writer is not None and self._writing
+        self._faults.append(_Fault(what, limits, since_ns, time.time_ns(), heal_seconds, written))
 
     def last(self, seconds: float) -> None:
         """Let a fault last: its length belongs to the scenario and is no wait for anything."""
@@ -205,7 +208,7 @@ class Run:
 
     def _step(self, fault: _Fault) -> Step:
         gap = None
-        if self._writer is not None and self._writer.log.exists():
+        if self._writer is not None and fault.written:
             acknowledged = [write["end_ns"] for write in self._writer.writes()]
             gap = judgement.longest_gap(acknowledged, fault.since_ns, fault.until_ns)
         return Step(fault.what, fault.limits, gap, fault.heal_seconds)

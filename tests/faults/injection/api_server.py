@@ -12,7 +12,7 @@ from tests.faults.injection.pod_processes import kill
 
 @contextmanager
 def no_api_server(lab: Lab) -> Generator[None]:
-    """Kill the lab's API server; start it again at the end and wait until it answers."""
+    """Kill the lab's API server; start it again at the end, and wait for it and its node."""
     name = "kube-apiserver"
     (server,) = (p for p in processes.recorded(lab) if p.name == name and p.alive)
     kill(server.pid)
@@ -23,4 +23,7 @@ def no_api_server(lab: Lab) -> Generator[None]:
         addresses = read_addresses(lab)
         assert addresses is not None, "the lab is up"
         controlplane.start_apiserver(lab, addresses, tools.ensure([name]))
-        api.wait_ready(lab, api.connect(lab.admin_config))
+        client = api.connect(lab.admin_config)
+        api.wait_ready(lab, client)
+        # Else the next scenario begins on a node that takes no pods yet.
+        api.wait_node_ready(lab, client)
