@@ -210,5 +210,7 @@ class Run:
         gap = None
         if self._writer is not None and fault.written:
             acknowledged = [write["end_ns"] for write in self._writer.writes()]
-            gap = judgement.longest_gap(acknowledged, fault.since_ns, fault.until_ns)
+            # Before the first write of all there is no outage: the cluster is not born yet.
+            if acknowledged and acknowledged[0] <= fault.until_ns:
+                gap = judgement.longest_gap(acknowledged, fault.since_ns, fault.until_ns)
         return Step(fault.what, fault.limits, gap, fault.heal_seconds)
