@@ -20,7 +20,7 @@ _RETAINED = "tests/e2e/test_interrupted.py::test_retained_data_comes_back_withou
 _INTERRUPTED = (
     "tests/e2e/test_interrupted.py::test_an_up_killed_at_any_step_and_run_again_ends_balanced"
 )
-_GROWN = "tests/e2e/test_growing.py::test_new_units_join_by_an_up_and_no_write_is_lost"
+_GROWN = "tests/e2e/test_scaling.py::test_new_units_join_by_an_up_and_no_write_is_lost"
 
 RUN_BY = {
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",

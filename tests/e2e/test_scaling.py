@@ -1,0 +1,125 @@
+"""More and fewer units, and other pods for them, by a change of the stack's config, under load."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack, until
+from tests.support.writer import Writer
+
+
+@pytest.fixture(scope="module")
+def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One member at first; every test leaves a balanced cluster."""
+    folder = tmp_path_factory.mktemp("scaling")
+    stack = Stack("scaling", env, folder / "stack", seeds={"count": 1}, units={"count": 1})
+    stack.up()
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture
+def write(stack: Stack, writer_binary: Path, tmp_path: Path) -> Callable[..., str]:
+    """Changes the config and runs `up` under a writer; what `up` said, if nothing was lost."""
+
+    def run(**groups: object) -> str:
+        stack.set(**groups)
+        with Writer(writer_binary, [stack.address()], tmp_path) as writer:
+            writer.wait_until_writing()
+            up = stack.up()
+            summary = writer.summary()
+        report = writer.check(stack.endpoints())
+        assert (report.missing, report.problems, summary.stale_reads) == (0, [], [])
+        assert not [error for error in summary.errors if "learner" in error]
+        return up.output
+
+    return run
+
+
+def units(count: int) -> list[str]:
+    return [f"etcd-{i}" for i in range(count)]
+
+
+def is_balanced(stack: Stack, count: int) -> None:
+    """Exactly the wanted units vote, nothing else is there, and nothing is left to do."""
+    assert sorted(stack.pods()) == units(count)
+    members = stack.members()
+    assert sorted(members) == units(count)
+    assert not any(m.get("isLearner") for m in members.values())
+    outputs = stack.outputs()
+    assert [m["name"] for m in outputs["members"]] == units(count)
+    assert outputs["receipt"]["consistent"] is True
+    stack.up("--expect-no-changes")
+
+
+def test_new_units_join_by_an_up_and_no_write_is_lost(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    before, first = stack.outputs(), stack.pods()["etcd-0"]["metadata"]["uid"]
+    for count in (3, 5):
+        output = write(units={"count": count})
+        assert f"balanced: {count} units vote" in output
+        assert "Discovery" not in output
+        is_balanced(stack, count)
+    assert stack.pods()["etcd-0"]["metadata"]["uid"] == first
+    assert stack.outputs()["clusterId"] == before["clusterId"]
+
+
+def test_surplus_units_leave_by_an_up_the_highest_first(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    output = write(units={"count": 3})
+    assert output.index("unit etcd-4 removed: 4 members") < output.index("unit etcd-3 removed: 3")
+    is_balanced(stack, 3)
+    volumes = [o["metadata"]["name"] for o in stack.objects("pvc")]
+    assert sorted(volumes) == [f"data-{name}" for name in units(3)], "storage.retain is false"
+
+
+def test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    for count in (2, 4):
+        stack.kubectl("scale", "statefulset", "etcd", f"--replicas={count}")
+        until("the members follow", lambda count=count: sorted(stack.members()) == units(count))
+        until("the pods follow", lambda count=count: sorted(stack.pods()) == units(count))
+        write()
+        is_balanced(stack, 3)
+
+
+def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    ids = {name: member["ID"] for name, member in stack.members().items()}
+    leader = leader_of(stack)
+    output = write(etcd={"extraEnv": [{"name": "MARK", "value": "1"}]})
+    restarts = re.findall(r"unit (\S+) restarts: ", output)
+    assert restarts[2] == leader
+    assert sorted(restarts[:3]) == units(3)
+    assert f"leader moved from {leader}" in output
+    after = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    assert not set(before.values()) & set(after.values())
+    assert {name: member["ID"] for name, member in stack.members().items()} == ids
+    is_balanced(stack, 3)
+
+
+def leader_of(stack: Stack) -> str:
+    """The pod whose member leads."""
+    status = stack.kubectl(
+        "exec", "etcd-0", "--", "etcdctl", "endpoint", "status", "--cluster", "-w", "json"
+    )
+    entries = json.loads(status)
+    names = {member["ID"]: name for name, member in stack.members().items()}
+    (leader,) = {entry["Status"]["leader"] for entry in entries}
+    return names[leader]
+
+
+def test_down_to_one_and_up_again_loses_nothing(stack: Stack, write: Callable[..., str]) -> None:
+    for count in (1, 3):
+        write(units={"count": count})
+        is_balanced(stack, count)
