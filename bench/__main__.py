@@ -16,8 +16,17 @@ from statistics import median
 from bench import cluster, static
 from bench.figures import Figure, by_name, figure_table, replace_figures
 from bench.shell import CHECKOUT, BenchError, Shell, timed_lab
-from bench.stack import EMPTY, Stack, Up, alternate_no_op, measured_up
+from bench.stack import (
+    EMPTY,
+    Scaled,
+    Stack,
+    Up,
+    alternate_no_op,
+    measured_scale,
+    measured_up,
+)
 from lab.tools import ensure
+from tests.support.writer import Report, Summary
 
 LAB = "bench"
 DOCUMENT = CHECKOUT / "docs" / "measurements.md"
@@ -53,17 +62,28 @@ def measure(repeat: int, folder: Path) -> str:
 
     say("first up: the image is built and pulled")
     first = measured_up(product, writer, folder)
-    judge(first)
+    judge(first.summary, first.report)
     image = cluster.units_image(shell)
     ups: list[Up] = []
+    alone: list[float] = []
     statics: list[float] = []
+    grown: list[Scaled] = []
+    shrunk: list[Scaled] = []
     for number in range(repeat):
         destroy(product)
         say(f"static StatefulSet, {number + 1} of {repeat}")
         statics.append(static.measure(shell, image))
-        say(f"up from nothing, {number + 1} of {repeat}")
+        say(f"up from nothing, nothing beside it, {number + 1} of {repeat}")
+        alone.append(product.up().seconds)
+        destroy(product)
+        say(f"up from nothing under the writer, {number + 1} of {repeat}")
         ups.append(measured_up(product, writer, folder))
-        judge(ups[-1])
+        say(f"{ups[-1].seconds:.1f} s")
+        judge(ups[-1].summary, ups[-1].report)
+        for count, runs in ((5, grown), (3, shrunk)):
+            say(f"{count} units, {number + 1} of {repeat}")
+            runs.append(measured_scale(product, count, writer, folder))
+            judge(runs[-1].summary, runs[-1].report)
     memory = cluster.supervisor_memory(shell)
     say("up without a change, product and empty program in turn")
     no_ops, empties = alternate_no_op(product, empty, 2 * repeat + 1)
@@ -74,7 +94,10 @@ def measure(repeat: int, folder: Path) -> str:
             machine(repeat),
             figure_table(
                 [
+                    Figure("`pulumi up`, nothing to balanced", "s", tuple(alone), "<= 25"),
                     *up_figures(first, ups),
+                    *scale_figures("3 -> 5 units", grown, "<= 10"),
+                    *scale_figures("5 -> 3 units", shrunk, "<= 6"),
                     Figure("static StatefulSet, apply to healthy", "s", tuple(statics)),
                     Figure("no-op `pulumi up`", "s", tuple(no_ops)),
                     Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
@@ -99,7 +122,7 @@ def up_figures(first: Up, ups: list[Up]) -> list[Figure]:
         return Figure(what, unit, tuple(values), goal)
 
     return [
-        of("`pulumi up`, nothing to balanced", "s", [up.seconds for up in ups], "<= 25"),
+        of("the same under the writer", "s", [up.seconds for up in ups]),
         of("the same, image built and pulled first", "s", [first.seconds]),
         of("handover", "s", [up.handover_seconds for up in ups], "<= 7"),
         of("longest gap in it", "s", [up.handover_gap_seconds for up in ups], "<= 0.5"),
@@ -111,16 +134,26 @@ def up_figures(first: Up, ups: list[Up]) -> list[Figure]:
     ]
 
 
+def scale_figures(what: str, runs: list[Scaled], goal: str) -> list[Figure]:
+    """One direction of scaling, by `pulumi up` under the writer."""
+    return [
+        Figure(f"{what}, `pulumi up`", "s", tuple(run.seconds for run in runs), goal),
+        Figure("of it the sequence", "s", tuple(run.sequence_seconds for run in runs)),
+        Figure("longest gap in it", "s", tuple(run.gap_seconds for run in runs), "<= 0.5"),
+        Figure("lost acknowledged writes", "", tuple(run.report.missing for run in runs), "0"),
+    ]
+
+
 def ratio(ones: list[float], others: list[float]) -> float:
     return median(ones) / median(others)
 
 
-def judge(up: Up) -> None:
-    """Show a run in short; raise BenchError where it broke a promise, which voids it."""
-    problems = [*up.report.problems, *up.summary.stale_reads]
+def judge(summary: Summary, report: Report) -> None:
+    """Raise BenchError where a run broke a promise, which voids it."""
+    problems = [*report.problems, *summary.stale_reads]
     # A client must never be led to a member that does not vote.
-    problems += [error for error in up.summary.errors if "learner" in error]
-    say(f"{up.seconds:.1f} s; failed writes: {up.summary.errors or 'none'}")
+    problems += [error for error in summary.errors if "learner" in error]
+    say(f"failed writes: {summary.errors or 'none'}")
     if problems:
         raise BenchError("\n".join([*problems[:10], "Next: make test"]))
 

@@ -33,6 +33,10 @@ class Done:
     seconds: float
     lines: tuple[Line, ...]
 
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
 
 @dataclass(frozen=True)
 class Shell:

@@ -1,5 +1,6 @@
 """The product's own program and the empty one, driven by the Pulumi CLI."""
 
+import re
 import shutil
 import threading
 import time
@@ -43,6 +44,11 @@ class Stack:
     def up(self, *flags: str) -> Done:
         """Without the preview, as `make up`: a person reads it and answers, in their own time."""
         return self._pulumi("up", "--yes", "--skip-preview", *flags)
+
+    def set_units(self, count: int) -> None:
+        command = ("pulumi", "--cwd", str(self.program), "config", "set", "--path")
+        where = ("--stack", self.name, "--config-file", str(self.config))
+        self.shell.timed(*command, "etcd:units.count", str(count), *where)
 
     def destroy(self) -> Done:
         return self._pulumi("destroy", "--yes", "--skip-preview")
@@ -126,6 +132,39 @@ def measured_up(stack: Stack, binary: Path, folder: Path) -> Up:
         handover_gap_seconds=watch.writer.longest_gap(ended_ns - int(passage * 1e9), ended_ns),
         summary=watch.writer.summary(),
         report=report,
+    )
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """One `pulumi up` that changes the number of units, under the writer."""
+
+    seconds: float
+    sequence_seconds: float
+    """Of it, the sequence: from its first look to its receipt."""
+    gap_seconds: float
+    summary: Summary
+    report: Report
+
+
+def measured_scale(stack: Stack, count: int, binary: Path, folder: Path) -> Scaled:
+    """Set the number of units and run `pulumi up` with a writer beside it."""
+    stack.set_units(count)
+    address = service_address(stack.shell)
+    if address is None:
+        raise BenchError(f"Service {NAME} has no address.\nNext: make status")
+    with Writer(binary, [address], folder) as writer:
+        writer.wait_until_writing()
+        done = stack.up()
+        ended_ns = time.time_ns()
+        summary = writer.summary()
+    told = [float(n) for n in re.findall(r"\[scale\] +([\d.]+) s  balanced", done.text)]
+    return Scaled(
+        seconds=done.seconds,
+        sequence_seconds=told[0],
+        gap_seconds=writer.longest_gap(done.began_ns, ended_ns),
+        summary=summary,
+        report=writer.check(pod_endpoints(stack.shell)),
     )
 
 

@@ -23,11 +23,11 @@ def hand_over(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress("handover", int(props["timeout_seconds"]))
         loop = Loop.of(kube, props, progress)
-        view = balance(loop)
+        balance(loop)
         # Without seeds (a retained cluster) nothing else has ended a phase.
         progress.phase_done("seeds removed" if progress.phases else "units vote")
         bootstrap.end(kube, loop.cluster, progress)
         progress.phase_done("teardown")
-        proof = prove(loop, view)
+        proof = prove(loop)
         progress.phase_done("receipt")
     return {"proof": proof, "timings": progress.phases}

@@ -7,24 +7,29 @@ from typing import Any
 
 from components.dynamic import lock
 from components.dynamic.cluster import Cluster
+from components.dynamic.kube import ExecError
 from components.dynamic.lock import Lock
 from components.dynamic.loop import Loop
-from components.dynamic.progress import SequenceError
+from components.dynamic.progress import Unmet
 from containers.etcd.supervisor.membership import View, describe
 
 
-def prove(loop: Loop, view: View) -> dict[str, Any]:
+AGREE_SECONDS = 30.0
+"""How long members may take to agree: one that answers late, or an election, passes by itself."""
+
+
+def prove(loop: Loop) -> dict[str, Any]:
     """Note the lock on the volumes, and return the proof of what the sequence has left.
 
     Keys: members, revision, receipt, at (Unix seconds). Raises SequenceError where the members do
-    not agree.
+    not come to agree.
     """
-    proof = receipt(loop.cluster, view)
-    if not proof["consistent"]:
-        raise SequenceError(
-            f"the members do not agree: {proof['differences']}",
-            "make status, to see which member differs",
-        )
+    view, proof = loop.progress.wait(
+        "all members to agree",
+        lambda: _agreed(loop.cluster),
+        "make status, to see which member differs",
+        limit_seconds=AGREE_SECONDS,
+    )
     known, revision = loop.lock, int(str(proof["revision"]))
     lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision))
     loop.progress.say(f"balanced: {len(view.voters)} units vote, {proof['leader']} leads")
@@ -34,6 +39,18 @@ def prove(loop: Loop, view: View) -> dict[str, Any]:
         "receipt": proof,
         "at": round(time.time(), 3),
     }
+
+
+def _agreed(cluster: Cluster) -> tuple[View, dict[str, object]] | Unmet:
+    view = cluster.view()
+    if isinstance(view, Unmet):
+        return view
+    try:
+        proof = receipt(cluster, view)
+    except (ExecError, ValueError) as error:
+        return Unmet(str(error).strip().splitlines()[-1])
+    differences: Any = proof["differences"]
+    return Unmet("; ".join(differences)) if differences else (view, proof)
 
 
 def receipt(cluster: Cluster, view: View) -> dict[str, object]:

@@ -38,7 +38,8 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         def act(step: restarts.Change, view: View) -> None:
             _take(loop, step, view)
 
-        return prove(loop, loop.run(decide, act))
+        loop.run(decide, act)
+        return prove(loop)
 
 
 def _pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:

@@ -19,10 +19,10 @@ def rescale(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress("scale", int(props["timeout_seconds"]))
         loop = Loop.of(kube, props, progress)
-        view = balance(loop)
+        balance(loop)
         if not props["retain"]:
             _delete_volumes(kube, loop.goal.count, progress)
-        return prove(loop, view)
+        return prove(loop)
 
 
 def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:

@@ -20,7 +20,11 @@ _RETAINED = "tests/e2e/test_interrupted.py::test_retained_data_comes_back_withou
 _INTERRUPTED = (
     "tests/e2e/test_interrupted.py::test_an_up_killed_at_any_step_and_run_again_ends_balanced"
 )
-_GROWN = "tests/e2e/test_scaling.py::test_new_units_join_by_an_up_and_no_write_is_lost"
+_SCALING = "tests/e2e/test_scaling.py"
+_GROWN = f"{_SCALING}::test_new_units_join_by_an_up_and_no_write_is_lost"
+_SHRUNK = "test_surplus_units_leave_by_an_up_the_highest_first"
+_BY_HAND = "test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count"
+_ROLLED = "test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last"
 
 RUN_BY = {
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
@@ -37,6 +41,9 @@ RUN_BY = {
     "pulumi refresh": _BALANCED,
     "pulumi cancel": _INTERRUPTED,
     "pulumi config set --path etcd:units.count 5": _GROWN,
+    "pulumi config set --path etcd:units.count 3": f"{_SCALING}::{_SHRUNK}",
+    "pulumi config set --path etcd:units.memory 2Gi": f"{_SCALING}::{_ROLLED}",
+    "kubectl -n etcd scale statefulset etcd --replicas=4": f"{_SCALING}::{_BY_HAND}",
     "pulumi config set --path etcd:storage.retain true": _RETAINED,
     "pulumi destroy": "tests/e2e/test_interrupted.py::test_destroy_leaves_nothing",
 }

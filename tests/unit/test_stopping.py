@@ -1,0 +1,126 @@
+"""What a unit does before it stops, and whom nobody will bring back."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from containers.etcd.supervisor import stopping
+from containers.etcd.supervisor.membership import History, Member, View
+from tests.support.views import healthy_since, member, url, view
+
+UNITS = [member(10 + i, f"etcd-{i}") for i in range(5)]
+SETTLED = healthy_since([m.id for m in UNITS], 0.0)
+NOW = 100.0
+
+
+def step(
+    ordinal: int, seen: View | None, wanted: bool | None, history: History = SETTLED
+) -> stopping.Step:
+    me = ("etcd", url(f"etcd-{ordinal}"))
+    return stopping.before_stop(seen, history, NOW, me, wanted)
+
+
+@pytest.mark.parametrize("wanted", [True, None], ids=["wanted", "cannot be read, or going"])
+def test_a_restart_never_changes_the_membership(wanted: bool | None) -> None:
+    assert step(1, view(UNITS, leader=10), wanted) == stopping.Stop()
+    assert step(0, view(UNITS, leader=10), wanted) == stopping.MoveLeader(UNITS[1])
+    assert step(0, view(UNITS[:1], leader=10), wanted) == stopping.Stop()
+    assert step(1, None, wanted) == stopping.Stop()
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "seen", "expected"),
+    [
+        pytest.param(4, view(UNITS, leader=10), stopping.Leave(UNITS[4]), id="the highest leaves"),
+        pytest.param(
+            4, view(UNITS, leader=14), stopping.MoveLeader(UNITS[0]), id="a leader moves first"
+        ),
+        pytest.param(
+            3,
+            view(UNITS, leader=10),
+            stopping.Wait("the highest ordinal leaves first: etcd-4"),
+            id="one at a time",
+        ),
+        pytest.param(
+            3, view(UNITS[:4], leader=10), stopping.Leave(UNITS[3]), id="it is my turn now"
+        ),
+        pytest.param(0, view(UNITS[:1]), stopping.Stop(), id="the last member stays"),
+        pytest.param(4, view(UNITS[:4], leader=10), stopping.Stop(), id="removed already"),
+        pytest.param(4, None, stopping.Stop(), id="nobody answers"),
+        pytest.param(
+            4,
+            view([*UNITS[:4], member(14, "etcd-4", learner=True)], leader=10),
+            stopping.Leave(member(14, "etcd-4", learner=True)),
+            id="a learner",
+        ),
+    ],
+)
+def test_a_unit_that_is_scaled_away_leaves_by_itself(
+    ordinal: int, seen: View | None, expected: stopping.Step
+) -> None:
+    assert step(ordinal, seen, wanted=False) == expected
+
+
+def test_no_unit_leaves_while_another_is_sick() -> None:
+    history = History(
+        healthy_since=dict.fromkeys((10, 12, 13, 14), 0.0), sick_since={11: 0.0}, leader_index=100
+    )
+    seen = view(UNITS, leader=10, silent=[11])
+    assert step(4, seen, False, history) == stopping.Wait("not healthy: etcd-1")
+
+
+def away(*ordinals: int, seconds: float = 61.0) -> History:
+    gone = {10 + i for i in ordinals}
+    healthy = {m.id: 0.0 for m in UNITS if m.id not in gone}
+    return History(healthy, dict.fromkeys(gone, NOW - seconds), 100)
+
+
+@pytest.mark.parametrize(
+    ("members", "history", "me", "expected"),
+    [
+        pytest.param(UNITS, away(4), 0, UNITS[4], id="away for a minute"),
+        pytest.param(UNITS, away(4, seconds=59), 0, None, id="not for long enough"),
+        pytest.param(UNITS, away(4), 1, None, id="only the leader's unit looks"),
+        pytest.param(UNITS[:3], away(1, 2), 0, None, id="no quorum without them"),
+        pytest.param(UNITS, away(3, 4), 0, None, id="two are away: not all others are settled"),
+        pytest.param(
+            [*UNITS[:2], member(12, "etcd-2", learner=True)],
+            away(2),
+            0,
+            member(12, "etcd-2", learner=True),
+            id="an orphan learner",
+        ),
+        pytest.param(
+            [*UNITS[:3], member(14, "other-0")], away(4), 0, None, id="none of this StatefulSet"
+        ),
+    ],
+)
+def test_who_is_away_for_good_is_found_by_the_leaders_unit(
+    members: list[Member], history: History, me: int, expected: Member | None
+) -> None:
+    silent = [m.id for m in members if m.id in history.sick_since]
+    seen = view(members, leader=10, silent=silent)
+    assert stopping.abandoned(seen, history, NOW, "etcd", members[me]) == expected
+
+
+@given(
+    st.lists(st.sampled_from(UNITS), unique=True, min_size=1),
+    st.lists(st.sampled_from([m.id for m in UNITS]), unique=True),
+    st.sampled_from(UNITS),
+    st.sampled_from([True, False, None]),
+)
+def test_whoever_leaves_leaves_a_quorum(
+    members: list[Member], sick: list[int], me: Member, wanted: bool | None
+) -> None:
+    healthy = [m.id for m in members if m.id not in sick]
+    seen = view(members, silent=[i for i in sick if i in {m.id for m in members}])
+    history = healthy_since(healthy, 0.0)
+    found = stopping.before_stop(seen, history, NOW, ("etcd", me.peer_url), wanted)
+    if isinstance(found, stopping.Leave):
+        assert wanted is False
+        assert found.member == me
+        assert set(healthy) == {m.id for m in members}, "all others were healthy"
+        assert seen.leader != me
+        assert len(members) > 1
