@@ -13,7 +13,6 @@ from components.dynamic.loop import Loop
 from components.dynamic.progress import Unmet
 from containers.etcd.supervisor.membership import View, describe
 
-
 AGREE_SECONDS = 30.0
 """How long members may take to agree: one that answers late, or an election, passes by itself."""
 
