@@ -59,6 +59,7 @@ def start(
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, fd) for fd in _inheritable()),
         ],
         setsid=True,
     )
@@ -68,6 +69,19 @@ def start(
     draft = folder / f"{name}.new"
     draft.write_text(json.dumps(record) + "\n")
     draft.rename(folder / f"{name}.json")
+
+
+def _inheritable() -> list[int]:
+    """Open files that a child would get: a lock that the caller of this program holds, say, which
+    a daemon would then hold for as long as it lives."""
+    numbers = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    found: list[int] = []
+    for number in numbers:
+        # The listing itself had one open, which is closed again.
+        with suppress(OSError):
+            if number > 2 and os.get_inheritable(number):
+                found.append(number)
+    return found
 
 
 def inside(lab: Lab, addresses: Addresses, argv: Sequence[str | Path]) -> list[str]:

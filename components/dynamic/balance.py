@@ -11,6 +11,8 @@ from containers.etcd.supervisor.membership import Member, View
 
 def balance(loop: Loop) -> View:
     """Return the view when exactly the wanted units vote. Raises as `Loop.run` does."""
+    while first := plan.bring_back(loop.goal, _workload(loop)):
+        _announce_or_resize(loop, first)
 
     def decide(view: View, now: float) -> plan.Step:
         return plan.next_step(loop.goal, view, loop.history, now, _workload(loop))
@@ -35,17 +37,24 @@ def _workload(loop: Loop) -> plan.Workload:
     )
 
 
-def _take(loop: Loop, step: plan.Change, view: View) -> None:
-    units, say = loop.kube.site.units, loop.progress.say
+def _announce_or_resize(loop: Loop, step: plan.Announce | plan.Resize) -> None:
+    units = loop.kube.site.units
     match step:
-        case plan.StopServing():
-            loop.progress.phase_done("units vote")
-            _stop_serving(loop, view)
         case plan.Announce(ordinal):
             loop.kube.announce(units, ordinal)
         case plan.Resize(replicas):
             loop.kube.scale(units, replicas)
-            say(f"StatefulSet {units}: {replicas} replicas")
+            loop.progress.say(f"StatefulSet {units}: {replicas} replicas")
+
+
+def _take(loop: Loop, step: plan.Change, view: View) -> None:
+    say = loop.progress.say
+    match step:
+        case plan.StopServing():
+            loop.progress.phase_done("units vote")
+            _stop_serving(loop, view)
+        case plan.Announce() | plan.Resize():
+            _announce_or_resize(loop, step)
         case plan.MoveLeader(leader, target):
             loop.cluster.move_leader(leader, target)
             say(f"leader moved from {leader.pod} to {target.pod}")

@@ -96,6 +96,8 @@ class Loop:
         """Read what etcd and Kubernetes have, and note how the members are."""
         view = self.cluster.view()
         if isinstance(view, Unmet):
+            # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
+            self.history = History()
             return view
         birth = None if self._known else self._birth()
         lock.require(self.lock, view, self.kube.site.namespace, birth)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from containers.etcd.supervisor.membership import History, Member, View, describe
-from containers.etcd.supervisor.rules import unsettled
+from containers.etcd.supervisor.rules import spares, unsettled
 
 DEAD_SECONDS = 15.0
 """A leaving member that has not been healthy for this long counts as dead. Longer than any restart
@@ -103,8 +103,9 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
     Guards redundancy, where etcd guards only quorum (with a unit dead, etcd would let all seeds
     go): a living member is removed only while all wanted units vote and every voter is settled.
     """
-    if workload.replicas < goal.count:
-        return Resize(goal.count)
+    first = bring_back(goal, workload)
+    if first is not None:
+        return first
     leaving = [m for m in view.members if goal.is_seed(m) or goal.surplus(m)]
     dead = _dead(leaving, view, history, now)
     if dead is not None:
@@ -124,6 +125,15 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
     if ending:
         return Wait(f"pods are ending: {', '.join(f'{goal.units}-{p}' for p in ending)}")
     return Done() if workload.leaving is None else Announce(None)
+
+
+def bring_back(goal: Goal, workload: Workload) -> Announce | Resize | None:
+    """What is to be done for units that are wanted and not there. Needs no cluster that answers:
+    after a scale by hand these units may be the quorum that is missing."""
+    if workload.leaving is not None and workload.leaving < goal.count:
+        # Left by a scale-down that was cut off; that unit is wanted again, and must know.
+        return Announce(None)
+    return Resize(goal.count) if workload.replicas < goal.count else None
 
 
 def _shrink(goal: Goal, view: View, history: History, now: float, workload: Workload) -> Step:
@@ -176,14 +186,13 @@ def _move(goal: Goal, view: View, leaving: list[Member]) -> MoveLeader | None:
 
 
 def _dead(leaving: list[Member], view: View, history: History, now: float) -> Member | None:
-    """A leaving member that is dead, if all others are settled and hold quorum without it.
+    """A leaving member that is dead, if the others can spare it.
 
     While it stands in the list no unit can join, since joining wants every voter healthy.
     """
     for member in leaving:
         if member.id in view.statuses or history.sick_for(member, now) < DEAD_SECONDS:
             continue
-        others = View(view.cluster_id, tuple(m for m in view.members if m != member), view.statuses)
-        if len(others.voters) >= view.quorum and unsettled(others, history, now) is None:
+        if member.learner or spares(view, member, history, now):
             return member
     return None

@@ -220,6 +220,18 @@ def test_down_leaves_nothing_wherever_up_was_killed(
     assert not Lab(KILLED).files.exists()
 
 
+def test_a_labs_programs_hold_nothing_that_their_caller_had_open(clean_machine: None) -> None:
+    """A lock, say, which would then be held for as long as the lab lives."""
+    reading, writing = os.pipe()
+    argv = [sys.executable, "-m", "lab", "up", "--name", KILLED]
+    subprocess.run(argv, cwd=CHECKOUT, pass_fds=[writing], capture_output=True, check=True)
+    os.close(writing)
+    os.set_blocking(reading, False)
+    assert os.read(reading, 1) == b"", "the other end is still open somewhere"
+    os.close(reading)
+    assert _command("down", KILLED).returncode == 0
+
+
 def test_down_leaves_nothing_of_running_pods_when_programs_were_killed(
     clean_machine: None,
 ) -> None:

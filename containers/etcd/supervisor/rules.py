@@ -40,6 +40,15 @@ def unsettled(view: View, history: History, now: float) -> str | None:
     return None
 
 
+def spares(view: View, dead: Member, history: History, now: float) -> bool:
+    """Whether a dead voter may be removed: the others lead, and those of them that are settled are
+    a quorum without it. Others may be dead as well; each removal widens the margin."""
+    settled = [
+        m for m in view.voters if m != dead and history.healthy_for(m, now) >= SETTLE_SECONDS
+    ]
+    return view.leader is not None and len(settled) >= view.quorum
+
+
 def seconds_to_settle(members: Iterable[Member], history: History, now: float) -> float:
     """How long until all of them are settled, if nobody falls ill; 0 when they are, or when one is
     not healthy, since then nothing can be foretold."""
@@ -227,8 +236,7 @@ def blocked_from(
     peer for its version, and two that ask each other wait out a time-out of 7 s. One that does
     not come within START_SECONDS is waited for no longer.
 
-    A learner may always be removed. A dead voter may be removed while the other voters are
-    settled and hold quorum without it, which is the exception for dead members.
+    A learner may always be removed, a dead voter while the others can spare it.
     """
     if isinstance(step, Join):
         return unsettled(view, history, now)
@@ -243,8 +251,6 @@ def blocked_from(
         return f"starting before me: {describe(earlier)}" if earlier else None
     if step.member.learner:
         return None
-    others = tuple(m for m in view.members if m.id != step.member.id)
-    rest = View(view.cluster_id, others, view.statuses)
-    if len(rest.voters) < view.quorum:
-        return "the other voters hold no quorum"
-    return unsettled(rest, history, now)
+    if spares(view, step.member, history, now):
+        return None
+    return f"too few settled voters beside {step.member.pod}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .membership import History, Member, View, describe
-from .rules import unsettled
+from .rules import spares, unsettled
 
 ORPHAN_SECONDS = 60.0
 """For how long a member must have been away before others remove it. Longer than any restart."""
@@ -86,7 +86,7 @@ def abandoned(
 
     Only the leader's unit looks, so that there is one who does it. Whether Kubernetes still wants
     that ordinal is asked after this: it alone decides (a pod that is wanted comes back by itself).
-    A voter goes only while all others are settled and hold quorum without it.
+    A voter goes only while the others can spare it.
     """
     if view.leader != me:
         return None
@@ -98,7 +98,6 @@ def abandoned(
     for member in sorted(away, key=lambda m: m.ordinal_in(stateful_set) or 0, reverse=True):
         if member.learner:
             return member
-        rest = View(view.cluster_id, tuple(m for m in view.members if m != member), view.statuses)
-        if len(rest.voters) >= view.quorum and unsettled(rest, history, now) is None:
+        if spares(view, member, history, now):
             return member
     return None

@@ -253,6 +253,9 @@ class Unit:
             ]
             told = {m.id: ready_seconds_of(m.host, c.health_port) for m in young}
             self._history = observe(self._history, view, now, told)
+        else:
+            # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
+            self._history = History()
         return served
 
     def _say(self, phase: str) -> float:
