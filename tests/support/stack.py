@@ -219,8 +219,8 @@ class Stack:
         return json.loads(text[text.index("{") if "{" in text else 0 :] if text else "{}")
 
     def members(self) -> dict[str, Any]:
-        """The membership list by name, as a voter has it."""
-        return {m["name"]: m for m in self.etcdctl("member", "list")["members"]}
+        """The membership list by name, as a voter has it; no name: a member that never started."""
+        return {m.get("name", ""): m for m in self.etcdctl("member", "list")["members"]}
 
     def address(self) -> str:
         """The client Service as it answers from this machine."""
