@@ -89,10 +89,11 @@ def discovery(names: Names) -> dict[str, Any]:
 
 
 def count(names: Names) -> dict[str, Any]:
-    """How many units are wanted, and what becomes of the volumes of the others."""
+    """How many units are wanted, how a change may get there, and what becomes of other volumes."""
     settings = names.settings
     return {
         "units": settings.units.count,
+        "min_tolerance": settings.units.min_tolerance,
         "retain": settings.storage.retain,
         "timeout_seconds": settings.handover.timeout_seconds,
     }

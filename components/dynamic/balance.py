@@ -9,21 +9,22 @@ from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import Member, View
 
 
-def balance(loop: Loop) -> View:
-    """Return the view when exactly the wanted units vote. Raises as `Loop.run` does."""
-    while first := plan.bring_back(loop.goal, _workload(loop)):
+def balance(loop: Loop) -> None:
+    """Return when exactly the wanted units vote. Raises as `Loop.run` does."""
+    while first := plan.bring_back(loop.goal, workload(loop)):
         _announce_or_resize(loop, first)
 
     def decide(view: View, now: float) -> plan.Step:
-        return plan.next_step(loop.goal, view, loop.history, now, _workload(loop))
+        return plan.next_step(loop.goal, view, loop.history, now, workload(loop))
 
     def act(step: plan.Change, view: View) -> None:
         _take(loop, step, view)
 
-    return loop.run(decide, act)
+    loop.run(decide, act)
 
 
-def _workload(loop: Loop) -> plan.Workload:
+def workload(loop: Loop) -> plan.Workload:
+    """The units' StatefulSet and the pods as of the last look."""
     site = loop.kube.site
     found = loop.kube.stateful_set(site.units)
     leaving = (found.metadata.annotations or {}).get(LEAVING_ANNOTATION)

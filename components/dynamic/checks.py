@@ -41,7 +41,7 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
     """Raise SequenceError with every obstacle that can be seen from here."""
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site)
-        version = client.VersionApi(kube.core.api_client).get_code(_request_timeout=10)
+        version = kube.version()
         problems = _version(version.major, version.minor)
         labels = kube.namespace_labels()
         missing = _rights(kube, exists=labels is not None)

@@ -62,6 +62,10 @@ class Kube:
         self.apps: Any = client.AppsV1Api(self._api)
         self._exec_core: Any = client.CoreV1Api(self._exec_api)
 
+    def version(self) -> Any:
+        """Kubernetes' version: the first question, since it does not wait long for an answer."""
+        return client.VersionApi(self._api).get_code(_request_timeout=10)
+
     def namespace_labels(self) -> dict[str, str] | None:
         """The namespace's labels; None if there is no such namespace."""
         try:

@@ -21,6 +21,10 @@ BIRTH_ANNOTATION = "etcd.pulumi.com/birth"
 REVISION_ANNOTATION = "etcd.pulumi.com/revision"
 
 
+class AnotherClusterError(SequenceError):
+    """It is not the recorded cluster that answers."""
+
+
 @dataclass(frozen=True)
 class Lock:
     """What is known of the one cluster that may answer here."""
@@ -96,10 +100,10 @@ def compare(lock: Lock, view: View, birth: str | None = None) -> str | None:
 
 
 def require(lock: Lock, view: View, namespace: str, birth: str | None = None) -> None:
-    """Raise SequenceError if it is another cluster."""
+    """Raise AnotherClusterError if it is another cluster."""
     problem = compare(lock, view, birth)
     if problem:
-        raise SequenceError(
+        raise AnotherClusterError(
             problem,
             f"stop the clients, then kubectl -n {namespace} get pods,pvc, to find out who formed "
             "it (docs/runbook.md: another cluster answers)",

@@ -69,21 +69,21 @@ class Loop:
 
     def run(
         self, decide: Callable[[View, float], S | Wait | Done], act: Callable[[S, View], None]
-    ) -> View:
-        """Take steps until `decide` says done; return the last view.
+    ) -> None:
+        """Take steps until `decide` says done.
 
         What etcd refuses now is decided anew after the next look. Raises SequenceError when the
         deadline passes, when a unit cannot start, or when another cluster answers than the one
         that was born.
         """
         while True:
-            view = self._look()
+            view = self.look()
             if isinstance(view, Unmet):
                 self._wait(view.reason, None)
                 continue
             step = decide(view, time.monotonic())
             if isinstance(step, Done):
-                return view
+                return
             if isinstance(step, Wait):
                 self._wait(step.reason, view)
                 continue
@@ -92,8 +92,11 @@ class Loop:
             except ExecError as error:
                 self._wait(f"etcd refuses for now: {str(error).splitlines()[-1]}", view)
 
-    def _look(self) -> View | Unmet:
-        """Read what etcd and Kubernetes have, and note how the members are."""
+    def look(self) -> View | Unmet:
+        """Read what etcd and Kubernetes have, and note how the members are.
+
+        Unmet while etcd does not answer. Raises AnotherClusterError.
+        """
         view = self.cluster.view()
         if isinstance(view, Unmet):
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.

@@ -6,10 +6,11 @@ leads nor who has caught up, and goes by ordinal alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult, DiffResult, Resource
 
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
@@ -31,6 +32,15 @@ class RolloutProvider(Sequence):
         outs = {**props, "proof": roll(site, props)}
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
 
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
+        """Shows the plan, where there is work. Raises SequenceError for one that must not be."""
+        declared = super().diff(_id, _olds, _news)
+        if declared.changes:
+            from components.dynamic.foretelling import foretell_restarts  # noqa: PLC0415 - heavy
+
+            foretell_restarts(_news)
+        return declared
+
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""
 
@@ -48,7 +58,7 @@ class Rollout(Resource, module="etcd", name="Rollout"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), template (what tells one pod template from another),
-        units, cluster_id, birth, timeout_seconds."""
+        units, min_tolerance, cluster_id, birth, timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             RolloutProvider(),

@@ -28,11 +28,19 @@ class ScaleProvider(Sequence):
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, "proof": {}})
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Work, too, where somebody else has scaled: `found` is the count that Kubernetes has."""
+        """Work, too, where somebody else has scaled: `found` is the count that Kubernetes has.
+
+        Shows the plan of the work. Raises SequenceError for one that must not be.
+        """
         declared = super().diff(_id, _olds, _news)
         found, units = _news.get("found"), _news.get("units")
         drifted = isinstance(found, int | float) and found != units
-        return DiffResult(changes=bool(declared.changes or drifted))
+        changes = bool(declared.changes or drifted)
+        if changes:
+            from components.dynamic.foretelling import foretell_scale  # noqa: PLC0415 - heavy
+
+            foretell_scale(_news)
+        return DiffResult(changes=changes)
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Return when exactly the wanted units vote and no other pod is left."""
@@ -59,7 +67,7 @@ class Scale(Resource, module="etcd", name="Scale"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has), retain
-        (volumes outlive a scale-down), cluster_id, birth, timeout_seconds."""
+        (volumes outlive a scale-down), min_tolerance, cluster_id, birth, timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             ScaleProvider(),

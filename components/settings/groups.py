@@ -142,8 +142,11 @@ def seeds(section: Section) -> model.SeedsSettings:
 
 def units(section: Section) -> model.UnitsSettings:
     problems = section.problems
+    count = section.odd("count", 3, MOST_VOTERS)
+    # A single member has no other to serve while it restarts.
     result = model.UnitsSettings(
-        count=section.odd("count", 3, MOST_VOTERS),
+        count=count,
+        min_tolerance=section.integer("minTolerance", 0 if count > 1 else -1, -1, (count - 1) // 2),
         cpu=section.text("cpu", "500m", syntax.CPU),
         memory=section.text("memory", "1Gi", syntax.size("64Mi")),
         node_selector=section.texts(

@@ -116,6 +116,9 @@ class UnitsSettings:
 
     count: int
     """Odd, 1 to 7, not below `seeds.count`: only then can the units replace the seeds."""
+    min_tolerance: int
+    """Members that may fail at every step of a planned change without stopping writes; -1: a change
+    may stop them. At most what `count` voters tolerate."""
     cpu: str
     """Request."""
     memory: str

@@ -34,6 +34,7 @@ SITE = {
 
 SEQUENCE = {
     "units": 3,
+    "min_tolerance": 0,
     "retain": True,
     "cluster_id": "c1",
     "birth": "the-mark",

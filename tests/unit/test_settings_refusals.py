@@ -17,6 +17,7 @@ BAD = [
     ("no seed", "seeds.count", 0, "odd integer from 1 to 7"),
     ("a negative number of seeds", "seeds.count", -3, "odd integer from 1 to 7"),
     ("nine units", "units.count", 9, "odd integer from 1 to 7"),
+    ("more tolerance than three units have", "units.minTolerance", 2, "integer from -1 to 1"),
     ("a number in quotes", "units.count", "3", "without quotes"),
     ("a number of units that is true", "units.count", True, "odd integer"),
     ("a number of units that is a float", "units.count", 3.0, "odd integer"),

@@ -1,0 +1,177 @@
+"""What a scale or a rolling change will do, member by member, before any of it is done. Pure.
+
+The steps are not written down a second time: the decision functions themselves are asked, over a
+model of the cluster in which every step takes effect at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+from components.dynamic import plan, restarts
+from components.dynamic.plan import Goal, Workload
+from containers.etcd.supervisor.membership import History, Member, Status, View
+
+NOW = 0.0
+LONG_AGO = -3600.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The cluster after one step, or while a unit restarts."""
+
+    what: str
+    voters: int
+    serving: int
+    """Voters that answer."""
+
+    @property
+    def quorum(self) -> int:
+        return self.voters // 2 + 1
+
+    @property
+    def tolerance(self) -> int:
+        """Voters that may fail before writes stop; below 0: writes stop without a failure."""
+        return self.serving - self.quorum
+
+    def __str__(self) -> str:
+        serve = "" if self.serving == self.voters else f", {self.serving} of them serve"
+        return (
+            f"{self.what}: {self.voters} voters{serve}, quorum {self.quorum}, "
+            f"tolerance {self.tolerance}"
+        )
+
+
+def too_low(first: Stage, stages: Sequence[Stage], least: int) -> Stage | None:
+    """The first step of a plan that lowers the tolerance below `least`.
+
+    What is below already may stay so on the way: more units are how it gets better.
+    """
+    for before, stage in pairwise([first, *stages]):
+        if stage.tolerance < min(least, before.tolerance):
+            return stage
+    return None
+
+
+@dataclass
+class Forecast:
+    """A model of the cluster, and what was done to it so far."""
+
+    goal: Goal
+    view: View
+    workload: Workload
+    stages: list[Stage] = field(default_factory=list[Stage])
+
+    @property
+    def now(self) -> Stage:
+        """How the cluster is at the point that the forecast has reached."""
+        leader = self.view.leader
+        return self._stage(f"{leader.pod} leads" if leader else "no leader")
+
+    def scale(self) -> Forecast:
+        """Run the plan of the scale to its end."""
+        while True:
+            step = plan.next_step(self.goal, self.view, _health(self.view), NOW, self.workload)
+            match step:
+                case plan.Done():
+                    return self
+                case plan.StopServing():
+                    self.workload = replace(self.workload, serving_seeds=False)
+                case plan.Announce(ordinal):
+                    self.workload = replace(self.workload, leaving=ordinal)
+                case plan.Resize(replicas):
+                    pods = frozenset(range(replicas))
+                    self.workload = replace(self.workload, replicas=replicas, pods=pods)
+                case plan.MoveLeader(leader, target):
+                    self._lead(leader, target)
+                case plan.Remove(member):
+                    self._keep([m for m in self.view.members if m != member])
+                    self._note(f"{member.pod} leaves")
+                case plan.Wait(reason):
+                    if not self._wait(reason):
+                        return self
+
+    def restart(self) -> Forecast:
+        """Run the rolling change of every unit to its end."""
+        pods = {name: restarts.Pod(name, current=False, ready=True) for name in self.goal.pods}
+        while True:
+            there = list(pods.values())
+            step = restarts.next_restart(self.goal, self.view, _health(self.view), NOW, there)
+            match step:
+                case plan.Done():
+                    return self
+                case plan.MoveLeader(leader, target):
+                    self._lead(leader, target)
+                case restarts.Restart(pod):
+                    stage = self._stage(f"{pod} restarts")
+                    self.stages.append(replace(stage, serving=stage.serving - 1))
+                    pods[pod] = replace(pods[pod], current=True)
+                case plan.Wait(reason):
+                    if not self._wait(reason):
+                        return self
+
+    def _wait(self, reason: str) -> bool:
+        """Let that happen what the plan waits for; False if nothing can be foretold."""
+        silent = [m for m in self.view.voters if m.id not in self.view.statuses]
+        if silent and self.view.leader:
+            self._answer(silent)
+            self._note(f"waits until all voters are healthy ({reason})")
+            return True
+        voters = {m.pod for m in self.view.voters}
+        joining = [pod for pod in self.goal.pods if pod not in voters]
+        if not joining or self.view.leader is None:
+            self._note(f"waits ({reason})")
+            return False
+        self._join(joining[0])
+        return True
+
+    def _join(self, pod: str) -> None:
+        """A unit comes as a learner, if it is none yet, and is promoted."""
+        known = next((m for m in self.view.learners if m.pod == pod), None)
+        others = [m for m in self.view.members if m != known]
+        example = self.view.voters[0]
+        voter = Member(
+            id=known.id if known else max(m.id for m in self.view.members) + 1,
+            name=pod,
+            peer_url=example.peer_url.replace(example.pod, pod, 1),
+            client_url=(example.client_url or "").replace(example.pod, pod, 1),
+            learner=False,
+        )
+        self._keep([*others, voter])
+        self._answer([voter])
+        self._note(f"{pod} {'is' if known else 'joins as a learner, is'} promoted")
+
+    def _lead(self, leader: Member, target: Member) -> None:
+        statuses = {i: replace(s, leader_id=target.id) for i, s in self.view.statuses.items()}
+        self.view = replace(self.view, statuses=statuses)
+        self._note(f"leadership moves from {leader.pod} to {target.pod}")
+
+    def _keep(self, members: Sequence[Member]) -> None:
+        ids = {m.id for m in members}
+        statuses = {i: s for i, s in self.view.statuses.items() if i in ids}
+        self.view = replace(self.view, members=tuple(members), statuses=statuses)
+
+    def _answer(self, members: Sequence[Member]) -> None:
+        leader = self.view.leader
+        assert leader is not None, "asked for by the callers"
+        like: Status = self.view.statuses[leader.id]
+        told = {m.id: replace(like, member_id=m.id, errors=()) for m in members}
+        self.view = replace(self.view, statuses={**self.view.statuses, **told})
+
+    def _note(self, what: str) -> None:
+        self.stages.append(self._stage(what))
+
+    def _stage(self, what: str) -> Stage:
+        voters = self.view.voters
+        return Stage(what, len(voters), sum(m.id in self.view.statuses for m in voters))
+
+
+def _health(view: View) -> History:
+    """As if everything had been for a long time as it is now."""
+    return History(
+        healthy_since={m.id: LONG_AGO for m in view.members if m.id in view.statuses},
+        sick_since={m.id: LONG_AGO for m in view.members if m.id not in view.statuses},
+        leader_index=view.leader_index,
+    )
