@@ -70,6 +70,41 @@ def test_new_units_join_by_an_up_and_no_write_is_lost(
     assert stack.outputs()["clusterId"] == before["clusterId"]
 
 
+def test_a_preview_shows_every_step_and_changes_nothing(
+    stack: Stack, env: Mapping[str, str], tmp_path: Path
+) -> None:
+    pods = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    stack.set(units={"count": 3}, etcd={"logLevel": "warn"})
+    shown = stack.pulumi("preview")
+    assert shown.code == 0, shown
+    for line in (
+        "1. etcd-4 leaves: 4 voters, quorum 3, tolerance 1",
+        "2. etcd-3 leaves: 3 voters, quorum 2, tolerance 1",
+        "restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
+    ):
+        assert line in shown.output, shown
+
+    stack.set(units={"minTolerance": 1})
+    refused = stack.pulumi("preview")
+    assert refused.code != 0
+    assert "tolerance 0; etcd:units.minTolerance is 1" in refused.output, refused
+    assert "Traceback" not in refused.output
+    stack.set(units={"minTolerance": None})
+
+    nowhere = tmp_path / "nowhere"
+    text = Path(env["KUBECONFIG"]).read_text()
+    nowhere.write_text(re.sub(r"server: \S+", "server: https://127.0.0.1:9", text))
+    stack.env["KUBECONFIG"] = str(nowhere)
+    silent = stack.pulumi("preview")
+    stack.env["KUBECONFIG"] = env["KUBECONFIG"]
+    assert silent.code == 0, silent
+    assert "no steps to show, the Kubernetes API of context etcd-lab does not" in silent.output
+
+    stack.set(units={"count": 5}, etcd={"logLevel": "info"})
+    assert {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()} == pods
+    is_balanced(stack, 5)
+
+
 def test_surplus_units_leave_by_an_up_the_highest_first(
     stack: Stack, write: Callable[..., str]
 ) -> None:
