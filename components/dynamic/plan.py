@@ -6,6 +6,7 @@ a sequence that was cut off anywhere goes on from what is there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from containers.etcd.supervisor.membership import History, Member, View, describe
@@ -175,14 +176,18 @@ def _removal(
 def _move(goal: Goal, view: View, leaving: list[Member]) -> MoveLeader | None:
     """The move that must come before a removal, if one of these leads.
 
-    To the wanted unit that is furthest, so that the hand-over takes no catching up.
+    To the wanted unit that is furthest.
     """
     leader = view.leader
     if leader not in leaving:
         return None
     units = [m for m in view.voters if m.pod in goal.pods and m.id in view.statuses]
-    target = max(units, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
-    return MoveLeader(leader, target)
+    return MoveLeader(leader, furthest(units, view))
+
+
+def furthest(members: Iterable[Member], view: View) -> Member:
+    """Who has applied most: leadership goes there without catching up. All of them answer."""
+    return max(members, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
 
 
 def _dead(leaving: list[Member], view: View, history: History, now: float) -> Member | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from components.dynamic.plan import Done, Goal, MoveLeader, Wait
-from containers.etcd.supervisor.membership import History, Member, View
+from components.dynamic.plan import Done, Goal, MoveLeader, Wait, furthest
+from containers.etcd.supervisor.membership import History, View
 from containers.etcd.supervisor.rules import unsettled
 
 
@@ -57,8 +57,4 @@ def next_restart(goal: Goal, view: View, history: History, now: float, pods: Seq
     renewed = [voters[name] for name in goal.pods if name not in outdated]
     if leader is None or not renewed:
         return Restart(outdated[-1])
-    return MoveLeader(leader, _furthest(renewed, view))
-
-
-def _furthest(members: list[Member], view: View) -> Member:
-    return max(members, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
+    return MoveLeader(leader, furthest(renewed, view))
