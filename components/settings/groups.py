@@ -144,9 +144,12 @@ def units(section: Section) -> model.UnitsSettings:
     problems = section.problems
     count = section.odd("count", 3, MOST_VOTERS)
     # A single member has no other to serve while it restarts.
+    least = 0 if count > 1 else -1
     result = model.UnitsSettings(
         count=count,
-        min_tolerance=section.integer("minTolerance", 0 if count > 1 else -1, -1, (count - 1) // 2),
+        min_tolerance=section.integer(
+            "minTolerance", least, -1, (count - 1) // 2, unit=f" with units.count {count}"
+        ),
         cpu=section.text("cpu", "500m", syntax.CPU),
         memory=section.text("memory", "1Gi", syntax.size("64Mi")),
         node_selector=section.texts(

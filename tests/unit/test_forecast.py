@@ -117,11 +117,6 @@ def test_every_plan_ends_with_exactly_the_wanted_voters(
         assert sorted(restarted) == [f"etcd-{i} restarts" for i in range(wanted)]
 
 
-def test_a_stage_never_counts_more_that_serve_than_vote() -> None:
-    for stage in cluster(5, 3, silent=(11,)).scale().restart().stages:
-        assert stage.serving <= stage.voters
-
-
 @pytest.mark.parametrize(("voters", "serving", "tolerance"), [(1, 1, 0), (4, 4, 1), (5, 3, 0)])
 def test_tolerance_is_what_may_fail_beside_those_that_have(
     voters: int, serving: int, tolerance: int
