@@ -39,7 +39,7 @@ class VolumeAgent:
     def __init__(self, lab: Lab, api: client.ApiClient) -> None:
         self._folder = lab.volumes
         self._core = client.CoreV1Api(api)
-        self._storage = client.StorageV1Api(api)
+        self._storage: Any = client.StorageV1Api(api)  # Any: its methods return one of many types
 
     def on_claim(self, claim: Object, _known: dict[str, Object]) -> None:
         if not volumes.wants_volume(claim):
@@ -49,7 +49,7 @@ class VolumeAgent:
         volume = volumes.volume_for(claim, policy, NODE_NAME, self._folder)
         (self._folder / volume["metadata"]["name"]).mkdir(mode=0o755, parents=True, exist_ok=True)
         try:
-            self._core.create_persistent_volume(client.V1PersistentVolume.model_validate(volume))
+            self._core.create_persistent_volume(volume)
         except client.ApiException as error:
             if error.status != 409:  # 409: made before a restart of this process
                 raise

@@ -1,6 +1,5 @@
 """The lab's own use of its Kubernetes API: wait for it, and put the first objects there."""
 
-import http.client
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +20,7 @@ _ANSWER_SECONDS = 5
 
 def connect(kubeconfig: Path) -> client.ApiClient:
     """Return a client that fails at once instead of trying again behind the caller's back."""
-    settings = client.Configuration()
+    settings: Any = client.Configuration()  # Any: typed by its defaults
     config.load_kube_config(str(kubeconfig), client_configuration=settings)
     settings.retries = False
     # The host reaches the node directly, whatever proxy the environment names.
@@ -64,9 +63,7 @@ def problem(lab: Lab, check: Callable[[client.ApiClient], str]) -> str:
 
 def create_first_objects(api: client.ApiClient) -> None:
     """Create what kubeadm and a cloud would have put into a new cluster."""
-    client.StorageV1Api(api).create_storage_class(
-        client.V1StorageClass.model_validate(storage_class())
-    )
+    client.StorageV1Api(api).create_storage_class(storage_class())
     # The API server's certificate towards the kubelet (exec, logs) is of this group.
     _bind(api, "kubeadm:cluster-admins", "cluster-admin")
     # The Node authorizer learns of a pod later than the kubelet, which then is refused its own
@@ -82,16 +79,12 @@ def _bind(api: client.ApiClient, group: str, role: str) -> None:
         "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": rbac, "kind": "Group", "name": group}],
     }
-    client.RbacAuthorizationV1Api(api).create_cluster_role_binding(
-        client.V1ClusterRoleBinding.model_validate(binding)
-    )
+    client.RbacAuthorizationV1Api(api).create_cluster_role_binding(binding)
 
 
 def _readyz(api: client.ApiClient) -> str:
-    response = api.call_api(
-        "GET", f"{api.configuration.host}/readyz", _request_timeout=_ANSWER_SECONDS
-    )
-    return "" if response.status == http.client.OK else f"/readyz answers {response.status}"
+    api.call_api("/readyz", "GET", _preload_content=False, _request_timeout=_ANSWER_SECONDS)
+    return ""  # any other status than 200 is an ApiException
 
 
 def _node(api: client.ApiClient) -> str:

@@ -10,7 +10,6 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import pydantic
 import urllib3
 import yaml
 from kubernetes import client, config
@@ -254,7 +253,7 @@ def plain_errors(site: Site) -> Generator[None]:
             f"the Kubernetes API of context {site.context} does not answer: {error}",
             f"kubectl --context {site.context} version",
         ) from None
-    except (pydantic.ValidationError, json.JSONDecodeError) as error:
+    except ValueError as error:  # the client's models check what they are made from
         raise SequenceError(
             f"what answers at context {site.context} is not what Kubernetes would say: "
             f"{str(error).splitlines()[0]}",

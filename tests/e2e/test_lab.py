@@ -137,13 +137,11 @@ def test_a_pushed_image_serves_what_it_wrote_to_its_volume_as_its_own_group(
     name = f"web-{binding_mode.lower()}"
     storage = client.StorageV1Api(first.api)
     storage.create_storage_class(
-        client.V1StorageClass.model_validate(
-            {
-                "metadata": {"name": name},
-                "provisioner": "lab.etcd/local",
-                "volumeBindingMode": binding_mode,
-            }
-        )
+        {
+            "metadata": {"name": name},
+            "provisioner": "lab.etcd/local",
+            "volumeBindingMode": binding_mode,
+        }
     )
     utils.create_from_yaml(first.api, yaml_objects=_web(name, image))
     volume = _soon(lambda: _volume_of(first, name))
