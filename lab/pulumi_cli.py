@@ -69,6 +69,15 @@ _DISCOVERY_BURST = Change(
 as in all later releases of client-go. The one that this plugin is built with allows 10, and then 5
 a second: 3 s of waiting in every command that touches an object."""
 
+_REQUESTS = Change(
+    module=_KUBERNETES_MODULE,
+    file="pkg/provider/provider.go",
+    before="\t\t\tk.config = config\n",
+    after="\t\t\tconfig.QPS, config.Burst = 50, 120\n\t\t\tk.config = config\n",
+)
+"""What the official plugin allows itself where nobody sets PULUMI_K8S_CLIENT_QPS and _BURST. This one
+knows neither: it takes client-go's 5 requests a second, 2 s of waiting in a first `up`."""
+
 
 def kubernetes_plugin() -> Module:
     """Return the module of the Kubernetes plugin.
@@ -80,7 +89,7 @@ def kubernetes_plugin() -> Module:
         _SOURCES / "pulumi-resource-kubernetes",
         (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
         version_of=_KUBERNETES_MODULE,
-        changes=(_DISCOVERY_BURST,),
+        changes=(_DISCOVERY_BURST, _REQUESTS),
     )
     told = f"{version('pulumi-kubernetes')}+built.{module.version}"
     return replace(module, variables=(f"{_KUBERNETES_MODULE}/pkg/version.Version={told}",))
