@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from tests.faults import broken, report, suite
-from tests.faults.catalogue import PLANNED, SCENARIOS, UnknownScenarioError, chosen
+from tests.faults.catalogue import SCENARIOS, UnknownScenarioError, chosen
 
 
 def main() -> int:
@@ -71,8 +71,6 @@ def _parser() -> argparse.ArgumentParser:
 def _listed() -> str:
     lines = ["Scenarios:"]
     lines += [f"  {scenario.key:<5}{scenario.title}" for scenario in SCENARIOS]
-    lines += ["", "To come:"]
-    lines += [f"  {key:<5}{title}" for key, title in PLANNED.items()]
     lines += ["", "Broken builds, and the scenarios that must be red with them:"]
     lines += [f"  {b.name:<34}{', '.join(b.red):<12}{b.why}" for b in broken.BROKEN]
     return "\n".join(lines)

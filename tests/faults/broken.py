@@ -76,6 +76,59 @@ BROKEN: tuple[Broken, ...] = (
         red=("3", "21"),
     ),
     Broken(
+        "seeds-go-early",
+        "seeds are removed while units are still on their way",
+        (
+            Patch(
+                "components/dynamic/plan.py",
+                "    if missing:\n        return Wait(f\"not voters yet: {', '.join(missing)}\")\n",
+                "",
+            ),
+        ),
+        red=("17a", "19a"),
+    ),
+    Broken(
+        "a-removal-is-not-looked-for",
+        "a scale-down that was cut off waits for a member that it has removed already",
+        (
+            Patch(
+                "components/dynamic/plan.py",
+                "return Resize(top) if workload.leaving == top else Announce(top)",
+                'return Wait("gone") if workload.leaving == top else Announce(top)',
+            ),
+        ),
+        red=("13", "17b", "19b"),
+    ),
+    Broken(
+        "rolls-without-waiting",
+        "a rolling change takes the next pod without looking how the others are",
+        (
+            Patch(
+                "components/dynamic/restarts.py",
+                "    if away:\n        return Wait(f\"not ready: {', '.join(away)}\")\n",
+                "    there.update({n: Pod(n, current=True, ready=True) for n in away})\n",
+            ),
+            Patch(
+                "components/dynamic/restarts.py",
+                "    if blocked:\n        return Wait(blocked)\n",
+                "",
+            ),
+        ),
+        red=("12",),
+    ),
+    Broken(
+        "stays-when-it-is-scaled-away",
+        "a unit that is scaled away by hand stops and stays in the list",
+        (
+            Patch(
+                f"{_SUPERVISOR}/stopping.py",
+                "    if wanted is not False:\n",
+                "    if wanted is not None:\n",
+            ),
+        ),
+        red=("13b",),
+    ),
+    Broken(
         "old-id-on-an-empty-disk",
         "a unit whose disk is lost starts under the ID that is listed for its address",
         (Patch(f"{_SUPERVISOR}/rules.py", "return Replace(mine)", "return Resume(mine)"),),
@@ -91,7 +144,7 @@ BROKEN: tuple[Broken, ...] = (
                 '"-w", "json"',
             ),
         ),
-        red=("4", "14"),
+        red=("4", "13", "14"),
     ),
     Broken(
         "forgets-its-add",

@@ -1,4 +1,4 @@
-"""All scenarios, in the order in which they run, and those that are still to come."""
+"""All scenarios, in the order in which they run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
     api_down,
     bootstrap,
+    cut,
     disk_and_clock,
     handover,
     joining,
+    killed,
     network,
     pods,
     processes,
     retained,
+    rolling,
+    scaling,
 )
 
 # Those that want a cluster follow each other, so that it is not made anew for each.
@@ -25,19 +29,14 @@ SCENARIOS: tuple[Scenario, ...] = (
     *network.SCENARIOS,
     *disk_and_clock.SCENARIOS,
     *api_down.SCENARIOS,
+    *rolling.SCENARIOS,
+    *scaling.SCENARIOS,
     *retained.SCENARIOS,
     *handover.SCENARIOS,
     *bootstrap.SCENARIOS,
+    *cut.SCENARIOS,
+    *killed.SCENARIOS,
 )
-
-PLANNED = {
-    "12": "rolling restart and rolling change",
-    "13": "3 -> 5 -> 3 -> 1 -> 3 by `pulumi up`",
-    "13b": "the same by `kubectl scale`, then `pulumi up`",
-    "17": "handover and scale-down cut after every call",
-    "19": "`pulumi up` killed while each resource is in work",
-}
-"""Number and title of scenarios that need sequences which are not there yet."""
 
 SHORT = ("1", "3", "4")
 """The selection that is part of `make test`, each with one round."""

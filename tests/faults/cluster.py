@@ -17,9 +17,17 @@ from tests.faults.etcd_api import Listed, NoAnswerError, Said, listed, said
 from tests.faults.injection.pod_processes import Container, container_of
 from tests.support.stack import Stack
 
-UNITS = ("etcd-0", "etcd-1", "etcd-2")
+
+def unit_names(count: int) -> tuple[str, ...]:
+    return tuple(f"etcd-{ordinal}" for ordinal in range(count))
+
+
+UNITS = unit_names(3)
+"""The units with which every scenario begins."""
 SEEDS = ("etcd-seed-0", "etcd-seed-1", "etcd-seed-2")
-MEMBERS = (*UNITS, *SEEDS)
+MEMBERS = (*unit_names(7), *SEEDS)
+"""All that there may be."""
+
 API_FAILURES = (client.ApiException, HTTPError, OSError)
 """What the official client raises when the API does not answer, or refuses."""
 
@@ -32,13 +40,15 @@ class UnwellError(Exception):
 
 
 class Cluster:
-    """Three units, their pods, processes and members."""
+    """The units, their pods, processes and members."""
 
     def __init__(self, lab: Lab, stack: Stack) -> None:
         addresses = read_addresses(lab)
         assert addresses is not None, "the lab is up"
         self.lab = lab
         self.stack = stack
+        self.units = UNITS
+        """Those that are wanted now."""
         self.addresses: Addresses = addresses
         self._api = api.connect(lab.admin_config)
         self._core = client.CoreV1Api(self._api)
@@ -87,6 +97,24 @@ class Cluster:
         found = self.pods().get(pod)
         return found is not None and found["metadata"]["uid"] != uid and is_running(found)
 
+    def running(self, names: Collection[str]) -> list[str]:
+        """The uids of those of these pods that run."""
+        pods = self.pods()
+        return [pods[n]["metadata"]["uid"] for n in names if n in pods and is_running(pods[n])]
+
+    def bootstrap_token(self) -> str:
+        """The token that seeds find when they start; empty if there is none."""
+        try:
+            found = self._core.read_namespaced_secret(
+                "etcd-discovery", self.stack.namespace, _request_timeout=_ANSWER_SECONDS
+            )
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            return ""
+        data: dict[str, str] = api.as_json(self._api, found).get("data") or {}
+        return data.get("token", "")
+
     def has_service(self) -> bool:
         found = self._core.list_namespaced_service(
             self.stack.namespace, _request_timeout=_ANSWER_SECONDS
@@ -100,16 +128,18 @@ class Cluster:
         """A member's own client URL, by its pod's address. Raises UnwellError."""
         return url_of(self.pod(pod))
 
-    def endpoints(self, members: Iterable[str] = UNITS) -> list[str]:
-        """Of every one of these that has an address."""
+    def endpoints(self, members: Iterable[str] | None = None) -> list[str]:
+        """Of every one of these (else the units) that has an address."""
         pods = self.pods()
-        return [url_of(pods[m]) for m in members if m in pods and _address(pods[m])]
+        asked = self.units if members is None else members
+        return [url_of(pods[m]) for m in asked if m in pods and _address(pods[m])]
 
-    def said(self, members: Collection[str] = UNITS) -> dict[str, Said]:
-        """What every one of these that answers says of itself, by pod."""
+    def said(self, members: Collection[str] | None = None) -> dict[str, Said]:
+        """What every one of these (else the units) that answers says of itself, by pod."""
         answers: dict[str, Said] = {}
+        asked = self.units if members is None else members
         for name, pod in self.pods().items():
-            if name in members and _address(pod):
+            if name in asked and _address(pod):
                 try:
                     answers[name] = said(url_of(pod))
                 except NoAnswerError:
@@ -127,7 +157,7 @@ class Cluster:
     def follower(self) -> str:
         """A unit that does not lead."""
         leader = self.leader()
-        return next(unit for unit in UNITS if unit != leader)
+        return next(unit for unit in self.units if unit != leader)
 
     def with_role(self, role: str) -> str:
         """The pod that leads, for `leader`; one that does not, for `follower`."""
@@ -146,13 +176,20 @@ class Cluster:
 
     # ------------------------------------------------------------ from nothing and back
 
+    def want(self, count: int) -> None:
+        """So many units in the stack's config: the next `up` brings them."""
+        self.units = unit_names(count)
+        self.stack.set(units={"count": count})
+
     def reset(self) -> None:
         """End everything: the next `up` begins from nothing."""
+        self.want(len(UNITS))
         self.stack.set(storage={"retain": False})
         self.stack.remove_objects()
 
     def make_well(self) -> None:
         """Make sure that a balanced cluster is there; a new one where the old one is not well."""
+        self.want(len(UNITS))
         deadline = time.monotonic() + _RECOVERY_SECONDS
         while self.problem():
             if time.monotonic() > deadline:
@@ -171,15 +208,15 @@ class Cluster:
             members = self.members()
         except (*API_FAILURES, UnwellError, NoAnswerError) as error:
             return f"it does not answer: {error}"
-        unready = [unit for unit in UNITS if unit not in pods or not is_ready(pods[unit])]
-        silent = [unit for unit in UNITS if unit not in answers]
+        unready = [unit for unit in self.units if unit not in pods or not is_ready(pods[unit])]
+        silent = [unit for unit in self.units if unit not in answers]
         learners = [pod for pod, member in members.items() if member.learner]
         views = {(a.cluster_id, a.leader, a.term) for a in answers.values()}
         problems = {
             f"not ready: {', '.join(unready)}": unready,
             f"no answer from {', '.join(silent)}": silent,
             f"learners: {', '.join(learners)}": learners,
-            f"the list is {sorted(members)}": sorted(members) != sorted(UNITS),
+            f"the list is {sorted(members)}": sorted(members) != sorted(self.units),
             f"the members do not agree: {answers}": len(views) > 1,
             "there is no leader": any(leader == "0" for _, leader, _ in views),
         }

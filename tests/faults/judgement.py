@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
-from tests.faults.etcd_api import Listed
+from tests.faults.cluster import SEEDS
+from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Step
 from tests.support.writer import Report, Summary
 
@@ -38,17 +39,22 @@ def of_history(summary: Summary, report: Report, wanted: Sequence[str]) -> list[
     return problems
 
 
-def of_membership(lists: Iterable[tuple[Listed, ...]]) -> list[str]:
-    """What must hold of the membership at every moment; `lists` as they followed each other.
+BLIND_SECONDS = 0.2
+"""Between two looks at the list more than one change may lie if they are further apart."""
+
+
+def of_membership(sights: Sequence[Sight], units: Collection[str]) -> list[str]:
+    """What must hold of the membership at every moment; `sights` as they followed each other.
 
     A member joins as a learner: one that is there for the first time, has never started and votes
     already was added as a voter. (A short time as a learner may fall between two looks, but then
-    the member has started and has its name.)
+    the member has started and has its name.) Members go one at a time, and a seed only while all
+    `units` vote.
     """
     problems: list[str] = []
     known: set[str] = set()
-    for position, members in enumerate(lists):
-        new = [m for m in members if m.id not in known]
+    for position, sight in enumerate(sights):
+        new = [m for m in sight.members if m.id not in known]
         known |= {m.id for m in new}
         if position > 0:
             problems += [
@@ -56,7 +62,29 @@ def of_membership(lists: Iterable[tuple[Listed, ...]]) -> list[str]:
                 for m in new
                 if not m.learner and not m.name
             ]
+    for before, after in pairwise(sights):
+        problems += _of_removals(before, after, units)
     return problems
+
+
+def _of_removals(before: Sight, after: Sight, units: Collection[str]) -> list[str]:
+    gone = removed(before, after)
+    problems: list[str] = []
+    if len(gone) > 1 and after.first - before.last < BLIND_SECONDS:
+        problems.append(f"{', '.join(gone)} were removed at once")
+    voters = {m.pod for m in after.members if not m.learner}
+    missing = [unit for unit in units if unit not in voters]
+    seeds = [pod for pod in gone if pod in SEEDS]
+    if seeds and missing:
+        problems.append(f"{', '.join(seeds)} went before {', '.join(missing)} voted")
+    return problems
+
+
+def removed(before: Sight, after: Sight) -> list[str]:
+    """The pods whose members went from one list to the next, if both are of one cluster."""
+    left = {m.id for m in after.members}
+    gone = [m.pod for m in before.members if m.id not in left]
+    return gone if len(gone) < len(before.members) else []
 
 
 def longest_gap(acknowledged_ns: Sequence[int], since_ns: int, until_ns: int) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,16 @@ _LOOK_SECONDS = 0.03
 _FAILURES = (*API_FAILURES, NoAnswerError, UnwellError)
 
 
+@dataclass(frozen=True)
+class Sight:
+    """One list, and for how long it was seen without a change."""
+
+    members: tuple[Listed, ...]
+    first: float = 0.0
+    """Monotonic clock, seconds."""
+    last: float = 0.0
+
+
 class MembershipWatch:
     """A thread for as long as the with statement lasts.
 
@@ -22,7 +34,7 @@ class MembershipWatch:
 
     def __init__(self, endpoints: Callable[[], list[str]]) -> None:
         self._endpoints = endpoints
-        self._lists: list[tuple[Listed, ...]] = []
+        self._sights: list[Sight] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="membership", daemon=True)
 
@@ -40,9 +52,9 @@ class MembershipWatch:
         self._thread.join()
 
     @property
-    def lists(self) -> list[tuple[Listed, ...]]:
+    def sights(self) -> list[Sight]:
         """Every list that was seen and differs from the one before it."""
-        return list(self._lists)
+        return list(self._sights)
 
     def _run(self) -> None:
         known: list[str] = []
@@ -54,8 +66,14 @@ class MembershipWatch:
             found = _first_answer(known)
             if found is None:
                 known = []  # pods get new addresses
-            elif not self._lists or found != self._lists[-1]:
-                self._lists.append(found)
+            else:
+                self._note(found, time.monotonic())
+
+    def _note(self, found: tuple[Listed, ...], now: float) -> None:
+        if self._sights and self._sights[-1].members == found:
+            self._sights[-1] = replace(self._sights[-1], last=now)
+        else:
+            self._sights.append(Sight(found, now, now))
 
 
 def _first_answer(endpoints: list[str]) -> tuple[Listed, ...] | None:

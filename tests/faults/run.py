@@ -11,12 +11,11 @@ from pathlib import Path
 
 from tests.faults import judgement
 from tests.faults.background_up import BackgroundUp
-from tests.faults.cluster import MEMBERS, UNITS, Cluster, UnwellError
+from tests.faults.cluster import MEMBERS, Cluster, UnwellError
 from tests.faults.etcd_api import NoAnswerError
 from tests.faults.injection.pod_processes import NotRunningError
-from tests.faults.membership_watch import MembershipWatch
+from tests.faults.membership_watch import MembershipWatch, Sight
 from tests.faults.scenario import Limits, Outcome, Scenario, Step
-from tests.support.stack import until
 from tests.support.writer import Writer
 
 CLIENTS = 16
@@ -62,23 +61,31 @@ class Run:
         self.rounds = rounds
         self.notes: list[str] = []
         self._faults: list[_Fault] = []
+        self._steps: list[Step] = []
+        self._problems: list[str] = []
         self._writer: Writer | None = None
+        self._writers = 0
         self._writing = True
         self._end = ExitStack()
+        self._watch = MembershipWatch(lambda: self.cluster.endpoints(MEMBERS))
 
     # ------------------------------------------------------------ for the scenarios
 
     def write(self, wait_seconds: float = 60) -> None:
         """Start the writer at the client Service; it gives up when nothing is acknowledged."""
-        assert self._writer is None, "one writer for each run"
+        assert self._writer is None, "one writer at a time"
+        self._writers += 1
+        folder = self.folder / f"writer-{self._writers}"
+        folder.mkdir()
         writer = Writer(
             self.cluster.writer_binary,
             [self.stack.address()],
-            self.folder,
+            folder,
             clients=CLIENTS,
             wait_seconds=wait_seconds,
         )
         self._writer = writer.__enter__()
+        self._writing = True
         # Not its own __exit__, which would put its summary's error in the place of the verdict.
         self._end.callback(writer.stop)
 
@@ -98,14 +105,26 @@ class Run:
         """
         self.cluster.reset()
         self.stack.set(handover={"timeoutSeconds": deadline_seconds})
+        with self.background_up() as up:
+            self.write_once_served(up)
+            yield up
+
+    @contextmanager
+    def background_up(self) -> Generator[BackgroundUp]:
+        """`pulumi up` for as long as the with statement lasts; one that still runs is killed."""
         up = BackgroundUp(self.stack, self.folder / "up.log")
         try:
-            until("the client Service", lambda: self.cluster.has_service() or not up.running, 60)
-            if self.cluster.has_service():
-                self.write(wait_seconds=_BIRTH_SECONDS)
             yield up
         finally:
             up.end()
+
+    def write_once_served(self, up: BackgroundUp, seconds: float = 60) -> None:
+        """Start the writer as soon as `up` has made the Service, if it does so in this time."""
+        deadline = time.monotonic() + seconds
+        while up.running and time.monotonic() < deadline and not self.cluster.has_service():
+            time.sleep(_LOOK_SECONDS)
+        if self._writer is None and self.cluster.has_service():
+            self.write(wait_seconds=_BIRTH_SECONDS)
 
     @contextmanager
     def fault(
@@ -137,6 +156,17 @@ class Run:
     def last(self, seconds: float) -> None:
         """Let a fault last: its length belongs to the scenario and is no wait for anything."""
         time.sleep(seconds)
+
+    @property
+    def sights(self) -> list[Sight]:
+        """The membership as it was seen since the beginning."""
+        return self._watch.sights
+
+    def conclude(self) -> None:
+        """Compare every member's copy with what was acknowledged. Done at the end of every run; a
+        scenario that begins from nothing again does it before."""
+        self._problems += self._judge()
+        self._close_round()
 
     # ------------------------------------------------------------ the run itself
 
@@ -175,25 +205,34 @@ class Run:
 
     def play(self, scenario: Scenario) -> Outcome:
         """Run the scenario and judge it."""
-        problems: list[str] = []
         error = ""
-        watch = MembershipWatch(lambda: self.cluster.endpoints(MEMBERS))
-        with self._end, watch:
+        with self._end, self._watch:
             try:
                 if not scenario.from_nothing:
                     self.write()
                     assert self._writer is not None
                     self._writer.wait_until_writing()
                 scenario.play(self)
-                problems += self._judge()
+                if self._writer is not None or not self._writers:
+                    self.conclude()
             except _FAILED as failure:
-                problems.append(f"{type(failure).__name__}: {failure}".strip())
+                self._problems.append(f"{type(failure).__name__}: {failure}".strip())
             except Exception as failure:  # noqa: BLE001 - shown as the suite's own failure
                 error = f"{type(failure).__name__}: {failure}"
-        steps = tuple(self._step(fault) for fault in self._faults)
-        problems += judgement.of_steps(steps)
-        problems += judgement.of_membership(watch.lists)
-        return Outcome(scenario, steps, tuple(problems), error, tuple(self.notes))
+            self._close_round()
+        problems = [
+            *self._problems,
+            *judgement.of_steps(self._steps),
+            *judgement.of_membership(self.sights, self.cluster.units),
+        ]
+        return Outcome(scenario, tuple(self._steps), tuple(problems), error, tuple(self.notes))
+
+    def _close_round(self) -> None:
+        """End the writer; its log is whole then, and tells the gaps."""
+        self._end.close()
+        self._steps += [self._step(fault) for fault in self._faults]
+        self._faults.clear()
+        self._writer = None
 
     def _judge(self) -> list[str]:
         """End the writer, and compare its log with every member's own copy."""
@@ -204,7 +243,7 @@ class Run:
             raise SuiteError("the scenario has started no writer")
         summary = self._writer.summary()
         report = self._writer.check(self.cluster.endpoints())
-        return judgement.of_history(summary, report, UNITS)
+        return judgement.of_history(summary, report, self.cluster.units)
 
     def _step(self, fault: _Fault) -> Step:
         gap = None

@@ -93,12 +93,12 @@ def test_the_watch_sees_whether_a_member_is_added_as_a_learner(
     flags: tuple[str, ...], *, good: bool, etcd: LoopbackEtcd
 ) -> None:
     with MembershipWatch(lambda: etcd.endpoints(*ABC)) as watch:
-        until("a first look", lambda: watch.lists)
+        until("a first look", lambda: watch.sights)
         url = "http://127.0.0.1:9"
         until("etcd's own five seconds", lambda: _added(etcd, url, *flags), 30)
-        until("the new member", lambda: any(m.peer_url == url for m in watch.lists[-1]))
-        (new,) = (m for m in watch.lists[-1] if m.peer_url == url)
-    assert (judgement.of_membership(watch.lists) == []) is good
+        until("the new member", lambda: any(m.peer_url == url for m in watch.sights[-1].members))
+        (new,) = (m for m in watch.sights[-1].members if m.peer_url == url)
+    assert (judgement.of_membership(watch.sights, ()) == []) is good
     etcd.ctl("member", "remove", new.id, at=["a"])
 
 

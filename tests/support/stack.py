@@ -8,8 +8,8 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -96,7 +96,7 @@ class Stack:
         self.name = self.namespace = name
         self.env = dict(env)
         self.folder = folder
-        self._program = program
+        self.program = program
         self.config: dict[str, Any] = {
             "kubernetes": {"context": "etcd-lab", "namespace": name},
             "image": {"registry": "localhost:5000"},
@@ -125,13 +125,23 @@ class Stack:
         known["config"] = {f"etcd:{group}": value for group, value in self.config.items()}
         self._file.write_text(yaml.safe_dump(known))
 
+    @contextmanager
+    def running(self, program: Path, variables: Mapping[str, str]) -> Generator[None]:
+        """Run another copy of the program, with more in its environment, in the with statement."""
+        before = self.program, self.env
+        self.program, self.env = program, {**self.env, **variables}
+        try:
+            yield
+        finally:
+            self.program, self.env = before
+
     # ------------------------------------------------------------ commands
 
     def run(self, *command: str, check: bool = False) -> Result:
         began = time.monotonic()
         done = subprocess.run(
             command,
-            cwd=self._program,
+            cwd=self.program,
             env=self.env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -168,7 +178,7 @@ class Stack:
         with log.open("wb") as out:
             return subprocess.Popen(
                 self._pulumi("up", "--yes", "--skip-preview"),
-                cwd=self._program,
+                cwd=self.program,
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -6,6 +6,7 @@ import pytest
 
 from tests.faults import judgement
 from tests.faults.etcd_api import Listed
+from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Limits, Step
 from tests.support.writer import Listed as ReportedMember
 from tests.support.writer import Report, Summary
@@ -93,7 +94,13 @@ def _member(number: int, *, learner: bool = False, name: str = "") -> Listed:
     return Listed(str(number), name, f"http://etcd-{number}.peer:2380", learner)
 
 
-FIRST = _member(0, name="etcd-0")
+FIRST, SECOND_UNIT = _member(0, name="etcd-0"), _member(1, name="etcd-1")
+SEED = Listed("9", "etcd-seed-0", "http://etcd-seed-0.peer:2380", learner=False)
+
+
+def _sights(lists: list[tuple[Listed, ...]], pause: float = 0.05) -> list[Sight]:
+    """As they are seen by somebody who looks after every `pause` seconds."""
+    return [Sight(members, n * pause, n * pause) for n, members in enumerate(lists)]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +118,29 @@ FIRST = _member(0, name="etcd-0")
 def test_a_member_that_was_added_as_a_voter_is_seen(
     lists: list[tuple[Listed, ...]], *, good: bool
 ) -> None:
-    assert (judgement.of_membership(lists) == []) is good
+    assert (judgement.of_membership(_sights(lists), ()) == []) is good
+
+
+def test_members_go_one_at_a_time() -> None:
+    lists = [(FIRST, SECOND_UNIT, _member(2, name="etcd-2")), (FIRST,)]
+    at_once = ["etcd-1, etcd-2 were removed at once"]
+    assert judgement.of_membership(_sights(lists), ()) == at_once
+    assert judgement.of_membership(_sights(lists, pause=9), ()) == [], "nobody looked meanwhile"
+    another = Listed("77", "etcd-0", "http://etcd-0.peer:2380", learner=False)
+    assert judgement.of_membership(_sights([lists[0], (another,)]), ()) == [], "another cluster"
+
+
+@pytest.mark.parametrize(
+    ("left", "good"),
+    [
+        pytest.param((FIRST, SECOND_UNIT), True, id="all units vote"),
+        pytest.param((FIRST,), False, id="a unit is missing"),
+        pytest.param((FIRST, _member(1, learner=True)), False, id="a unit is a learner"),
+    ],
+)
+def test_a_seed_goes_only_while_all_units_vote(left: tuple[Listed, ...], *, good: bool) -> None:
+    sights = _sights([(SEED, *left), left])
+    assert (judgement.of_membership(sights, UNITS) == []) is good
 
 
 @pytest.mark.parametrize(

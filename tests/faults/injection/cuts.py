@@ -1,0 +1,58 @@
+"""Ends the process of the dynamic resources after one call of a sequence that changes something.
+
+A scenario copies this file beside a copy of the program and has the sequences hand their `Kube` to
+`watched`. It imports nothing of the suite, which is not there. Only calls that change something
+count: a cut after one that reads leaves what the change before it has left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "ETCD_CUTS"
+"""Names the folder with `<sequence>.cut` (the number of the call after which to end) and, written
+here, `<sequence>.calls` (one line for each call)."""
+
+_READS = frozenset({"list", "status", "hashkv", "get"})
+
+
+def watched(kube: Any, sequence: str) -> Any:
+    """The same `components.dynamic.kube.Kube`, with its calls counted."""
+    count = _counter(Path(os.environ[VARIABLE]), sequence)
+    api = kube.core.api_client
+    call_api, execute = api.call_api, kube.exec
+
+    def counted_call(path: str, method: str, *rest: Any, **named: Any) -> Any:
+        answer = call_api(path, method, *rest, **named)
+        if method != "GET":
+            parameters: dict[str, Any] = rest[0] if rest else {}
+            _, _, place = path.partition("/namespaces/{namespace}/")
+            count(f"{method} {place.format(**parameters)}")
+        return answer
+
+    def counted_exec(pod: str, *command: str, **named: Any) -> str:
+        answer = execute(pod, *command, **named)
+        words = [word for word in command if word.replace("-", "").isalpha()]
+        if not _READS & set(words):
+            count(" ".join(words[:3]))
+        return answer
+
+    api.call_api, kube.exec = counted_call, counted_exec
+    return kube
+
+
+def _counter(folder: Path, sequence: str) -> Callable[[str], None]:
+    calls, cut = folder / f"{sequence}.calls", folder / f"{sequence}.cut"
+
+    def count(what: str) -> None:
+        with calls.open("a") as log:
+            log.write(f"{what}\n")
+        if cut.exists() and len(calls.read_text().splitlines()) == int(cut.read_text()):
+            cut.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return count

@@ -1,0 +1,118 @@
+"""Handover and scale-down cut off after every single call that they make, then `up` again.
+
+The points are not written down anywhere: the first run is cut after its first call, the next after
+its second, until one makes fewer calls than that and ends by itself.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.cluster import UNITS
+from tests.faults.injection import cuts
+from tests.faults.patching import Patch, patched_program
+from tests.faults.run import Run, SuiteError
+from tests.faults.scenario import Scenario
+from tests.support.stack import until
+
+_MORE = 5
+_UP_SECONDS = 150.0
+_GAP_SECONDS = 0.5
+
+
+class _Cuts:
+    """The folder in which a sequence of the copied program finds where it is to be cut."""
+
+    def __init__(self, folder: Path, sequence: str) -> None:
+        self._calls = folder / f"{sequence}.calls"
+        self._cut = folder / f"{sequence}.cut"
+
+    def after(self, number: int) -> None:
+        """Cut the next run after so many calls."""
+        self._calls.unlink(missing_ok=True)
+        self._cut.write_text(str(number))
+
+    def made(self) -> str:
+        """The call after which the run was cut; nothing if it made fewer. Ends the cutting."""
+        was_cut = not self._cut.exists()
+        self._cut.unlink(missing_ok=True)
+        return self._calls.read_text().splitlines()[-1] if was_cut else ""
+
+
+@contextmanager
+def _cuttable(run: Run, module: str, sequence: str) -> Generator[_Cuts]:
+    """Let the stack run a copy of its program whose `sequence`, in `module`, can be cut."""
+    folder = run.folder / "cuts"
+    folder.mkdir()
+    patches = (
+        Patch(module, "from typing import Any\n", "from typing import Any\n\nimport cuts\n"),
+        Patch(
+            module,
+            'kube = Kube(str(props["kubeconfig"]), site)\n',
+            f'kube = cuts.watched(Kube(str(props["kubeconfig"]), site), "{sequence}")\n',
+        ),
+    )
+    program = patched_program(run.stack.program, run.folder / "program", *patches)
+    shutil.copy(cuts.__file__, program)
+    with run.stack.running(program, {cuts.VARIABLE: str(folder)}):
+        yield _Cuts(folder, sequence)
+
+
+def handover_cut(run: Run) -> None:
+    """From nothing each time."""
+    with _cuttable(run, "components/dynamic/passage.py", "handover") as points:
+        for number in itertools.count(1):
+            points.after(number)
+            with run.first_up() as up:
+                done = up.result(_UP_SECONDS)
+            call = points.made()
+            _finish(run, f"handover cut after call {number}, {call}", call, done.code)
+            run.conclude()
+            if not call:
+                _say_how_many(run, number - 1, "handover")
+                return
+
+
+def scale_down_cut(run: Run) -> None:
+    """From five units to three each time, under one writer."""
+    with _cuttable(run, "components/dynamic/scaling.py", "scale") as points:
+        for number in itertools.count(1):
+            run.cluster.want(_MORE)
+            run.stack.up()
+            run.cluster.want(len(UNITS))
+            points.after(number)
+            done = run.stack.pulumi("up", "--yes", "--skip-preview")
+            call = points.made()
+            _finish(run, f"scale-down cut after call {number}, {call}", call, done.code)
+            if not call:
+                _say_how_many(run, number - 1, "scale-down")
+                return
+
+
+def _finish(run: Run, what: str, call: str, code: int) -> None:
+    """What a cut has left is finished by the next `up`, and then nothing is left to do."""
+    assert bool(code) is bool(call), f"{what}: `up` ended with exit code {code}"
+    if not call:
+        return
+    since, began = time.time_ns(), time.monotonic()
+    run.stack.up()
+    run.record(what, time.monotonic() - began, since_ns=since, gap=_GAP_SECONDS)
+    until(f"{what}, `up` again: all is well", lambda: not run.cluster.problem(), 30)
+    run.stack.up("--expect-no-changes")
+
+
+def _say_how_many(run: Run, calls: int, sequence: str) -> None:
+    if not calls:
+        raise SuiteError(f"the {sequence} makes no call that changes something")
+    run.notes.append(f"the {sequence} was cut after each of its {calls} calls")
+
+
+SCENARIOS = (
+    Scenario("17a", "handover cut after every call", handover_cut, from_nothing=True),
+    Scenario("17b", "scale-down cut after every call", scale_down_cut),
+)
