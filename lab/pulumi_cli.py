@@ -75,8 +75,8 @@ _REQUESTS = Change(
     before="\t\t\tk.config = config\n",
     after="\t\t\tconfig.QPS, config.Burst = 50, 120\n\t\t\tk.config = config\n",
 )
-"""What the official plugin allows itself where nobody sets PULUMI_K8S_CLIENT_QPS and _BURST. This one
-knows neither: it takes client-go's 5 requests a second, 2 s of waiting in a first `up`."""
+"""What the official plugin allows itself where nobody sets PULUMI_K8S_CLIENT_QPS and _BURST. This
+one knows neither: it takes client-go's 5 requests a second, 2 s of waiting in a first `up`."""
 
 
 def kubernetes_plugin() -> Module:

@@ -10,13 +10,14 @@ from lab.state import Lab, is_only_lab, read_addresses, remove_state
 _CNI_RESULTS = Path("/var/lib/cni/results")
 _CONTAINER_LOGS = Path("/var/log/containers")
 _DEVICE_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
+_SHIM_SOCKETS = Path("/run/containerd/s")
 _FIXED_FOLDERS = (
     _CNI_RESULTS,
     _CNI_RESULTS.parent,
     _CONTAINER_LOGS,
     _DEVICE_SOCKET.parent,
     _DEVICE_SOCKET.parent.parent,
-    Path("/run/containerd/s"),
+    _SHIM_SOCKETS,
     Path("/run/containerd"),
     Path("/run/docker/plugins"),
     Path("/run/docker"),
@@ -48,12 +49,16 @@ def _remove_strays(lab: Lab) -> None:
     """Remove what Kubernetes' programs write to fixed places outside the lab's state.
 
     These places are shared by all labs and by any other container runtime of the machine, so only
-    what is evidently this lab's goes.
+    what is evidently this lab's, or nobody's, goes.
     """
     # containerd's shims listen on sockets under /run/containerd/s; their bundles know which.
     bundles = lab.state / "run" / "containerd" / "io.containerd.runtime.v2.task"
     for address in bundles.glob("*/*/address"):
         Path(address.read_text().removeprefix("unix://")).unlink(missing_ok=True)
+    # A shim that was killed leaves its socket, and containerd removes the bundle that knew of it.
+    for path in _SHIM_SOCKETS.glob("*"):
+        if _is_dead_socket(path):
+            path.unlink(missing_ok=True)
     # CNI's record of a pod's address names the pod's network namespace, which is in the state.
     for result in _CNI_RESULTS.glob("*"):
         if _mentions(result, lab.state):
@@ -77,7 +82,7 @@ def _mentions(file: Path, folder: Path) -> bool:
 
 
 def _is_dead_socket(path: Path) -> bool:
-    """Whether a socket is there on which nobody listens: a kubelet that lives keeps its own."""
+    """Whether a socket is there on which nobody listens: a program that lives keeps its own."""
     with socket.socket(socket.AF_UNIX) as line:
         try:
             line.connect(str(path))
