@@ -179,7 +179,8 @@ class Cluster:
     def want(self, count: int) -> None:
         """So many units in the stack's config: the next `up` brings them."""
         self.units = unit_names(count)
-        self.stack.set(units={"count": count})
+        # Fewer units than seeds are refused, also when the seeds are long gone.
+        self.stack.set(units={"count": count}, seeds={"count": min(count, len(SEEDS))})
 
     def reset(self) -> None:
         """End everything: the next `up` begins from nothing."""
