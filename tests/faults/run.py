@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,13 +52,16 @@ class _Fault:
 class Run:
     """What a scenario works with."""
 
-    def __init__(self, cluster: Cluster, folder: Path, rounds: int = 1) -> None:
+    def __init__(
+        self, cluster: Cluster, folder: Path, rounds: int = 1, say: Callable[[str], None] = print
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.cluster = cluster
         self.stack = cluster.stack
         self.lab = cluster.lab
         self.folder = folder
         self.rounds = rounds
+        self._say = say
         self.notes: list[str] = []
         self._faults: list[_Fault] = []
         self._steps: list[Step] = []
@@ -152,6 +155,8 @@ class Run:
         limits = Limits(gap, heal)
         written = self._writer is not None and self._writing
         self._faults.append(_Fault(what, limits, since_ns, time.time_ns(), heal_seconds, written))
+        healed = "" if heal_seconds is None else f", well after {heal_seconds:.2f} s"
+        self._say(f"    {what}{healed}")
 
     def last(self, seconds: float) -> None:
         """Let a fault last: its length belongs to the scenario and is no wait for anything."""

@@ -75,20 +75,20 @@ def run_all(
         for number in range(1, repeat + 1):
             report(f"{scenario.key} {scenario.title}, run {number} of {repeat}")
             place = Path(tempfile.mkdtemp(prefix=f"{scenario.key}-", dir=_made(folder / "runs")))
-            outcome = _run(cluster, scenario, place, rounds or scenario.rounds)
+            outcome = _run(cluster, scenario, place, rounds or scenario.rounds, report)
             outcomes.append(outcome)
             for line in _told(outcome):
                 report(f"    {line}")
     return outcomes
 
 
-def _run(cluster: Cluster, scenario: Scenario, place: Path, rounds: int) -> Outcome:
+def _run(cluster: Cluster, scenario: Scenario, place: Path, rounds: int, report: Say) -> Outcome:
     if not scenario.from_nothing:
         try:
             cluster.make_well()
         except AssertionError as failure:
             return Outcome(scenario, error=f"{failure}\nno cluster to begin with")
-    return Run(cluster, place, rounds).play(scenario)
+    return Run(cluster, place, rounds, report).play(scenario)
 
 
 def _made(folder: Path) -> Path:
@@ -97,10 +97,7 @@ def _made(folder: Path) -> Path:
 
 
 def _told(outcome: Outcome) -> list[str]:
-    lines = [
-        f"{step.fault}: gap {_seconds(step.gap_seconds)}, well after {_seconds(step.heal_seconds)}"
-        for step in outcome.steps
-    ]
+    lines = [f"{step.fault}: gap {_seconds(step.gap_seconds)}" for step in outcome.steps]
     lines += [*outcome.notes, *outcome.problems[:5], *outcome.error.splitlines()[-25:]]
     return [*lines, str(outcome.verdict)]
 
