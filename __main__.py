@@ -75,6 +75,6 @@ rollout = Rollout(
 )
 
 proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
-told = sequences.outputs(names, kubernetes, services, discovery, handover, proof)
-for name, value in told.items():
+told = sequences.outputs(names, services, discovery, handover, proof)
+for name, value in {**told, **kubernetes.told}.items():
     pulumi.export(name, value)

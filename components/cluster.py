@@ -1,10 +1,11 @@
-"""The Kubernetes cluster to deploy into: one that is made here, or an existing one by its context."""
+"""The Kubernetes cluster to deploy into: made here, or an existing one by its context."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ class Cluster:
     """Host, with port and path, that the image is pushed to and pulled from."""
     needs: tuple[pulumi.Resource, ...] = ()
     """What must be there before a pod can run, and must outlive it."""
+    told: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    """Outputs of the stack about the cluster itself."""
 
 
 def obtain(settings: Settings) -> Cluster:

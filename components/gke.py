@@ -195,9 +195,7 @@ def _standard(gke: GkeSettings) -> dict[str, Any]:
         # CIS 5.2.2: pods have identities of their own, not the node's.
         "workloadIdentityConfig": {"workloadPool": f"{gke.project}.svc.id.goog"},
         # The kubelet's read-only port tells everybody what runs.
-        "nodePoolDefaults": {
-            "nodeConfigDefaults": {"insecureKubeletReadonlyPortEnabled": "FALSE"}
-        },
+        "nodePoolDefaults": {"nodeConfigDefaults": {"insecureKubeletReadonlyPortEnabled": "FALSE"}},
         # What makes the volumes.
         "addonsConfig": {"gcePersistentDiskCsiDriverConfig": {"enabled": True}},
     }

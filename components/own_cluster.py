@@ -50,6 +50,8 @@ def make(settings: Settings) -> Cluster:
         kubeconfig=text,
         registry=registry.uri if registry else settings.image.registry or "",
         needs=tuple(needs),
+        # Whoever has named a context has its kubeconfig; this one nobody has yet.
+        told={"context": gke.context, "kubeconfig": text},
     )
 
 

@@ -118,7 +118,6 @@ def latest(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, An
 
 def outputs(
     names: Names,
-    cluster: Cluster,
     services: Services,
     discovery: Discovery,
     handover: Handover,
@@ -126,8 +125,6 @@ def outputs(
 ) -> dict[str, Any]:
     """The stack's outputs."""
     settings = names.settings
-    # Whoever has named a context has its kubeconfig.
-    made = {"context": cluster.context, "kubeconfig": cluster.kubeconfig}
     return {
         "endpoint": names.cluster_url,
         "clientHost": services.cluster_ip,
@@ -141,5 +138,4 @@ def outputs(
             for key in ("members", "revision", "receipt")
         },
         "timings": pulumi.Output.all(birth=discovery.phases, handover=handover.timings),
-        **(made if settings.gke.create else {}),
     }

@@ -11,6 +11,7 @@ from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
+
 class PreflightProvider(Sequence):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
 

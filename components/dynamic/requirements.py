@@ -38,7 +38,7 @@ class RequirementsProvider(Sequence):
     inputs = ("project", "apis")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """In preview already: programs that are missing, and changes that would replace the cluster.
+        """In preview already: programs that are missing, changes that would replace the cluster.
 
         Google replaces a cluster whose place or name changes, and every member goes with it.
         """
