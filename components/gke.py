@@ -11,25 +11,15 @@ from typing import Any
 import pulumi
 
 from components.google_resource import GoogleResource
+from components.names import NODE_LABEL, TAINT_KEY
 from components.network import Network
 from components.settings import GkeSettings
 
 TOKEN = "etcd:gke:Gke"
 
 POOL = "etcd"
-NODE_LABEL = {"etcd.pulumi.com/dedicated": "true"}
-"""On the nodes of the pool; pods of members select it."""
-
-TAINT_KEY = "components.gke.io/gke-managed-components"
-"""Keeps everybody else's pods off the pool, but not GKE's own (DNS, metrics, the tunnel of the API
-server), which tolerate this taint and no other. With a taint of our own they would need a second
-pool."""
-
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 """What an account may do is decided by its roles; scopes are the older, coarser way."""
-
-_HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
-"""Machine families that take no persistent disks (Google: Hyperdisk, machine type support)."""
 
 
 class Gke(pulumi.ComponentResource):
@@ -119,12 +109,6 @@ def account_id(cluster_name: str) -> str:
     return f"{cluster_name[:17].rstrip('-')}-{digest}-nodes"
 
 
-def disk_type(machine_type: str, otherwise: str) -> str:
-    """The disk that nodes of this type take: Hyperdisk where there is nothing else."""
-    family = machine_type.partition("-")[0]
-    return "hyperdisk-balanced" if family in _HYPERDISK_ONLY else otherwise
-
-
 def _cluster(gke: GkeSettings, network: Network) -> dict[str, Any]:
     """What both modes have."""
     return {
@@ -211,9 +195,7 @@ def _standard(gke: GkeSettings) -> dict[str, Any]:
         # CIS 5.2.2: pods have identities of their own, not the node's.
         "workloadIdentityConfig": {"workloadPool": f"{gke.project}.svc.id.goog"},
         # The kubelet's read-only port tells everybody what runs.
-        "nodePoolDefaults": {
-            "nodeConfigDefaults": {"insecureKubeletReadonlyPortEnabled": "FALSE"}
-        },
+        "nodePoolDefaults": {"nodeConfigDefaults": {"insecureKubeletReadonlyPortEnabled": "FALSE"}},
         # What makes the volumes.
         "addonsConfig": {"gcePersistentDiskCsiDriverConfig": {"enabled": True}},
     }
@@ -248,7 +230,7 @@ def _pool(gke: GkeSettings, account: pulumi.Output[str]) -> dict[str, Any]:
         "nodeConfig": {
             "machineType": gke.machine_type,
             "imageType": "COS_CONTAINERD",  # CIS 5.5.1
-            "diskType": disk_type(gke.machine_type, "pd-balanced"),
+            "diskType": "hyperdisk-balanced" if gke.hyperdisk_only else "pd-balanced",
             "diskSizeGb": 50,
             "bootDiskKmsKey": gke.kms_key,  # CIS 5.9.2
             "serviceAccount": account,  # CIS 5.2.1

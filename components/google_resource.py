@@ -27,8 +27,11 @@ class GoogleResource(pulumi.CustomResource):
         opts: pulumi.ResourceOptions,
         outputs: Iterable[str] = (),
     ) -> None:
-        """`inputs`: camelCase; None is the same as not given, at any depth. `outputs`: those read by `output`."""
-        # The SDK that is installed says which plugin it speaks to; without its saying so, the engine
+        """`inputs`: camelCase; None is the same as not given, at any depth.
+
+        `outputs`: those that `output` will be asked for.
+        """
+        # The SDK that is installed says which plugin it speaks to. Were nothing said, the engine
         # would take whatever is there.
         plugin = pulumi.ResourceOptions(version=version("pulumi-gcp"))
         super().__init__(

@@ -25,7 +25,7 @@ _UNUSED_BY_AUTOPILOT = {
 
 
 def read(section: Section, project: str | None, stack: str) -> model.GkeSettings:
-    """`project`: of `gcp:project`. `stack`: the stack's name, from which the cluster has its own."""
+    """`project`: of `gcp:project`. `stack`: its name, of which the cluster's is made."""
     create = section.boolean("create", False)
     result = model.GkeSettings(
         create=create,
@@ -41,7 +41,9 @@ def read(section: Section, project: str | None, stack: str) -> model.GkeSettings
         authorized_networks=_networks(section),
         kms_key=section.optional_text("kmsKey", syntax.KMS_KEY),
         labels=section.texts(
-            "labels", lambda path, name: _is_label(section.problems, path, name), syntax.GOOGLE_LABEL
+            "labels",
+            lambda path, name: _is_label(section.problems, path, name),
+            syntax.GOOGLE_LABEL,
         ),
         maintenance_start=section.text("maintenanceStart", "03:00", syntax.TIME),
     )
@@ -101,10 +103,8 @@ def _networks(section: Section) -> tuple[str, ...]:
 def _is_label(problems: Problems, path: str, name: str) -> bool:
     if syntax.GOOGLE_LABEL_KEY.matches(name):
         return True
-    problems.say(
-        path, f"is no label of Google's; allowed: {syntax.GOOGLE_LABEL_KEY.allowed}",
-        remove_value(path),
-    )  # fmt: skip
+    allowed = syntax.GOOGLE_LABEL_KEY.allowed
+    problems.say(path, f"is no label of Google's; allowed: {allowed}", remove_value(path))
     return False
 
 

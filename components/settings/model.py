@@ -14,6 +14,9 @@ ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 StorageKind = Literal["persistent", "ephemeral", "memory"]
 Channel = Literal["RAPID", "REGULAR", "STABLE"]
 
+HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
+"""Machine families that take no persistent disks (Google: Hyperdisk, machine type support)."""
+
 ZONES = 3
 """Of a regional GKE cluster's nodes, where it has any choice."""
 
@@ -94,6 +97,11 @@ class GkeSettings:
     def nodes_per_zone(self) -> int:
         """GKE counts the nodes of a regional pool per zone."""
         return self.node_count if self.zone else self.node_count // ZONES
+
+    @property
+    def hyperdisk_only(self) -> bool:
+        """Whether the nodes take no persistent disks."""
+        return self.machine_type.partition("-")[0] in HYPERDISK_ONLY and not self.autopilot
 
     @property
     def context(self) -> str:

@@ -146,7 +146,8 @@ KMS_KEY = Syntax(
     "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or null",
     "projects/my-project/locations/us-central1/keyRings/etcd/cryptoKeys/etcd",
     _pattern(
-        r"projects/[-a-z0-9:.]+/locations/[-a-z0-9]+/keyRings/[-\w]{1,63}/cryptoKeys/[-\w]{1,63}", 500
+        r"projects/[-a-z0-9:.]+/locations/[-a-z0-9]+/keyRings/[-\w]{1,63}/cryptoKeys/[-\w]{1,63}",
+        500,
     ),
 )
 GOOGLE_LABEL_KEY = Syntax(
