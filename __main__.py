@@ -36,7 +36,7 @@ preflight = Preflight(
 )
 namespace = Namespace(
     "namespace",
-    {**place, "retain": config.storage.retain},
+    {**place, "retain": config.storage.retain, "cluster_goes": config.gke.create},
     pulumi.ResourceOptions(depends_on=[preflight]),
 )
 inside = pulumi.ResourceOptions(

@@ -33,26 +33,24 @@ def declare(
 
 
 def _storage_class(names: Names, name: str | None) -> dict[str, Any]:
-    gke, storage = names.settings.gke, names.settings.storage
-    labels = ",".join(f"{key}={value}" for key, value in sorted(gke.labels.items()))
-    parameters = {
-        # etcd waits for the disk at every write: the milliseconds of an SSD, not of a spindle.
-        "type": "hyperdisk-balanced" if gke.hyperdisk_only else "pd-ssd",
-        "disk-encryption-kms-key": gke.kms_key,  # CIS 5.9.1
-        "labels": labels or None,
-    }
+    key = names.settings.gke.kms_key
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": names.global_metadata(name or ""),
         # Zonal disks: etcd keeps the copies, a regional disk would write each of them twice.
         "provisioner": "pd.csi.storage.gke.io",
-        "parameters": {key: value for key, value in parameters.items() if value is not None},
+        # Immutable, so nothing that may change is in it. etcd waits for the disk at every write:
+        # the milliseconds of an SSD, not of a spindle.
+        "parameters": {
+            "type": "pd-ssd",
+            **({"disk-encryption-kms-key": key} if key else {}),  # CIS 5.9.1
+        },
         # The disk comes where the pod is put, not the pod where a disk happens to be.
         "volumeBindingMode": "WaitForFirstConsumer",
         "allowVolumeExpansion": True,
-        # A claim that somebody deletes by mistake does not take the data with it.
-        "reclaimPolicy": "Retain" if storage.retain else "Delete",
+        # Immutable too: whether data outlives its member is decided by the claims, which do.
+        "reclaimPolicy": "Delete",
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from components.settings.model import Settings
+from components.settings.model import HYPERDISK_ONLY, Settings
 from components.settings.reader import Problems, remove_value, set_value
 
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
@@ -28,6 +28,7 @@ def check(settings: Settings, problems: Problems) -> None:
         _image_for_the_nodes(settings, problems)
         _reachable_discovery(settings, problems)
         _durable(settings, problems)
+        _disks(settings, problems)
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
@@ -161,11 +162,27 @@ def _reachable_discovery(settings: Settings, problems: Problems) -> None:
 
 def _durable(settings: Settings, problems: Problems) -> None:
     kind = settings.storage.kind
-    if settings.gke.deletion_protection and kind != "persistent":
+    valid = problems.none_at("storage.kind", "gke.deletionProtection")
+    if valid and settings.gke.deletion_protection and kind != "persistent":
         problems.add(
             "storage.kind",
             kind,
             "allowed: persistent with gke.deletionProtection, which marks a cluster whose data "
             "matters",
             set_value("storage.kind", "persistent"),
+        )
+
+
+def _disks(settings: Settings, problems: Problems) -> None:
+    """Nodes can attach the volumes that are made for them."""
+    gke, storage = settings.gke, settings.storage
+    own = storage.class_name is None and storage.kind == "persistent"
+    checked = problems.none_at("gke.machineType", "storage.className", "storage.kind")
+    if checked and own and gke.hyperdisk_only:
+        problems.add(
+            "gke.machineType",
+            gke.machine_type,
+            f"allowed: a family that takes persistent disks, not {', '.join(HYPERDISK_ONLY)} "
+            "(these too, with a class for Hyperdisk in storage.className)",
+            set_value("gke.machineType", "n2d-standard-2"),
         )

@@ -75,6 +75,7 @@ def test_everything_that_can_be_set_arrives() -> None:
                 "gke.labels": {"team": "storage", "cost-center_1": ""},
                 "gke.maintenanceStart": "22:30",
                 "image.platform": "linux/arm64",
+                "storage.className": "hyperdisk",
             }
         )
     ).gke
@@ -204,6 +205,14 @@ def test_a_prebuilt_image_is_not_looked_for_in_a_registry_that_is_empty() -> Non
 def test_an_arm_machine_needs_an_arm_image() -> None:
     (text,) = problems(made({"gke.machineType": "t2a-standard-2"}))
     assert text.startswith('etcd:image.platform is "linux/amd64"; allowed: linux/arm64')
+
+
+@pytest.mark.parametrize("machine", ["n4-standard-2", "c4-standard-4", "c4d-highmem-2"])
+def test_nodes_take_the_disks_that_are_made_for_their_members(machine: str) -> None:
+    (text,) = problems(made({"gke.machineType": machine}))
+    assert text.startswith(f'etcd:gke.machineType is "{machine}"; allowed: a family that takes')
+    for values in ({"storage.className": "hyperdisk"}, {"storage.kind": "memory"}):
+        parse(made({"gke.machineType": machine, **values}))
 
 
 def test_a_project_is_never_guessed() -> None:
