@@ -74,6 +74,7 @@ rollout = Rollout(
     pulumi.ResourceOptions(depends_on=[scale]),
 )
 
+cluster.seal(config, rollout)
 proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
 told = sequences.outputs(names, services, discovery, handover, proof)
 for name, value in {**told, **kubernetes.told}.items():

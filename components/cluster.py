@@ -48,6 +48,14 @@ def obtain(settings: Settings) -> Cluster:
     return connect(settings.kubernetes, settings.image.registry or "")
 
 
+def seal(settings: Settings, last: pulumi.Resource) -> None:
+    """Let nobody destroy by mistake what is made here and protected. `last`: declared last."""
+    if settings.gke.create:
+        from components import own_cluster  # noqa: PLC0415 - all others pay nothing for it
+
+        own_cluster.seal(settings, last)
+
+
 def connect(settings: KubernetesSettings, registry: str) -> Cluster:
     """Declare the provider. Raises pulumi.RunError when the context leads nowhere."""
     kubeconfig = read_kubeconfig(settings)

@@ -11,6 +11,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.cluster import Cluster
+from components.dynamic.protection import Protection
 from components.dynamic.requirements import Requirements
 from components.gke import Gke
 from components.gke_kubeconfig import PLUGIN, kubeconfig
@@ -52,6 +53,16 @@ def make(settings: Settings) -> Cluster:
         needs=tuple(needs),
         # Whoever has named a context has its kubeconfig; this one nobody has yet.
         told={"context": gke.context, "kubeconfig": text},
+    )
+
+
+def seal(settings: Settings, last: pulumi.Resource) -> None:
+    """Declare what refuses a destroy of a protected cluster. It comes after everything else."""
+    gke = settings.gke
+    Protection(
+        "protection",
+        {"cluster": path(gke), "protected": gke.deletion_protection},
+        pulumi.ResourceOptions(depends_on=[last]),
     )
 
 

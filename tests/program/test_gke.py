@@ -452,6 +452,17 @@ def test_nothing_is_left_behind_by_an_option() -> None:
         assert not resource.deleted_with, resource.urn
 
 
+@BOTH
+def test_the_refusal_of_a_destroy_comes_before_everything_else_goes(preview: bool) -> None:
+    program = make_cluster(preview=preview, gke={"deletionProtection": True})
+    protection = program.one(f"{DYNAMIC}Protection")
+    assert protection.inputs["protected"] is True
+    for resource in program.resources:
+        provider = resource.type.startswith("pulumi:providers:")
+        if resource is not protection and not provider:
+            assert waits(program, protection, resource), resource.urn
+
+
 FIXED = {
     "gke.project": ("project", "other-project"),
     "gke.region": ("region", "europe-west1"),
