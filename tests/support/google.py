@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 from lab.plugins.gcp.resource import Inputs, ResourceType, Surroundings
@@ -97,7 +96,7 @@ _POOL: dict[str, Any] = {
     },
 }
 
-GOOD: Mapping[str, dict[str, Any]] = {
+GOOD: dict[str, dict[str, Any]] = {
     "Network": {
         "project": PROJECT,
         "name": "etcd-prod",
@@ -165,9 +164,9 @@ def changed(name: str, path: str, value: Any) -> dict[str, Any]:
     """The good inputs with another value at `a.b.c`; None takes it away."""
     inputs: dict[str, Any] = copy.deepcopy(GOOD[name])
     *parents, last = path.split(".")
-    node = inputs
+    node: Any = inputs
     for parent in parents:
-        node = node[int(parent)] if isinstance(node, list) else node.setdefault(parent, {})
+        node = node[int(parent)] if parent.isdigit() else node.setdefault(parent, {})
     if value is None:
         del node[last]
     else:
