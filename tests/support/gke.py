@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import gke
+from lab import gke, pulumi_cli
 from lab.plugins.gcp.cloud import Cloud
 from lab.state import Lab
 from tests.support.stack import CHECKOUT, Stack, environment
@@ -41,7 +41,7 @@ class Google:
 
     def __init__(self, lab: Lab) -> None:
         folder = gke.folder(lab)
-        if not (folder / "env").exists():
+        if pulumi_cli.has_official_plugins():
             pytest.skip("the official gcp plugin is here, which needs an account at Google")
         self.cloud = Cloud(folder / "cloud")
         self.env = environment(folder / "env")
