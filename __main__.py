@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import cluster, orphans, sequences, settings
+from components import cluster, orphans, own_classes, sequences, settings
 from components.discovery import DiscoveryService
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
@@ -25,20 +25,25 @@ from components.units import Units
 config = settings.load()
 names = Names(config, pulumi.get_stack())
 
-kubernetes = cluster.connect(config.kubernetes)
+kubernetes = cluster.obtain(config)
 place = sequences.place(names, kubernetes)
-image = Image("etcd", config)
+image = Image("etcd", config, kubernetes.registry)
 
-preflight = Preflight("preflight", {**place, **sequences.preflight(names)})
+preflight = Preflight(
+    "preflight",
+    {**place, **sequences.preflight(names)},
+    pulumi.ResourceOptions(depends_on=kubernetes.needs),
+)
 namespace = Namespace(
     "namespace",
-    {**place, "retain": config.storage.retain},
+    {**place, "retain": config.storage.retain, "cluster_goes": config.gke.create},
     pulumi.ResourceOptions(depends_on=[preflight]),
 )
 inside = pulumi.ResourceOptions(
     providers={"kubernetes": kubernetes.provider}, depends_on=[namespace]
 )
-hooks = orphans.hooks(names, kubernetes.credentials)
+hooks = orphans.hooks(names, kubernetes.kubeconfig)
+inside = own_classes.declare(names, hooks, inside)
 services = Services("service", names, hooks, inside)
 discovery_service = DiscoveryService("discovery", names, image.ref, hooks, inside)
 seeds = Seeds("seeds", names, image.ref, hooks, inside)
@@ -69,6 +74,8 @@ rollout = Rollout(
     pulumi.ResourceOptions(depends_on=[scale]),
 )
 
+cluster.seal(config, rollout)
 proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
-for name, value in sequences.outputs(names, services, discovery, handover, proof).items():
+told = sequences.outputs(names, services, discovery, handover, proof)
+for name, value in {**told, **kubernetes.told}.items():
     pulumi.export(name, value)

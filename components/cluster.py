@@ -1,10 +1,11 @@
-"""The Kubernetes cluster to deploy into: an existing one, chosen by kubeconfig and context."""
+"""The Kubernetes cluster to deploy into: made here, or an existing one by its context."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
-from components.settings import KubernetesSettings
+from components.settings import KubernetesSettings, Settings
 
 _PARTS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 """Lists of a kubeconfig, and what each entry of them holds beside its name."""
@@ -25,13 +26,37 @@ class Cluster:
     """How the program reaches Kubernetes."""
 
     provider: k8s.Provider
+    context: str
+    """Its name in the kubeconfig."""
     kubeconfig: pulumi.Output[str]
-    """Secret. JSON, which is YAML, with the one context that is used."""
-    credentials: dict[str, Any]
-    """The same, for what runs in the program itself."""
+    """Secret. JSON, which is YAML, with the one context that is used. Of a cluster that is made
+    here, unknown in the preview before it is there."""
+    registry: pulumi.Input[str]
+    """Host, with port and path, that the image is pushed to and pulled from."""
+    needs: tuple[pulumi.Resource, ...] = ()
+    """What must be there before a pod can run, and must outlive it."""
+    told: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    """Outputs of the stack about the cluster itself."""
 
 
-def connect(settings: KubernetesSettings) -> Cluster:
+def obtain(settings: Settings) -> Cluster:
+    """Make the cluster, or reach the one that is there. Raises pulumi.RunError."""
+    if settings.gke.create:
+        from components.own_cluster import make  # noqa: PLC0415 - all others pay nothing for it
+
+        return make(settings)
+    return connect(settings.kubernetes, settings.image.registry or "")
+
+
+def seal(settings: Settings, last: pulumi.Resource) -> None:
+    """Let nobody destroy by mistake what is made here and protected. `last`: declared last."""
+    if settings.gke.create:
+        from components import own_cluster  # noqa: PLC0415 - all others pay nothing for it
+
+        own_cluster.seal(settings, last)
+
+
+def connect(settings: KubernetesSettings, registry: str) -> Cluster:
     """Declare the provider. Raises pulumi.RunError when the context leads nowhere."""
     kubeconfig = read_kubeconfig(settings)
     server = kubeconfig["clusters"][0]["cluster"]["server"]
@@ -44,7 +69,9 @@ def connect(settings: KubernetesSettings) -> Cluster:
         # Credentials rotate; only another API server makes it another cluster.
         cluster_identifier=server,
     )
-    return Cluster(provider=provider, kubeconfig=text, credentials=kubeconfig)
+    return Cluster(
+        provider=provider, context=settings.context or "", kubeconfig=text, registry=registry
+    )
 
 
 def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
@@ -69,7 +96,7 @@ def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
             "Next: pulumi config set --path etcd:kubernetes.kubeconfig PATH "
             "(for the embedded Kubernetes: make up)"
         )
-    name, places = settings.context, ", ".join(map(str, paths))
+    name, places = settings.context or "", ", ".join(map(str, paths))
     context = entries["contexts"].get(name)
     if context is None:
         raise pulumi.RunError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pulumi
 import pulumi_docker as docker
 
@@ -22,17 +25,21 @@ class Image(pulumi.ComponentResource):
     """`repository@sha256:...`: a tag would never start a rollout."""
 
     def __init__(
-        self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: Settings,
+        registry: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
         image = settings.image
-        repository = f"{image.registry}/{image.repository}"
+        repository = pulumi.Output.concat(registry, "/", image.repository)
         if not image.build:
-            self.ref = pulumi.Output.from_input(f"{repository}@{image.digest}")
+            self.ref = pulumi.Output.concat(repository, "@", image.digest or "")
         else:
             built = docker.Image(
                 name,
-                image_name=f"{repository}:{image.tag or f'v{settings.etcd.version}'}",
+                image_name=pulumi.Output.concat(repository, ":", image.tag or tag(settings)),
                 build=docker.DockerBuildArgs(
                     context=image.context,
                     dockerfile=f"{image.context}/Dockerfile",
@@ -49,6 +56,27 @@ class Image(pulumi.ComponentResource):
             )
             self.ref = built.repo_digest
         self.register_outputs({"ref": self.ref})
+
+
+def tag(settings: Settings) -> str:
+    """The version; in the registry that is made here also what the image is built from.
+
+    There a tag cannot move, so another content must have another one.
+    """
+    plain = f"v{settings.etcd.version}"
+    if settings.image.registry is not None:
+        return plain
+    image = settings.image
+    content = hashlib.sha256()
+    for text in (etcd_base(settings), image.python_base, image.platform):
+        content.update(f"{text}\0".encode())
+    folder = Path(image.context)
+    # Bytecode comes and goes with the runs of tests; .dockerignore keeps it out of the image.
+    files = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    for path in sorted(files):
+        content.update(f"{path.relative_to(folder)}\0".encode())
+        content.update(path.read_bytes())
+    return f"{plain}-{content.hexdigest()[:12]}"
 
 
 def etcd_base(settings: Settings) -> str:

@@ -28,6 +28,15 @@ recreates, from running before a sequence lets it.
 """
 
 
+NODE_LABEL = {"etcd.pulumi.com/dedicated": "true"}
+"""On the nodes that are made for members."""
+
+TAINT_KEY = "components.gke.io/gke-managed-components"
+"""Keeps everybody else's pods off those nodes, but not GKE's own (DNS, metrics, the tunnel of the
+API server), which tolerate this taint and no other. With a taint of our own they would need a
+second pool."""
+
+
 @dataclass(frozen=True)
 class Names:
     """Names derived from the settings of one stack."""
@@ -54,6 +63,38 @@ class Names:
     @property
     def client_service(self) -> str:
         return self.settings.service.name
+
+    @property
+    def owns_storage_class(self) -> bool:
+        """Whether the class of the units' volumes is made here: in a cluster that is, too."""
+        storage = self.settings.storage
+        own = self.settings.gke.create and storage.class_name is None
+        return own and storage.kind == "persistent"
+
+    @property
+    def storage_class(self) -> str | None:
+        """None: the cluster's default."""
+        return f"{self.units}-ssd" if self.owns_storage_class else self.settings.storage.class_name
+
+    @property
+    def priority_class(self) -> str | None:
+        """Of all members, in a cluster that is made here. None: the cluster's default."""
+        return self.units if self.settings.gke.create else None
+
+    @property
+    def node_selector(self) -> dict[str, str]:
+        """The nodes that are made for members; empty where there are none such."""
+        return dict(NODE_LABEL) if self._own_pool else {}
+
+    @property
+    def tolerations(self) -> list[dict[str, str]]:
+        """Of what keeps others off those nodes."""
+        taint = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+        return [taint] if self._own_pool else []
+
+    @property
+    def _own_pool(self) -> bool:
+        return self.settings.gke.create and not self.settings.gke.autopilot
 
     @property
     def scheme(self) -> str:
@@ -101,6 +142,10 @@ class Names:
             "labels": self.labels,
             **({"annotations": dict(annotations)} if annotations else {}),
         }
+
+    def global_metadata(self, name: str) -> dict[str, Any]:
+        """The metadata of an object that belongs to no namespace."""
+        return {"name": name, "labels": self.labels}
 
     def _url(self, scheme: str, host: str, port: int) -> str:
         kubernetes = self.settings.kubernetes

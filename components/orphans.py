@@ -6,6 +6,7 @@ find its own object in the way ("already exists") for ever.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -17,15 +18,17 @@ from components.names import Names
 GONE_SECONDS = 30.0
 
 
-def hooks(names: Names, kubeconfig: Mapping[str, Any]) -> pulumi.ResourceHookBinding:
+def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBinding:
     """What every Kubernetes object of the program carries. Costs nothing where none is made."""
 
-    def before_create(args: pulumi.ResourceHookArgs) -> None:
+    async def before_create(args: pulumi.ResourceHookArgs) -> None:
         # kubernetes:apps/v1:StatefulSet
         _, group_version, kind = args.type.split(":")
         metadata: Any = (args.new_inputs or {})["metadata"]
         api_version = group_version.removeprefix("core/")
-        _let_go(kubeconfig, names, api_version, kind, metadata["name"])
+        # Known by now: the object's own provider has it. A preview runs no hook.
+        credentials = json.loads(await kubeconfig.future() or "{}")
+        _let_go(credentials, names, api_version, kind, metadata["name"])
 
     return pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook("take-over-orphans", before_create)]

@@ -8,8 +8,8 @@ import pulumi
 
 from components.cluster import Cluster
 from components.dynamic.discovery import Discovery
+from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
-from components.dynamic.preflight import STACK
 from components.dynamic.site import Site
 from components.names import SERVING_LABEL, Names
 from components.quantities import cpu_cores
@@ -21,7 +21,7 @@ def place(names: Names, cluster: Cluster) -> dict[str, Any]:
     """The inputs that every dynamic resource has: where the cluster lives, how to get there."""
     settings = names.settings
     site = Site(
-        context=settings.kubernetes.context,
+        context=cluster.context,
         namespace=settings.kubernetes.namespace,
         stack=names.stack,
         units=names.units,
@@ -47,7 +47,9 @@ def preflight(names: Names) -> dict[str, Any]:
         "pods": units.count + helpers,
         "cpu": str(units.count * cpu_cores(units.cpu) + helpers * cpu_cores(seeds.cpu)),
         "memory": str(units.count * size_bytes(units.memory) + helpers * size_bytes(seeds.memory)),
-        "storage_class": settings.storage.class_name or "",
+        "storage_class": names.storage_class or "",
+        # Made after this question is asked.
+        "own_storage_class": names.owns_storage_class,
         "storage": settings.storage.size,
         "volumes": units.count + seeds.count if persistent else 0,
         "seeds": seeds.count,
@@ -64,7 +66,8 @@ def _fixed(names: Names) -> dict[str, str]:
     settings = names.settings
     kubernetes, etcd, storage = settings.kubernetes, settings.etcd, settings.storage
     fixed = {
-        "kubernetes.context": kubernetes.context,
+        "gke.create": str(settings.gke.create).lower(),
+        "kubernetes.context": kubernetes.context or UNSET,
         "kubernetes.namespace": kubernetes.namespace,
         "kubernetes.clusterDomain": kubernetes.cluster_domain,
         "etcd.name": etcd.name,
@@ -72,7 +75,7 @@ def _fixed(names: Names) -> dict[str, str]:
         "etcd.peerPort": etcd.peer_port,
         "storage.kind": storage.kind,
         "storage.size": storage.size,
-        "storage.className": storage.class_name or "null",
+        "storage.className": storage.class_name or UNSET,
     }
     return {STACK: names.stack, **{key: str(value) for key, value in fixed.items()}}
 

@@ -12,6 +12,7 @@ from components.kubernetes_object import KubernetesObject
 from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, Names
 from components.quantities import quota_bytes
 from components.settings import Settings
+from components.settings.model import ZONES
 
 USER = 65532
 """The image's own user, `nonroot`."""
@@ -95,8 +96,9 @@ def _pod(
     units, account = settings.units, workload.service_account
     optional = {
         "schedulingGates": [{"name": GATE}] if workload.gated else None,
-        "nodeSelector": dict(units.node_selector),
-        "tolerations": list(units.tolerations),
+        "nodeSelector": {**names.node_selector, **units.node_selector},
+        "tolerations": [*names.tolerations, *units.tolerations],
+        "priorityClassName": names.priority_class,
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
         "volumes": None if persistent else [_scratch(settings)],
@@ -186,15 +188,29 @@ def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]
 
 
 def _spread(names: Names, role: str) -> list[dict[str, Any]]:
-    """Over zones and hosts as far as there are any; a one-node cluster is no reason to refuse."""
+    """Over zones and hosts as far as there are any; a one-node cluster is no reason to refuse.
+
+    Only where the nodes are ours to know, in three zones, a unit rather waits than shares a zone
+    unevenly: its volume would keep it there for ever.
+    """
+    gke = names.settings.gke
+    strict = role == "unit" and gke.create and gke.zone is None
+    # Autopilot has no node in a zone before a pod asks for one there.
+    zones = {"minDomains": ZONES} if strict and gke.autopilot else {}
     return [
         {
             "maxSkew": 1,
-            "topologyKey": key,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule" if strict else "ScheduleAnyway",
+            "labelSelector": {"matchLabels": names.selector(role)},
+            **zones,
+        },
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
             "whenUnsatisfiable": "ScheduleAnyway",
             "labelSelector": {"matchLabels": names.selector(role)},
-        }
-        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+        },
     ]
 
 
@@ -204,8 +220,8 @@ def _scratch(settings: Settings) -> dict[str, Any]:
 
 
 def _claim(settings: Settings, names: Names, workload: Workload) -> dict[str, Any]:
-    storage = settings.storage
-    named = {"storageClassName": storage.class_name} if storage.class_name else {}
+    storage, storage_class = settings.storage, names.storage_class
+    named = {"storageClassName": storage_class} if storage_class else {}
     return {
         # Immutable in a StatefulSet, so nothing that changes from version to version is in it.
         "metadata": {"name": "data", "labels": names.selector(workload.role)},

@@ -18,7 +18,7 @@ CONTEXT = "etcd-lab"
 COMMANDS = ("etcdctl", "etcdutl", "kubectl", "docker", "pulumi")
 """The programs that people call; `.lab/bin` has them and nothing that they did not ask for."""
 
-_OURS = ("kubeconfig", "env", "logs", "bin", "state-backend", "pulumi-home")
+_OURS = ("kubeconfig", "env", "logs", "bin", "gke", "state-backend", "pulumi-home")
 
 
 def write(lab: Lab, addresses: Addresses, programs: Programs, pulumi: Mapping[str, str]) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from lab import env, health, images, locks, tools
+from lab import env, gke, health, images, locks, tools
 from lab.addresses import Addresses
 from lab.errors import LabError, Report
 from lab.removal import remove_all
@@ -64,6 +64,7 @@ def status(name: str = DEFAULT_NAME) -> list[health.Check]:
 def _write_files(lab: Lab, addresses: Addresses, report: Report) -> None:
     programs = tools.ensure(tools.names_for_up(), report)
     env.write(lab, addresses, programs, tools.pulumi_environment(lab.files / "pulumi-home", report))
+    gke.write(lab, programs, report)
 
 
 def _lasting_ill(lab: Lab, addresses: Addresses) -> health.Check | None:

@@ -5,7 +5,8 @@ Three cases, in this order:
 - Pulumi's download host answers: the official CLI is unpacked into the cache, and it fetches the
   official plugins itself on first use, as on any machine;
 - else CLI, Python language host and Kubernetes plugin are built from their tagged Go modules, and
-  lab/plugins/docker_image.py stands in for the Docker plugin, which is not published as one.
+  lab/plugins/docker_image.py stands in for the Docker plugin, which is not published as one; for
+  the GKE stack on the lab lab/plugins/gcp does for Google's (lab/gke.py).
 
 The second case has only been exercised up to a probe that fails: no machine at hand reached that
 host.
@@ -20,6 +21,7 @@ import tarfile
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -158,24 +160,34 @@ def _plugin_folder(name: str) -> str:
     return f"resource-{name}-v{version(f'pulumi-{name}')}"
 
 
-def prepare_home(home: Path, plugin: Path, docker_client: Path) -> None:
+def prepare_home(
+    home: Path, plugin: Path, docker_client: Path, gcp: Mapping[str, str] | None = None
+) -> None:
     """Fill a Pulumi home with the built Kubernetes `plugin` and the Docker stand-in.
+
+    With `gcp`, the variables of Google's stand-in, that one is there too. Never for a cluster of
+    one's own: it would make what looks like one and is none.
 
     The CLI takes a plugin of exactly the version that the SDK asks for, but for what follows a `+`;
     `pulumi plugin ls` shows that as well.
     """
     built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{kubernetes_plugin().version}"
-    stand_in = home / "plugins" / f"{_plugin_folder('docker')}+standin"
-    # Links and a script: anew each time, so that none of an older version stays.
+    # Links and scripts: anew each time, so that none of an older version stays.
     shutil.rmtree(home / "plugins", ignore_errors=True)
-    for folder in (built, stand_in):
-        folder.mkdir(parents=True)
+    built.mkdir(parents=True)
     (built / "pulumi-resource-kubernetes").symlink_to(plugin)
-    script = stand_in / "pulumi-resource-docker"
-    script.write_text(
-        "#!/bin/sh\n"
-        f"export DOCKER_CLIENT={shlex.quote(str(docker_client))}\n"
-        f"export PYTHONPATH={shlex.quote(str(_CHECKOUT))}\n"
-        f'exec {shlex.quote(sys.executable)} -m lab.plugins.docker_image "$@"\n'
-    )
+    _place_stand_in(home, "docker", "docker_image", {"DOCKER_CLIENT": str(docker_client)})
+    if gcp is not None:
+        _place_stand_in(home, "gcp", "gcp", gcp)
+
+
+def _place_stand_in(home: Path, name: str, module: str, variables: Mapping[str, str]) -> None:
+    """Write the script that the CLI starts as the plugin `name`."""
+    folder = home / "plugins" / f"{_plugin_folder(name)}+standin"
+    folder.mkdir(parents=True)
+    script = folder / f"pulumi-resource-{name}"
+    settings = {**variables, "PYTHONPATH": str(_CHECKOUT)}
+    exports = [f"export {key}={shlex.quote(value)}\n" for key, value in settings.items()]
+    python = shlex.quote(sys.executable)
+    script.write_text(f'#!/bin/sh\n{"".join(exports)}exec {python} -m lab.plugins.{module} "$@"\n')
     script.chmod(0o755)

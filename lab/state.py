@@ -22,7 +22,17 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 DEFAULT_NAME = "dev"
 # What the default lab and `make` have directly in .lab/: no names for other labs' folders.
-_TAKEN_NAMES = ("bin", "env", "kubeconfig", "logs", "own", "pulumi-home", "state-backend", "uv")
+_TAKEN_NAMES = (
+    "bin",
+    "env",
+    "gke",
+    "kubeconfig",
+    "logs",
+    "own",
+    "pulumi-home",
+    "state-backend",
+    "uv",
+)
 
 
 @dataclass(frozen=True)

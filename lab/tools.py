@@ -222,15 +222,18 @@ def install_packages(report: Report = say) -> None:
     debian.install_missing(report)
 
 
-def pulumi_environment(home: Path, report: Report = say) -> dict[str, str]:
+def pulumi_environment(
+    home: Path, report: Report = say, gcp: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Return the variables with which the CLI finds its plugins; prepares the folder `home`.
 
     None where the official plugins are installed or can be downloaded: `home` is not made then.
+    `gcp` has the variables of the gcp plugin's stand-in, which is not installed without.
     """
     if pulumi_cli.has_official_plugins():
         return {}
     made = ensure(["pulumi-resource-kubernetes", "docker"], report)
-    pulumi_cli.prepare_home(home, made["pulumi-resource-kubernetes"], made["docker"])
+    pulumi_cli.prepare_home(home, made["pulumi-resource-kubernetes"], made["docker"], gcp)
     return {"PULUMI_HOME": str(home), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "1"}
 
 

@@ -11,6 +11,9 @@ from typing import Any
 
 PROVISIONER = "lab.etcd/local"
 
+_SERVED = (PROVISIONER, "pd.csi.storage.gke.io")
+"""The second is GKE's: the GKE stack on the lab asks for its disks (lab/gke.py)."""
+
 _PROVISIONER_WANTED = "volume.kubernetes.io/storage-provisioner"
 """Set by Kubernetes' volume controller once a claim wants a volume: at once, or with
 WaitForFirstConsumer when the scheduler has chosen the node."""
@@ -41,7 +44,7 @@ def wants_volume(claim: Object) -> bool:
     """Whether a volume is to be made for this claim now."""
     metadata = claim["metadata"]
     return (
-        _annotations(claim).get(_PROVISIONER_WANTED) == PROVISIONER
+        _annotations(claim).get(_PROVISIONER_WANTED) in _SERVED
         and not claim["spec"].get("volumeName")
         and not metadata.get("deletionTimestamp")
     )

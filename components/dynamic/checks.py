@@ -46,7 +46,8 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
         labels = kube.namespace_labels()
         missing = _rights(kube, exists=labels is not None)
         problems += missing
-        problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
+        if not props["own_storage_class"]:
+            problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if labels is not None and not missing:
             problems += _quota(kube, props)
             problems += _taken(kube)

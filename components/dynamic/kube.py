@@ -154,6 +154,19 @@ class Kube:
         found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
         return of_stateful_set(found, f"data-{stateful_set}")
 
+    def disks(self, workloads: Iterable[str]) -> list[str]:
+        """The disks that are there still and go with the claims of these workloads.
+
+        Nothing where this user may not list them.
+        """
+        try:
+            found = self.core.list_persistent_volume().items
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return []
+        return going_disks(found, self.site.namespace, workloads)
+
     def delete_volume(self, name: str) -> None:
         self.core.delete_namespaced_persistent_volume_claim(name, self.site.namespace)
 
@@ -273,6 +286,19 @@ def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
     """Those named `<stem>-<ordinal>`, by ordinal."""
     own = {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
     return [own[ordinal] for ordinal in sorted(own)]
+
+
+def going_disks(found: Iterable[Any], namespace: str, workloads: Iterable[str]) -> list[str]:
+    """The names of those volumes of a namespace's workloads that go when their claims are gone."""
+    stems = tuple(f"data-{workload}" for workload in workloads)
+    return [
+        volume.metadata.name
+        for volume in found
+        if volume.spec.persistent_volume_reclaim_policy == "Delete"
+        and volume.spec.claim_ref is not None
+        and volume.spec.claim_ref.namespace == namespace
+        and volume.spec.claim_ref.name.rpartition("-")[0] in stems
+    ]
 
 
 def ordinal_of(found: Any, stem: str) -> int | None:

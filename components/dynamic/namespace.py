@@ -65,10 +65,16 @@ class NamespaceProvider(Sequence):
                 kube.core.delete_namespace(site.namespace)
             workloads = (site.units, site.seeds, site.discovery)
 
+            # Nobody would be there to delete a disk, once the cluster has gone.
+            disks_go = bool(_props.get("cluster_goes")) and not keep
+
             def gone() -> bool | Unmet:
+                left = kube.disks(workloads) if disks_go else []
                 if ours:
-                    return kube.namespace_labels() is None or Unmet("still there")
-                left = [p.metadata.name for w in workloads for p in kube.pods(w)]
+                    found = kube.namespace_labels() is not None
+                    left += [f"namespace {site.namespace}"] if found else []
+                    return Unmet(f"still there: {', '.join(left)}") if left else True
+                left += [p.metadata.name for w in workloads for p in kube.pods(w)]
                 if not keep:
                     # Kubernetes deletes the claims by itself after the StatefulSets are gone.
                     left += [c.metadata.name for w in workloads for c in kube.volumes(w)]
@@ -91,7 +97,8 @@ class Namespace(Resource, module="etcd", name="Namespace"):
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), retain (volumes outlive the stack)."""
+        """`props`: site, kubeconfig (secret), retain (volumes outlive the stack),
+        cluster_goes (the Kubernetes cluster is of this stack and goes after the namespace)."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             NamespaceProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret)

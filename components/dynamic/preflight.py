@@ -7,20 +7,9 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
 
+from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
-
-STACK = "stack"
-"""The one among the fixed settings that is no config key: the stack's name."""
-
-
-def _named(key: str) -> str:
-    return "the stack's name" if key == STACK else f"etcd:{key}"
-
-
-def _way_back(key: str, value: str) -> str:
-    verb = "stack rename" if key == STACK else f"config set --path etcd:{key}"
-    return f"pulumi {verb} {value}"
 
 
 class PreflightProvider(Sequence):
@@ -34,18 +23,9 @@ class PreflightProvider(Sequence):
         Each of these would make another cluster in the place of this one, or take its members'
         addresses or volumes away.
         """
-        old, new = _olds.get("fixed") or {}, news["fixed"]
-        changed = [key for key in old if old[key] != new.get(key)]
-        if not changed:
-            return CheckResult(news, [])
-        said = "; ".join(f"{_named(key)} goes from {old[key]} to {new.get(key)}" for key in changed)
-        reason = (
-            f"{said}: not possible while the cluster exists.\n"
-            f"Next: {_way_back(changed[0], old[changed[0]])} "
-            "(or give the cluster up first: pulumi destroy)"
-        )
+        reason = refusal(_olds.get("fixed") or {}, news["fixed"])
         # Without a property: the CLI would show that one's whole value.
-        return CheckResult(news, [CheckFailure("", reason)])
+        return CheckResult(news, [CheckFailure("", reason)] if reason else [])
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""
@@ -67,7 +47,8 @@ class Preflight(Resource, module="etcd", name="Preflight"):
     ) -> None:
         """`props`: site, kubeconfig (secret), fixed (setting by key), discovery_mode,
         discovery_url, seeds, and what the stack will ask for: pods, cpu, memory (quantities in
-        all), storage_class, storage (quantity of one volume), volumes (their number).
+        all), storage_class, own_storage_class (the stack brings it), storage (quantity of one
+        volume), volumes (their number).
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

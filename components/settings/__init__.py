@@ -14,11 +14,12 @@ from dataclasses import replace
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from components.settings import etcd, groups, relations
+from components.settings import etcd, gke, groups, relations
 from components.settings.model import (
     DiscoverySettings,
     EnvVar,
     EtcdSettings,
+    GkeSettings,
     HandoverSettings,
     ImageSettings,
     KubernetesSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "DiscoverySettings",
     "EnvVar",
     "EtcdSettings",
+    "GkeSettings",
     "HandoverSettings",
     "ImageSettings",
     "KubernetesSettings",
@@ -55,6 +57,7 @@ __all__ = [
 
 GROUPS = (
     "image",
+    "gke",
     "kubernetes",
     "etcd",
     "discovery",
@@ -65,7 +68,7 @@ GROUPS = (
     "handover",
 )
 
-NOT_YET = ("gke", "tls")
+NOT_YET = ("tls",)
 """Groups whose names are taken."""
 
 
@@ -79,7 +82,11 @@ def load() -> Settings:
     given = {**get_config_env(), **CONFIG.get()}
     names = [key.removeprefix(f"{NAMESPACE}:") for key in given if key.startswith(f"{NAMESPACE}:")]
     try:
-        settings = parse({name: _decoded(config.get(name)) for name in (*GROUPS, *sorted(names))})
+        settings = parse(
+            {name: _decoded(config.get(name)) for name in (*GROUPS, *sorted(names))},
+            stack=pulumi.get_stack(),
+            google_project=pulumi.Config("gcp").get("project"),
+        )
     except SettingsError as error:
         raise pulumi.RunError(str(error)) from None
     for warning in settings.warnings:
@@ -87,17 +94,24 @@ def load() -> Settings:
     return settings
 
 
-def parse(config: Mapping[str, object]) -> Settings:
+def parse(
+    config: Mapping[str, object], *, stack: str = "dev", google_project: str | None = None
+) -> Settings:
     """Turn groups of decoded values (`{"units": {"count": 3}}`) into settings.
 
-    Raises SettingsError with every problem at once.
+    `google_project`: of the Google provider's own config. Raises SettingsError with every problem
+    at once.
     """
     problems = Problems()
     _report_unknown_groups(config, problems)
     sections = {name: Section(problems, name, config.get(name)) for name in GROUPS}
+    cluster = gke.read(sections["gke"], google_project, stack)
+    # A wrong `gke.create` is one problem; what would follow from it is none.
+    own = cluster.create or not problems.none_at("gke.create")
     settings = Settings(
-        image=groups.image(sections["image"]),
-        kubernetes=groups.kubernetes(sections["kubernetes"]),
+        image=groups.image(sections["image"], own_registry=own),
+        gke=cluster,
+        kubernetes=groups.kubernetes(sections["kubernetes"], own_cluster=own),
         etcd=etcd.read(sections["etcd"]),
         discovery=groups.discovery(sections["discovery"]),
         seeds=groups.seeds(sections["seeds"]),

@@ -1,4 +1,4 @@
-"""The config groups but `etcd`: keys, defaults, and the rules inside one group. Pure.
+"""The config groups but `etcd` and `gke`: keys, defaults, and the rules inside one group. Pure.
 
 The descriptions in Pulumi.yaml say the same to the users; a test compares the two.
 """
@@ -19,7 +19,8 @@ _TOLERATION_EXAMPLE = "{key: KEY, operator: Exists, effect: NoSchedule}"
 _AFFINITY = ("nodeAffinity", "podAffinity", "podAntiAffinity")
 
 
-def image(section: Section) -> model.ImageSettings:
+def image(section: Section, *, own_registry: bool) -> model.ImageSettings:
+    """`own_registry`: one is made where none is named."""
     build = section.boolean("build", True)
     result = model.ImageSettings(
         build=build,
@@ -28,7 +29,9 @@ def image(section: Section) -> model.ImageSettings:
         python_base=section.text(
             "pythonBase", "gcr.io/distroless/python3-debian12:nonroot", syntax.IMAGE
         ),
-        registry=section.required_text(
+        registry=section.optional_text("registry", syntax.REGISTRY)
+        if own_registry
+        else section.required_text(
             "registry",
             syntax.REGISTRY,
             "allowed: host[:port][/path] of the registry that the image is pushed to and that "
@@ -60,14 +63,18 @@ def image(section: Section) -> model.ImageSettings:
     return result
 
 
-def kubernetes(section: Section) -> model.KubernetesSettings:
+def kubernetes(section: Section, *, own_cluster: bool) -> model.KubernetesSettings:
+    """`own_cluster`: one is made, so that no context need be named."""
     return model.KubernetesSettings(
         kubeconfig=section.optional_text("kubeconfig", syntax.ANY_TEXT),
-        context=section.required_text(
+        context=section.optional_text("context", syntax.ANY_TEXT)
+        if own_cluster
+        else section.required_text(
             "context",
             syntax.ANY_TEXT,
             "allowed: the name of a context in the kubeconfig. The current context is never taken "
-            "by itself. kubectl config get-contexts lists them; the lab's is etcd-lab",
+            "by itself. kubectl config get-contexts lists them; the lab's is etcd-lab. Or let the "
+            "program make a cluster: gke.create true",
             set_value("kubernetes.context", "NAME"),
         ),
         namespace=_namespace(section),

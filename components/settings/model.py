@@ -12,6 +12,13 @@ LogLevel = Literal["debug", "info", "warn", "error", "panic", "fatal"]
 DiscoveryMode = Literal["inCluster", "v3", "v2"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 StorageKind = Literal["persistent", "ephemeral", "memory"]
+Channel = Literal["RAPID", "REGULAR", "STABLE"]
+
+HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
+"""Machine families that take no persistent disks (Google: Hyperdisk, machine type support)."""
+
+ZONES = 3
+"""Of a regional GKE cluster's nodes, where it has any choice."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,9 @@ class ImageSettings:
     has a tag or digest of its own."""
     python_base: str
     """What the image runs on."""
-    registry: str
-    """Host, with port and path if it has them; no scheme. Pods pull from here only."""
+    registry: str | None
+    """Host, with port and path if it has them; no scheme. Pods pull from here only. None, which
+    needs `gke.create`: the program makes one."""
     repository: str
     tag: str | None
     """None: the program chooses. Pods get the digest in any case."""
@@ -44,11 +52,61 @@ class KubernetesSettings:
 
     kubeconfig: str | None
     """Path. None: $KUBECONFIG, else kubectl's default place."""
-    context: str
-    """Named in the stack: the ambient current-context changes under one's hands."""
+    context: str | None
+    """Named in the stack: the ambient current-context changes under one's hands. None exactly when
+    `gke.create` makes the cluster."""
     namespace: str
     cluster_domain: str
     """Suffix of the cluster's DNS names, without dots at the ends."""
+
+
+@dataclass(frozen=True)
+class GkeSettings:
+    """The GKE cluster that the program makes. Without `create` none of it is used."""
+
+    create: bool
+    project: str | None
+    """Set when `create` is."""
+    region: str
+    zone: str | None
+    """Set: a zonal cluster. None: three control planes, nodes in three zones of the region."""
+    cluster_name: str | None
+    """Set when `create` is."""
+    node_count: int
+    """In total; over three zones in a regional cluster, so a multiple of three."""
+    machine_type: str
+    channel: Channel
+    deletion_protection: bool
+    autopilot: bool
+    """Google runs the nodes; then `node_count` and `machine_type` mean nothing."""
+    authorized_networks: tuple[str, ...]
+    """Empty: the control plane has a DNS endpoint only. Else a public address for these CIDRs."""
+    kms_key: str | None
+    """Of Cloud KMS: encrypts Secrets, disks and the registry."""
+    labels: Mapping[str, str]
+    """Of Google's resources, for bills and searches."""
+    maintenance_start: str
+    """`HH:MM`, UTC: upgrades come within four hours from then."""
+
+    @property
+    def location(self) -> str:
+        """Where the cluster is: its zone, or its region."""
+        return self.zone or self.region
+
+    @property
+    def nodes_per_zone(self) -> int:
+        """GKE counts the nodes of a regional pool per zone."""
+        return self.node_count if self.zone else self.node_count // ZONES
+
+    @property
+    def hyperdisk_only(self) -> bool:
+        """Whether the nodes take no persistent disks."""
+        return self.machine_type.partition("-")[0] in HYPERDISK_ONLY and not self.autopilot
+
+    @property
+    def context(self) -> str:
+        """The name that `gcloud container clusters get-credentials` gives the context too."""
+        return f"gke_{self.project}_{self.location}_{self.cluster_name}"
 
 
 @dataclass(frozen=True)
@@ -171,6 +229,7 @@ class Settings:
     """The checked configuration of one stack."""
 
     image: ImageSettings
+    gke: GkeSettings
     kubernetes: KubernetesSettings
     etcd: EtcdSettings
     discovery: DiscoverySettings

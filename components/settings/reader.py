@@ -100,6 +100,15 @@ class Section:
         self._known.append(key)
         return self._values.get(key)
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The keys that were asked for so far."""
+        return tuple(self._known)
+
+    def given(self, key: str) -> bool:
+        """Whether the stack sets this key."""
+        return self._values.get(key) is not None
+
     def text(self, key: str, default: str, syntax: Syntax) -> str:
         found = self.optional_text(key, syntax)
         return default if found is None else found

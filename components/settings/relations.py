@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from components.settings.model import Settings
-from components.settings.reader import Problems, set_value
+from components.settings.model import HYPERDISK_ONLY, Settings
+from components.settings.reader import Problems, remove_value, set_value
 
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
+
+_GKE_DOMAIN = "cluster.local"
+
+_ARM = ("a4x", "c4a", "n4a", "t2a")
+"""Machine families with Arm processors (Google: Arm VMs on Compute)."""
 
 
 def check(settings: Settings, problems: Problems) -> None:
@@ -18,10 +23,20 @@ def check(settings: Settings, problems: Problems) -> None:
     _counts(settings, problems)
     _discovery_speaks_version(settings, problems)
     _names(settings, problems)
+    if settings.gke.create:
+        _no_second_cluster(settings, problems)
+        _image_for_the_nodes(settings, problems)
+        _reachable_discovery(settings, problems)
+        _durable(settings, problems)
+        _disks(settings, problems)
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """What is allowed, but better known before it is relied on."""
+    return (*_public_discovery(settings), *_crowded_nodes(settings))
+
+
+def _public_discovery(settings: Settings) -> tuple[str, ...]:
     url = settings.discovery.url
     if settings.discovery.mode == "v2" and url and urlsplit(url).hostname == _PUBLIC_DISCOVERY:
         return (
@@ -30,6 +45,20 @@ def warnings(settings: Settings) -> tuple[str, ...]:
             f"Next: {set_value('discovery.mode', 'inCluster')}",
         )
     return ()
+
+
+def _crowded_nodes(settings: Settings) -> tuple[str, ...]:
+    gke, units = settings.gke, settings.units.count
+    if not gke.create or gke.autopilot or units == 1:
+        return ()
+    together = -(-units // gke.node_count)
+    if together <= (units - 1) // 2:
+        return ()
+    return (
+        f"etcd:gke.nodeCount is {gke.node_count}, and units.count {units}: the loss of one node "
+        "takes so many members that writes stop. "
+        f"Next: {set_value('gke.nodeCount', str(3 if units <= 3 else 6))}",
+    )
 
 
 def _counts(settings: Settings, problems: Problems) -> None:
@@ -75,4 +104,85 @@ def _names(settings: Settings, problems: Problems) -> None:
             f"allowed: any name but {', '.join(taken)}, which belong to other objects of etcd.name "
             f"{name}",
             set_value("service.name", name),
+        )
+
+
+def _no_second_cluster(settings: Settings, problems: Problems) -> None:
+    kubernetes = settings.kubernetes
+    for key, value in (("context", kubernetes.context), ("kubeconfig", kubernetes.kubeconfig)):
+        if value is not None:
+            problems.add(
+                f"kubernetes.{key}",
+                value,
+                "allowed: null with gke.create, which makes the cluster to deploy into",
+                remove_value(f"kubernetes.{key}"),
+            )
+    domain = kubernetes.cluster_domain
+    if domain != _GKE_DOMAIN and problems.none_at("kubernetes.clusterDomain"):
+        problems.add(
+            "kubernetes.clusterDomain",
+            domain,
+            f"allowed: {_GKE_DOMAIN} with gke.create, since that is GKE's",
+            remove_value("kubernetes.clusterDomain"),
+        )
+
+
+def _image_for_the_nodes(settings: Settings, problems: Problems) -> None:
+    image, machine = settings.image, settings.gke.machine_type
+    if not image.build and image.registry is None and problems.none_at("image.registry"):
+        problems.say(
+            "image.registry",
+            "is not set; image.build is false, and the registry that gke.create makes is empty at "
+            "first; allowed: the registry that has the image",
+            set_value("image.registry", "REGION-docker.pkg.dev/PROJECT/REPOSITORY"),
+        )
+    if not problems.none_at("image.platform", "gke.machineType"):
+        return
+    fits = "linux/arm64" if machine.partition("-")[0] in _ARM else "linux/amd64"
+    if image.platform != fits:
+        problems.add(
+            "image.platform",
+            image.platform,
+            f"allowed: {fits} with gke.machineType {machine}",
+            set_value("image.platform", fits),
+        )
+
+
+def _reachable_discovery(settings: Settings, problems: Problems) -> None:
+    mode = settings.discovery.mode
+    if mode != "inCluster" and problems.none_at("discovery.mode"):
+        problems.add(
+            "discovery.mode",
+            mode,
+            "allowed: inCluster with gke.create, whose network is new and leads nowhere else "
+            "(so etcd.version is 3.6 or newer)",
+            set_value("discovery.mode", "inCluster"),
+        )
+
+
+def _durable(settings: Settings, problems: Problems) -> None:
+    kind = settings.storage.kind
+    valid = problems.none_at("storage.kind", "gke.deletionProtection")
+    if valid and settings.gke.deletion_protection and kind != "persistent":
+        problems.add(
+            "storage.kind",
+            kind,
+            "allowed: persistent with gke.deletionProtection, which marks a cluster whose data "
+            "matters",
+            set_value("storage.kind", "persistent"),
+        )
+
+
+def _disks(settings: Settings, problems: Problems) -> None:
+    """Nodes can attach the volumes that are made for them."""
+    gke, storage = settings.gke, settings.storage
+    own = storage.class_name is None and storage.kind == "persistent"
+    checked = problems.none_at("gke.machineType", "storage.className", "storage.kind")
+    if checked and own and gke.hyperdisk_only:
+        problems.add(
+            "gke.machineType",
+            gke.machine_type,
+            f"allowed: a family that takes persistent disks, not {', '.join(HYPERDISK_ONLY)} "
+            "(these too, with a class for Hyperdisk in storage.className)",
+            set_value("gke.machineType", "n2d-standard-2"),
         )

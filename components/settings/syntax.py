@@ -34,7 +34,9 @@ _PATH = rf"{_PART}(?:/{_PART})*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _QUALIFIED = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_REGION = r"[a-z]+-[a-z]+[0-9]{1,2}"
 _matches_domain = _pattern(_DOMAIN)
+_matches_machine = _pattern(r"[a-z][a-z0-9]{1,3}(?:-[a-z0-9]+)+", 63)
 _matches_qualified = _pattern(_QUALIFIED)
 
 
@@ -116,6 +118,49 @@ CIDR = Syntax(
     "10.0.0.0/8",
     _is_cidr,
 )
+AUTHORIZED_CIDR = Syntax(
+    "an IPv4 range in CIDR form, whose address has no bits behind its prefix, and not 0.0.0.0/0, "
+    "which would be everybody",
+    "203.0.113.0/24",
+    lambda text: _is_cidr(text) and ":" not in text and not text.endswith("/0"),
+)
+PROJECT = Syntax(
+    "the ID of a Google Cloud project: 6 to 30 lower case letters, digits and '-', a letter first",
+    "my-project",
+    _pattern(r"[a-z][-a-z0-9]{4,28}[a-z0-9]"),
+)
+REGION = Syntax("a region of Google Cloud", "us-central1", _pattern(_REGION))
+ZONE = Syntax("a zone of Google Cloud, or null", "us-central1-f", _pattern(rf"{_REGION}-[a-z]"))
+GKE_NAME = Syntax(
+    "a name of up to 40 lower case letters, digits and '-' that begins with a letter and does not "
+    "end in '-'",
+    "etcd",
+    _pattern(r"[a-z](?:[-a-z0-9]*[a-z0-9])?", 40),
+)
+MACHINE_TYPE = Syntax(
+    "a machine type of Compute Engine with two cores of its own or more",
+    "e2-standard-2",
+    lambda text: _matches_machine(text) and not text.endswith(("-micro", "-small", "-medium")),
+)
+KMS_KEY = Syntax(
+    "projects/PROJECT/locations/REGION/keyRings/RING/cryptoKeys/KEY, or null",
+    "projects/my-project/locations/us-central1/keyRings/etcd/cryptoKeys/etcd",
+    _pattern(
+        r"projects/[-a-z0-9:.]+/locations/[-a-z0-9]+/keyRings/[-\w]{1,63}/cryptoKeys/[-\w]{1,63}",
+        500,
+    ),
+)
+GOOGLE_LABEL_KEY = Syntax(
+    "a label key of Google's: up to 63 lower case letters, digits, '-' and '_', a letter first",
+    "team",
+    _pattern(r"[a-z][-_a-z0-9]*", 63),
+)
+GOOGLE_LABEL = Syntax(
+    "a label value of Google's: up to 63 lower case letters, digits, '-' and '_', or empty",
+    "storage",
+    _pattern(r"[-_a-z0-9]*", 63),
+)
+TIME = Syntax("a time of day as HH:MM, UTC", "03:00", _pattern(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"))
 CPU = Syntax(
     "CPU cores as a quantity of at least 1m: 500m, 2, 0.5 (whole thousandths)",
     "500m",

@@ -5,9 +5,8 @@ from typing import Any
 
 from lab.plugins.build_context import digest
 from lab.plugins.docker_build import Login, Recipe
+from lab.plugins.unknown import UNKNOWN
 
-_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
-"""How the engine writes a text that is known only after the preview."""
 _BUILD_INPUTS = (
     "args",
     "builderVersion",
@@ -33,7 +32,7 @@ def checked_build(build: dict[str, Any]) -> tuple[dict[str, Any], list[tuple[str
     context = build.get("context") or "."
     dockerfile = build.get("dockerfile") or str(Path(context) / "Dockerfile")
     checked = {**build, "context": context, "dockerfile": dockerfile}
-    if _UNKNOWN in (context, dockerfile):
+    if UNKNOWN in (context, dockerfile):
         return checked, failures
     if not Path(context).is_dir():
         todo = "Next: name the folder that holds the Dockerfile"

@@ -15,6 +15,14 @@ Declare = Callable[..., Program]
 
 SERVER = "https://10.0.0.1:6443"
 
+KMS_KEY = "projects/keys/locations/us-central1/keyRings/ring/cryptoKeys/etcd"
+
+
+def make_cluster(*, preview: bool = False, stack: str = "dev", **groups: Any) -> Program:
+    """Runs the program on a GKE cluster that it makes itself."""
+    gke = {"create": True, "project": "my-project", **groups.get("gke", {})}
+    return run({**groups, "gke": gke}, preview=preview, stack=stack)
+
 
 @pytest.fixture
 def declare(tmp_path: Path) -> Declare:

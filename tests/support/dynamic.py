@@ -54,6 +54,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "cpu": "1.9",
         "memory": "4831838208",
         "storage_class": "",
+        "own_storage_class": False,
         "storage": "20Gi",
         "volumes": 6,
         "seeds": 3,

@@ -57,6 +57,23 @@ _COMPUTED: dict[str, dict[str, Any]] = {
 }
 _CLUSTER_IP = "10.96.0.7"
 
+DNS_ENDPOINT = "gke-0123456789ab.us-central1.gke.goog"
+IP_ENDPOINT = "203.0.113.7"
+AUTHORITY = "dGhlIGF1dGhvcml0eQ=="
+EMAIL = "etcd-dev-nodes@my-project.iam.gserviceaccount.com"
+REGISTRY_URI = "us-central1-docker.pkg.dev/my-project/etcd-dev"
+
+_GOOGLE: dict[str, dict[str, Any]] = {
+    "gcp:serviceaccount/account:Account": {"email": EMAIL},
+    "gcp:artifactregistry/repository:Repository": {"registryUri": REGISTRY_URI},
+    "gcp:container/cluster:Cluster": {
+        "endpoint": IP_ENDPOINT,
+        "masterAuth": {"clusterCaCertificate": AUTHORITY},
+        "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"endpoint": DNS_ENDPOINT}},
+    },
+}
+"""What Google answers of each; the rest as it was declared."""
+
 
 @dataclass(frozen=True)
 class Declared:
@@ -74,6 +91,11 @@ class Declared:
     provider: str
     """URN of its explicit provider; empty for none."""
     ignored_changes: tuple[str, ...]
+    protect: bool
+    version: str
+    """Of the plugin; empty: whichever is there."""
+    retained: bool
+    deleted_with: str
 
     @property
     def spec(self) -> Any:
@@ -142,14 +164,21 @@ class Program:
         return seen
 
 
-def run(config: Mapping[str, Any], *, preview: bool = False, stack: str = "dev") -> Program:
+def run(
+    config: Mapping[str, Any],
+    *,
+    preview: bool = False,
+    stack: str = "dev",
+    google_project: str | None = None,
+) -> Program:
     """Run `__main__.py` with this config (groups as `Pulumi.<stack>.yaml` has them).
 
     Raises what the program raises. With `preview`, what only an `up` can know is unknown.
     """
     # The SDK keeps the stack of the run before for as long as the process lives.
     settings.ROOT.set(None)
-    set_all_config({f"etcd:{group}": json.dumps(values) for group, values in config.items()})
+    own = {f"etcd:{group}": json.dumps(values) for group, values in config.items()}
+    set_all_config({**own, **({"gcp:project": google_project} if google_project else {})})
     program = Program()
     answers = _Answers(preview)
     mocks.set_mocks(
@@ -198,7 +227,7 @@ class _Answers(mocks.Mocks):
         if args.resource_id:  # not declared, but read as Kubernetes has it
             return args.resource_id, {**state, "status": {"expectedPods": 3}}
         if not self._preview:
-            state |= _COMPUTED.get(args.typ, {})
+            state |= _COMPUTED.get(args.typ, {}) | _GOOGLE.get(args.typ, {})
             if args.typ == "kubernetes:core/v1:Service":
                 state["spec"] = {**state["spec"], "clusterIP": _CLUSTER_IP}
         return (None if self._preview else f"{args.name}-id"), state
@@ -224,6 +253,10 @@ class _Recorder(mocks.MockMonitor):
                     above=frozenset([request.parent, *request.dependencies]),
                     provider=request.provider.rpartition("::")[0],
                     ignored_changes=tuple(request.ignoreChanges),
+                    protect=request.protect,
+                    version=request.version,
+                    retained=request.retainOnDelete,
+                    deleted_with=request.deletedWith,
                 )
             )
         return answer

@@ -38,14 +38,19 @@ def refused(
 
 def the_one_error(done: Result) -> str:
     """The error of a failed run. Asserts that there is one, for people, with a way out."""
+    errors = errors_of(done)
+    assert len(errors) == 1, done
+    assert re.match(r"Next: \S+", errors[0].splitlines()[-1].strip()), done
+    return errors[0]
+
+
+def errors_of(done: Result) -> list[str]:
+    """The errors of a failed run, without what Pulumi adds to each. Asserts that it has failed."""
     assert done.code != 0, done
     assert "Traceback" not in done.output, done
     shown = done.output.partition("Diagnostics:")[2].partition("\nResources:")[0]
     told = [part.partition("\n\n")[0] for part in re.split(r"(?m)^ *error: ", shown)[1:]]
-    errors = [text.strip() for text in told if not text.startswith(_PULUMIS_OWN)]
-    assert len(errors) == 1, done
-    assert re.match(r"Next: \S+", errors[0].splitlines()[-1].strip()), done
-    return errors[0]
+    return [text.strip() for text in told if not text.startswith(_PULUMIS_OWN)]
 
 
 def is_untouched(stack: Stack) -> bool:

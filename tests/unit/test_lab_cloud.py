@@ -37,6 +37,17 @@ def claim(**changes: Any) -> dict[str, Any]:
         pytest.param(claim(), True, id="unbound and ours"),
         pytest.param(claim(metadata={"annotations": None}), False, id="not asked of anybody yet"),
         pytest.param(
+            claim(
+                metadata={
+                    "annotations": {
+                        "volume.kubernetes.io/storage-provisioner": "pd.csi.storage.gke.io"
+                    }
+                }
+            ),
+            True,
+            id="asked of GKE, which the lab plays",
+        ),
+        pytest.param(
             claim(metadata={"annotations": {"volume.kubernetes.io/storage-provisioner": "other"}}),
             False,
             id="asked of another provisioner",

@@ -134,6 +134,19 @@ def test_a_plugin_of_an_older_version_does_not_stay(tmp_path: Path) -> None:
     assert not (tmp_path / "plugins" / "resource-docker-v9.0.0+standin").exists()
 
 
+def test_googles_stand_in_is_there_for_who_asks_and_is_told_where_the_lab_is(
+    tmp_path: Path,
+) -> None:
+    plain, google = tmp_path / "plain", tmp_path / "google"
+    pulumi_cli.prepare_home(plain, tmp_path / "plugin", tmp_path / "docker")
+    assert not list(plain.glob("plugins/resource-gcp-*"))
+    variables = {"GCP_CLOUD": "/a folder"}
+    pulumi_cli.prepare_home(google, tmp_path / "plugin", tmp_path / "docker", variables)
+    (script,) = google.glob("plugins/resource-gcp-v*+standin/pulumi-resource-gcp")
+    assert "export GCP_CLOUD='/a folder'" in script.read_text()
+    assert "-m lab.plugins.gcp " in script.read_text()
+
+
 @pytest.mark.parametrize(
     ("processor", "release", "named"),
     [

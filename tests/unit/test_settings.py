@@ -191,7 +191,7 @@ def test_no_config_makes_the_parser_fail_in_another_way(config: dict[str, Any]) 
         refused = error.problems
     if found is not None:
         assert found.units.count >= found.seeds.count
-        assert found.kubernetes.context
+        assert bool(found.kubernetes.context) != found.gke.create
     else:
         assert refused
         assert all("\n  Next: " in text for text in refused)

@@ -237,7 +237,6 @@ def test_the_ambient_context_is_never_taken(config: dict[str, Any]) -> None:
         pytest.param(
             {**GOOD, "replicas": "5"}, "replicas", "pulumi config rm etcd:replicas", id="unknown"
         ),
-        pytest.param({**GOOD, "gke": {}}, "gke", "pulumi config rm etcd:gke", id="gke"),
         pytest.param({**GOOD, "tls": {}}, "tls", "pulumi config rm etcd:tls", id="tls"),
     ],
 )

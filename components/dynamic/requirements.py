@@ -1,0 +1,80 @@
+"""Dynamic resource `Requirements`: what a GKE cluster needs before Google is asked for anything.
+
+A cluster takes ten minutes to make; a program that is missing would be found after that.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
+
+from components.dynamic.fixed import refusal
+from components.dynamic.provider import Sequence
+
+HINTS = {
+    "gke-gcloud-auth-plugin": "gcloud components install gke-gcloud-auth-plugin "
+    "(Debian: apt-get install google-cloud-cli-gke-gcloud-auth-plugin)",
+    "docker": "install Docker, or take a prebuilt image: pulumi config set --path "
+    "etcd:image.build false",
+}
+"""How to come by each program."""
+
+
+def missing(programs: Iterable[str]) -> str | None:
+    """Say which of the programs are not there, and the way to the first; None if all are."""
+    absent = [name for name in programs if shutil.which(name) is None]
+    if not absent:
+        return None
+    return f"not found on PATH: {', '.join(absent)}.\nNext: {HINTS[absent[0]]}"
+
+
+class RequirementsProvider(Sequence):
+    """Looks at this machine's programs and at the project's APIs; changes nothing."""
+
+    inputs = ("project", "apis")
+
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """In preview already: programs that are missing, changes that would replace the cluster.
+
+        Google replaces a cluster whose place or name changes, and every member goes with it.
+        """
+        plan = (
+            f"It would replace {news['cluster']}, its nodes, network and registry, and with them "
+            "every member and its data"
+        )
+        reasons = (
+            missing(news["programs"]),
+            refusal(_olds.get("fixed") or {}, news["fixed"], plan),
+        )
+        # Without a property: the CLI would show that one's whole value.
+        return CheckResult(news, [CheckFailure("", reason) for reason in reasons if reason])
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        """Return if every API is enabled. Raises SequenceError with the command that does it."""
+        from components.dynamic.google_apis import require  # noqa: PLC0415 - once in a stack's life
+
+        require(str(props["project"]), [str(name) for name in props["apis"]])
+        return CreateResult(id_=str(props["cluster"]), outs=props)
+
+    def delete(self, _id: str, _props: Any) -> None:
+        """Nothing: it has made nothing."""
+
+
+class Requirements(Resource, module="etcd", name="Requirements"):
+    """The gate in front of everything on Google Cloud.
+
+    **Pulumi Type:** ``pulumi-python:dynamic/etcd:Requirements``
+    Deliberately absent: a look at rights and quotas. Google judges both when it is asked, and says
+    what is missing.
+    """
+
+    def __init__(
+        self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """`props`: cluster (its path, for people), project, apis and programs (lists of names),
+        fixed (setting by key)."""
+        super().__init__(RequirementsProvider(), name, props, opts)

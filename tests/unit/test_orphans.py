@@ -1,0 +1,51 @@
+"""The hook that takes over objects of a killed `up` reaches a cluster that was just made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import orphans
+from components.names import Names
+from components.settings import parse
+
+ARGS = pulumi.ResourceHookArgs(
+    urn="urn",
+    id="",
+    name="etcd-ssd",
+    type="kubernetes:storage.k8s.io/v1:StorageClass",
+    new_inputs={"metadata": {"name": "etcd-ssd"}},
+)
+
+
+def test_the_hook_takes_the_credentials_when_they_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+
+    def registered(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", registered)
+    monkeypatch.setattr(orphans, "_let_go", lambda *given: asked.append(given))
+    names = Names(parse({"gke": {"create": True, "project": "my-project"}}), "dev")
+
+    async def up() -> None:
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        kubeconfig = pulumi.Output.from_input(ready).apply(lambda text: text)
+        (hook,) = orphans.hooks(names, kubeconfig).before_create or []
+        assert not isinstance(hook, str)
+        called = asyncio.ensure_future(hook(ARGS))  # pyright: ignore[reportArgumentType]
+        await asyncio.sleep(0)
+        assert not asked, "nobody can be asked before the cluster is there"
+        ready.set_result(json.dumps({"current-context": "made"}))
+        await called
+
+    asyncio.run(up())
+    assert asked == [
+        ({"current-context": "made"}, names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
+    ]
