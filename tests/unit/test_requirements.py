@@ -216,6 +216,8 @@ def test_without_a_token_google_is_not_asked(
 
 def test_the_plugin_is_asked_as_kubectl_would(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = path / "note"
-    program(path / "gke-gcloud-auth-plugin", f'printf %s "$KUBERNETES_EXEC_INFO" > {note}; echo {{}}')
+    program(
+        path / "gke-gcloud-auth-plugin", f'printf %s "$KUBERNETES_EXEC_INFO" > {note}; echo {{}}'
+    )
     create(monkeypatch, services())
     assert json.loads(note.read_text())["kind"] == "ExecCredential"
