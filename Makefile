@@ -28,6 +28,9 @@ ifdef LAB
 	@echo "  etcdctl put greeting hello"
 	@echo "  etcdctl get greeting"
 else
+	@grep -Eqs '^ +create: true' Pulumi.$(STACK).yaml && \
+	  echo "  pulumi stack output kubeconfig --show-secrets --stack $(STACK) > kubeconfig" && \
+	  echo '  export KUBECONFIG="$$PWD/kubeconfig"' || true
 	@$(ENTER) && echo "  kubectl -n $$(pulumi stack output namespace --stack $(STACK)) exec etcd-0 -- etcdctl put greeting hello"
 endif
 
