@@ -1,4 +1,4 @@
-"""The program on a cluster that it makes: the image's registry, and the nodes that members go to."""
+"""The program on a cluster that it makes: the image's registry, and where members go."""
 
 from __future__ import annotations
 
