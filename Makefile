@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint faults bench lock
+.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint faults bench lock docs
 
 STACK ?= dev
 PYTHON := .venv/bin/python
@@ -28,6 +28,9 @@ ifdef LAB
 	@echo "  etcdctl put greeting hello"
 	@echo "  etcdctl get greeting"
 else
+	@grep -Eqs '^ +create: true' Pulumi.$(STACK).yaml && \
+	  echo "  pulumi stack output kubeconfig --show-secrets --stack $(STACK) > kubeconfig" && \
+	  echo '  export KUBECONFIG="$$PWD/kubeconfig"' || true
 	@$(ENTER) && echo "  kubectl -n $$(pulumi stack output namespace --stack $(STACK)) exec etcd-0 -- etcdctl put greeting hello"
 endif
 
@@ -61,6 +64,9 @@ faults: venv ## break things for real and see what holds (SCENARIOS="1 16a", REP
 
 bench: venv ## measure what docs/measurements.md says (REPEAT=3)
 	@$(PYTHON) -m bench --repeat $(or $(REPEAT),3)
+
+docs: venv ## write the tables of configuration and outputs from the schema
+	@$(PYTHON) docs/reference.py
 
 lock: ## renew the locked dependencies from requirements*.in
 	@python3 -m venv .lab/uv && .lab/uv/bin/pip install -q uv

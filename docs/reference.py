@@ -23,8 +23,8 @@ OUTPUTS = {
     "namespace": "namespace of all objects",
     "version": "configured etcd version",
     "clusterId": "the cluster's ID, hexadecimal, as etcdctl prints it",
-    "origin": "how the cluster came to be there: `born`, `resumed` (an earlier `up` was cut off) or "
-    "`retained` (on kept volumes)",
+    "origin": "how the cluster came to be there: `born`, `resumed` (an earlier `up` was cut off) "
+    "or `retained` (on kept volumes)",
     "members": "name, id, role, peerUrl, clientUrl and version of every member when the last "
     "handover ended",
     "revision": "revision of the key-value store at that moment",
@@ -45,9 +45,9 @@ _HEAD = """\
 
 <!-- Written by `make docs` from Pulumi.yaml and docs/reference.py: change these. -->
 
-One object per group. One key is set by `pulumi config set --path etcd:units.count 5`, and taken away
-by `pulumi config rm --path etcd:units.count`. Rules between keys are told by the program, all at once,
-before anything is touched.
+One object per group. One key is set by `pulumi config set --path etcd:units.count 5`, and taken
+away by `pulumi config rm --path etcd:units.count`. Rules between keys are told by the program, all
+at once, before anything is touched.
 """
 
 

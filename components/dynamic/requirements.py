@@ -43,8 +43,8 @@ class RequirementsProvider(Sequence):
         Google replaces a cluster whose place or name changes, and every member goes with it.
         """
         plan = (
-            f"It would replace {news['cluster']}, its nodes, network and registry, and with them "
-            "every member and its data"
+            f"It would replace {_olds.get('cluster')}, its nodes, network and registry, and with "
+            "them every member and its data"
         )
         reasons = (
             missing(news["programs"]),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.program.conftest import Declare
+from docs import reference
+from tests.program.conftest import Declare, make_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +27,28 @@ _SHRUNK = "test_surplus_units_leave_by_an_up_the_highest_first"
 _BY_HAND = "test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count"
 _ROLLED = "test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last"
 
+_GKE = "tests/program/test_gke_path.py"
+_READY = f"{_GKE}::test_the_commands_before_the_first_up_prepare_what_the_program_needs"
+_MADE = f"{_GKE}::test_the_pulumi_commands_lead_from_nothing_to_a_cluster_and_back"
+_APIS = (
+    "gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com "
+    "compute.googleapis.com container.googleapis.com iam.googleapis.com --project my-project"
+)
+
 RUN_BY = {
+    "gcloud auth login": _READY,
+    "gcloud auth application-default login": _READY,
+    "gcloud components install gke-gcloud-auth-plugin": _READY,
+    "gcloud auth configure-docker us-central1-docker.pkg.dev": _READY,
+    _APIS: _READY,
+    "pulumi stack init prod": _MADE,
+    "pulumi config set gcp:project my-project": _MADE,
+    "pulumi stack output kubeconfig --show-secrets > kubeconfig": _MADE,
+    "kubectl --kubeconfig kubeconfig -n etcd exec etcd-0 -- etcdctl put greeting hello": _MADE,
+    "pulumi config set --path etcd:gke.nodeCount 6": _MADE,
+    "pulumi config set --path etcd:gke.deletionProtection false": _MADE,
+    "pulumi config set --path etcd:storage.retain false": _MADE,
+    "pulumi stack rm prod": _MADE,
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
     "make test": ".ci/run",
     "make status": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",
@@ -77,12 +99,34 @@ def test_the_config_table_is_what_the_schema_says() -> None:
     assert rows("Configuration") == keys
 
 
-def test_the_outputs_table_is_what_the_program_exports(declare: Declare) -> None:
-    assert [name for name, _ in rows("Outputs")] == list(declare().exports)
+def test_what_is_generated_is_as_it_would_be_generated_now() -> None:
+    """Else: make docs."""
+    project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+    assert (ROOT / "docs" / "config.md").read_text() == reference.page(project)
+    assert reference.readme(README, project) == README
 
 
-def test_what_stays_as_it_is_is_what_the_preflight_refuses(declare: Declare) -> None:
-    fixed = declare().one("pulumi-python:dynamic/etcd:Preflight").inputs["fixed"]
+@pytest.mark.parametrize("text", ["# no heading\n", "## Configuration\n\nno table\n"])
+def test_a_readme_without_a_place_for_a_table_is_no_silent_success(text: str) -> None:
+    with pytest.raises(ValueError, match="no table below Configuration"):
+        reference.readme(f"\n{text}", {"config": {}})
+
+
+def test_the_outputs_table_is_what_the_program_exports() -> None:
+    assert [name for name, _ in rows("Outputs")] == list(make_cluster().exports)
+
+
+def test_what_is_told_of_a_made_cluster_is_told_of_no_other(declare: Declare) -> None:
+    others = list(declare().exports)
+    assert [name for name, text in rows("Outputs") if "gke.create" not in text] == others
+
+
+def test_what_stays_as_it_is_is_what_the_gates_refuse(declare: Declare) -> None:
+    gates = (
+        declare().one("pulumi-python:dynamic/etcd:Preflight"),
+        make_cluster().one("pulumi-python:dynamic/etcd:Requirements"),
+    )
+    fixed = [key for gate in gates for key in gate.inputs["fixed"]]
     (told,) = re.findall(r"^These stay as they are .*?: (.*?)\.(?: |$)", README, re.M | re.S)
     keys = [key for key in fixed if "." in key]  # beside config keys: the stack's name
     assert sorted(re.findall(r"`(.*?)`", told)) == sorted(keys)

@@ -1,4 +1,4 @@
-"""The CIS GKE benchmark (1.9), item by item, against what the program asks Google and Kubernetes for.
+"""The CIS GKE benchmark (1.9), item by item, against what the program declares.
 
 docs/gke.md has the same items as a table; a test compares the two.
 """

@@ -12,7 +12,9 @@ from components.dynamic.kube import going_disks
 WORKLOADS = ("etcd", "etcd-seed")
 
 
-def volume(claim: str | None = "data-etcd-0", namespace: str = "etcd", policy: str = "Delete") -> Any:
+def volume(
+    claim: str | None = "data-etcd-0", namespace: str = "etcd", policy: str = "Delete"
+) -> Any:
     reference = None if claim is None else SimpleNamespace(name=claim, namespace=namespace)
     return SimpleNamespace(
         metadata=SimpleNamespace(name="pvc-1"),

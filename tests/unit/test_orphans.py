@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, cast
 
 import pulumi
 import pytest
@@ -27,11 +28,14 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
 ) -> None:
     asked: list[Any] = []
 
+    def note(*given: Any) -> None:
+        asked.append(given)
+
     def registered(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", registered)
-    monkeypatch.setattr(orphans, "_let_go", lambda *given: asked.append(given))
+    monkeypatch.setattr(orphans, "_let_go", note)
     names = Names(parse({"gke": {"create": True, "project": "my-project"}}), "dev")
 
     async def up() -> None:
@@ -39,13 +43,16 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
         kubeconfig = pulumi.Output.from_input(ready).apply(lambda text: text)
         (hook,) = orphans.hooks(names, kubeconfig).before_create or []
         assert not isinstance(hook, str)
-        called = asyncio.ensure_future(hook(ARGS))  # pyright: ignore[reportArgumentType]
+        called = asyncio.ensure_future(cast("Coroutine[Any, Any, None]", hook(ARGS)))
         await asyncio.sleep(0)
         assert not asked, "nobody can be asked before the cluster is there"
         ready.set_result(json.dumps({"current-context": "made"}))
         await called
 
-    asyncio.run(up())
+    # asyncio.run would take the loop away that other tests find.
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(up())
+    loop.close()
     assert asked == [
         ({"current-context": "made"}, names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
     ]

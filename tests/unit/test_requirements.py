@@ -84,7 +84,11 @@ def test_a_program_that_is_not_needed_is_not_looked_for(path: Path) -> None:
 
 @pytest.mark.usefixtures("path")
 def test_another_region_is_refused_in_preview_and_the_plan_is_told() -> None:
-    news = {**PROPS, "fixed": {"gke.region": "europe-west1", "gke.zone": "null"}}
+    news = {
+        **PROPS,
+        "cluster": "projects/my-project/locations/europe-west1/clusters/etcd-prod",
+        "fixed": {"gke.region": "europe-west1", "gke.zone": "null"},
+    }
     (text,) = failures(PROPS, news)
     assert text.startswith("etcd:gke.region goes from us-central1 to europe-west1: not possible")
     assert f"It would replace {PROPS['cluster']}" in text
@@ -216,6 +220,8 @@ def test_without_a_token_google_is_not_asked(
 
 def test_the_plugin_is_asked_as_kubectl_would(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     note = path / "note"
-    program(path / "gke-gcloud-auth-plugin", f'printf %s "$KUBERNETES_EXEC_INFO" > {note}; echo {{}}')
+    program(
+        path / "gke-gcloud-auth-plugin", f'printf %s "$KUBERNETES_EXEC_INFO" > {note}; echo {{}}'
+    )
     create(monkeypatch, services())
     assert json.loads(note.read_text())["kind"] == "ExecCredential"

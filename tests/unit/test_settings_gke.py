@@ -196,7 +196,7 @@ def test_seeds_in_a_new_network_find_each_other_there(mode: str) -> None:
 
 
 def test_a_prebuilt_image_is_not_looked_for_in_a_registry_that_is_empty() -> None:
-    prebuilt = {"image.build": False, "image.digest": DIGEST}
+    prebuilt: dict[str, object] = {"image.build": False, "image.digest": DIGEST}
     (text,) = problems(made(prebuilt))
     assert text.startswith("etcd:image.registry is not set; image.build is false")
     assert parse(made({**prebuilt, "image.registry": "r.test/x"})).image.registry == "r.test/x"
@@ -228,7 +228,7 @@ def test_the_providers_project_is_checked_too() -> None:
 
 @pytest.mark.parametrize("stack", ["Prod", "my.stack", "s" * 36])
 def test_a_stack_whose_name_gke_does_not_take_needs_another_for_its_cluster(stack: str) -> None:
-    with pytest.raises(SettingsError, match="etcd:gke.clusterName is not set, and"):
+    with pytest.raises(SettingsError, match=r"etcd:gke\.clusterName is not set, and"):
         parse(MADE, stack=stack)
     named = {"gke": {**MADE["gke"], "clusterName": "kv"}}
     assert parse(named, stack=stack).gke.cluster_name == "kv"
