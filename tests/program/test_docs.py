@@ -27,28 +27,26 @@ _SHRUNK = "test_surplus_units_leave_by_an_up_the_highest_first"
 _BY_HAND = "test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count"
 _ROLLED = "test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last"
 
-_GKE = "tests/program/test_gke_path.py"
-_READY = f"{_GKE}::test_the_commands_before_the_first_up_prepare_what_the_program_needs"
-_MADE = f"{_GKE}::test_the_pulumi_commands_lead_from_nothing_to_a_cluster_and_back"
+_GKE = "tests/e2e/test_gke_readme.py::test_every_command_of_the_readme_works_in_its_order"
 _APIS = (
     "gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com "
     "compute.googleapis.com container.googleapis.com iam.googleapis.com --project my-project"
 )
 
 RUN_BY = {
-    "gcloud auth login": _READY,
-    "gcloud auth application-default login": _READY,
-    "gcloud components install gke-gcloud-auth-plugin": _READY,
-    "gcloud auth configure-docker us-central1-docker.pkg.dev": _READY,
-    _APIS: _READY,
-    "pulumi stack init prod": _MADE,
-    "pulumi config set gcp:project my-project": _MADE,
-    "pulumi stack output kubeconfig --show-secrets > kubeconfig": _MADE,
-    "kubectl --kubeconfig kubeconfig -n etcd exec etcd-0 -- etcdctl put greeting hello": _MADE,
-    "pulumi config set --path etcd:gke.nodeCount 6": _MADE,
-    "pulumi config set --path etcd:gke.deletionProtection false": _MADE,
-    "pulumi config set --path etcd:storage.retain false": _MADE,
-    "pulumi stack rm prod": _MADE,
+    "gcloud auth login": _GKE,
+    "gcloud auth application-default login": _GKE,
+    "gcloud components install gke-gcloud-auth-plugin": _GKE,
+    "gcloud auth configure-docker us-central1-docker.pkg.dev": _GKE,
+    _APIS: _GKE,
+    "pulumi stack init prod": _GKE,
+    "pulumi config set gcp:project my-project": _GKE,
+    "pulumi stack output kubeconfig --show-secrets > kubeconfig": _GKE,
+    "kubectl --kubeconfig kubeconfig -n etcd exec etcd-0 -- etcdctl put greeting hello": _GKE,
+    "pulumi config set --path etcd:gke.nodeCount 6": _GKE,
+    "pulumi config set --path etcd:gke.deletionProtection false": _GKE,
+    "pulumi config set --path etcd:storage.retain false": _GKE,
+    "pulumi stack rm prod": _GKE,
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
     "make test": ".ci/run",
     "make status": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",
