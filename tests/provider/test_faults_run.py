@@ -25,6 +25,7 @@ class OnLoopback:
     etcd: LoopbackEtcd
     writer_binary: Path
     lab: None = None
+    units: tuple[str, ...] = UNITS
 
     @property
     def stack(self) -> OnLoopback:
