@@ -20,7 +20,9 @@ from components.dynamic.discovery import DiscoveryProvider
 from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
+from components.dynamic.protection import ProtectionProvider
 from components.dynamic.provider import Sequence
+from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs
@@ -37,6 +39,8 @@ PROMISED = [
     "components.dynamic.handover.HandoverProvider",
     "components.dynamic.scale.ScaleProvider",
     "components.dynamic.rollout.RolloutProvider",
+    "components.dynamic.requirements.RequirementsProvider",
+    "components.dynamic.protection.ProtectionProvider",
 ]
 _SERIALIZE = """
 import importlib, sys
@@ -120,6 +124,8 @@ DECLARED = [
     pytest.param(RolloutProvider, "template", "c3d4", id="rollout: another template"),
     pytest.param(HandoverProvider, "cluster_id", "c2", id="handover: another cluster"),
     pytest.param(HandoverProvider, "cluster_id", rpc.UNKNOWN, id="handover: not born yet"),
+    pytest.param(RequirementsProvider, "apis", ["iam.googleapis.com"], id="requirements: an API"),
+    pytest.param(ProtectionProvider, "protected", True, id="protection: it may not go"),
 ]
 
 

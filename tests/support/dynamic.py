@@ -11,7 +11,9 @@ from components.dynamic.discovery import DiscoveryProvider
 from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
+from components.dynamic.protection import ProtectionProvider
 from components.dynamic.provider import Sequence
+from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.start import StartProvider
@@ -47,6 +49,8 @@ PROOF = {
     "at": 1.5,
 }
 
+CLUSTER = "projects/my-project/locations/us-central1/clusters/etcd-prod"
+
 OWN: dict[type[Sequence], dict[str, Any]] = {
     PreflightProvider: {
         "fixed": {"etcd.name": "etcd", "storage.size": "20Gi"},
@@ -67,6 +71,14 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
     HandoverProvider: SEQUENCE,
     ScaleProvider: {**SEQUENCE, "found": 3},
     RolloutProvider: {**SEQUENCE, "template": "a1b2"},
+    RequirementsProvider: {
+        "cluster": CLUSTER,
+        "project": "my-project",
+        "apis": ["container.googleapis.com"],
+        "programs": [],
+        "fixed": {"gke.region": "us-central1"},
+    },
+    ProtectionProvider: {"cluster": CLUSTER, "protected": False},
 }
 """Inputs of each resource beside the site and the kubeconfig."""
 
