@@ -21,7 +21,7 @@ from components.dynamic.provider import Sequence
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from tests.support.answers import Reply, closed_port, serving
-from tests.support.dynamic import ALL, OWN, inputs, refused
+from tests.support.dynamic import ASKING, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
 
@@ -35,7 +35,7 @@ def work(process: Plugin, kind: type[Sequence], props: dict[str, Any]) -> object
     return process.create(kind(), props)
 
 
-@ALL
+@pytest.mark.parametrize("kind", ASKING, ids=lambda kind: kind.__name__)
 def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
     props = inputs(kind, f"http://127.0.0.1:{closed_port()}")
     text = refused(lambda: work(dynamic, kind, props), dynamic)
@@ -80,7 +80,7 @@ def test_a_broken_kubeconfig_is_one_clear_error(
     ("kind", "code"),
     [
         pytest.param(kind, code, id=f"{kind.__name__}-{code}")
-        for kind in OWN
+        for kind in ASKING
         for code in (401, 403, 500, 503)
         # A namespace that this user must not make may be there: the preflight has looked.
         if (kind, code) != (NamespaceProvider, 403)

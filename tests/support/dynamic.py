@@ -82,6 +82,9 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
 }
 """Inputs of each resource beside the site and the kubeconfig."""
 
+ASKING = [kind for kind in OWN if kind not in (RequirementsProvider, ProtectionProvider)]
+"""Those that ask Kubernetes. The other two stand before there is a cluster, and before its end."""
+
 COMPUTED: dict[type[Sequence], dict[str, Any]] = {
     DiscoveryProvider: {
         "cluster_id": "c1",
