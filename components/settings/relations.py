@@ -67,7 +67,8 @@ def _counts(settings: Settings, problems: Problems) -> None:
         problems.add(
             "units.count",
             units,
-            f"allowed: seeds.count ({seeds}) or more, so that the units can replace the seeds",
+            f"allowed: seeds.count ({seeds}) or more, so that the units can replace the seeds "
+            "(which matters until the handover alone: for a cluster that is there, lower it too)",
             set_value("units.count", str(seeds)),
         )
 

@@ -28,35 +28,26 @@ from lab.plugins.image_inputs import (
     repo_digest,
 )
 from lab.plugins.protocol import (
+    StandIn,
     fail,
     messages,
-    plugin,
     say,
     serve,
-    service,
     struct,
     type_of,
     values,
 )
 
-VERSION = "5.2.0+standin"
 TYPE = "docker:index/image:Image"
 
 
-class ImageServicer(service.ResourceProviderServicer):
-    """The provider protocol for images. Method names are the protocol's."""
+class ImageServicer(StandIn):
+    """The provider protocol for images."""
+
+    package = "pulumi-docker"
 
     def __init__(self, docker: Docker) -> None:
         self._docker = docker
-
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin.PluginInfo(version=VERSION)
-
-    def CheckConfig(self, request: Any, context: Any) -> Any:
-        return messages.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: Any, context: Any) -> Any:
-        return messages.DiffResponse(changes=messages.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
         # No preview support: the engine then takes all outputs of a new image as unknown.

@@ -1,4 +1,5 @@
 """Pulumi's provider protocol (sdk/proto/pulumi/provider.proto), as a stand-in serves it."""
+# ruff: noqa: N802 - the methods of a servicer have the names of the protocol.
 
 import importlib
 import importlib.util
@@ -9,11 +10,12 @@ import time
 import types
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf import any_pb2, json_format, struct_pb2
+from google.protobuf import any_pb2, empty_pb2, json_format, struct_pb2
 
 
 def _import_protocol() -> tuple[Any, Any, Any, Any]:
@@ -37,7 +39,28 @@ def _import_protocol() -> tuple[Any, Any, Any, Any]:
     return provider, service, plugin, status
 
 
-messages, service, plugin, _status = _import_protocol()
+messages, _service, _plugin, _status = _import_protocol()
+
+
+class StandIn(_service.ResourceProviderServicer):
+    """What every stand-in answers alike. `package`: the SDK whose plugin it stands in for.
+
+    Method names are the protocol's.
+    """
+
+    package: str
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return _plugin.PluginInfo(version=f"{version(self.package)}+standin")
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        return messages.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        return messages.DiffResponse(changes=messages.DiffResponse.DIFF_NONE)
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
 
 
 class _Status(grpc.Status):
@@ -85,7 +108,7 @@ def serve(servicer: Any, at_end: Callable[[], None] = lambda: None) -> None:
     """Serve until the CLI that started this process ends, even killed; then call `at_end`."""
     parent = os.getppid()
     server = grpc.server(ThreadPoolExecutor(8))
-    service.add_ResourceProviderServicer_to_server(servicer, server)
+    _service.add_ResourceProviderServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     # The protocol: the first line of the output is the port.

@@ -21,7 +21,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 from lab.plugins.gcp import faults
 from lab.plugins.gcp.cloud import Cloud
 from lab.plugins.unknown import UNKNOWN
-from tests.support.google import AROUND, CLUSTER_ID, GOOD, POOL_ID, changed, kind
+from tests.support.gcp_inputs import AROUND, CLUSTER_ID, GOOD, POOL_ID, changed, kind
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 

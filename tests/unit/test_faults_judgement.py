@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 
 from tests.faults import judgement
+from tests.faults.cluster import Cluster
 from tests.faults.etcd_api import Listed
 from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Limits, Step
+from tests.faults.scenarios.killed import Tokens
 from tests.support.writer import Listed as ReportedMember
 from tests.support.writer import Report, Summary
 
@@ -141,6 +145,17 @@ def test_members_go_one_at_a_time() -> None:
 def test_a_seed_goes_only_while_all_units_vote(left: tuple[Listed, ...], *, good: bool) -> None:
     sights = _sights([(SEED, *left), left])
     assert (judgement.of_membership(sights, UNITS) == []) is good
+
+
+def test_seeds_that_run_while_the_token_is_replaced_are_two_tokens_in_use() -> None:
+    tokens = Tokens(cast("Cluster", None))
+    tokens.note("a", ["1", "2"])
+    tokens.note("", ["1", "2"])
+    assert tokens.mixed == [], "the token is gone, its seeds are ending"
+    tokens.note("b", ["3"])
+    assert tokens.mixed == [], "other seeds for another token"
+    tokens.note("b", ["2", "3"])
+    assert tokens.mixed == ["2"]
 
 
 @pytest.mark.parametrize(

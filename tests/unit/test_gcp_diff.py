@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lab.plugins.gcp.diff import changes, deletes_first
-from tests.support.google import GOOD, changed, kind
+from tests.support.gcp_inputs import GOOD, changed, kind
 
 
 @pytest.mark.parametrize(

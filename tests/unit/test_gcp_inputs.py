@@ -8,7 +8,7 @@ import pytest
 
 from lab.plugins.gcp import check
 from lab.plugins.unknown import UNKNOWN
-from tests.support.google import AROUND, GOOD, PROJECT, autopilot, changed, kind
+from tests.support.gcp_inputs import AROUND, GOOD, PROJECT, autopilot, changed, kind
 
 
 def problems(name: str, inputs: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lab.plugins.gcp.nodes import Node, labels, taints
-from tests.support.google import GOOD
+from tests.support.gcp_inputs import GOOD
 
 
 def test_nodes_have_the_labels_of_the_pool_and_of_their_place() -> None:

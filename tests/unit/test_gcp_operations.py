@@ -13,7 +13,7 @@ from lab.plugins.gcp.cloud import Cloud
 from lab.plugins.gcp.errors import CloudError
 from lab.plugins.gcp.operations import Made, Project
 from lab.plugins.unknown import UNKNOWN
-from tests.support.google import (
+from tests.support.gcp_inputs import (
     AROUND,
     CLUSTER_ID,
     EMAIL,

@@ -18,7 +18,7 @@ from lab.plugins.gcp.body import build
 from lab.plugins.gcp.paths import is_below
 from lab.plugins.gcp.resource import ResourceType, To
 from lab.plugins.gcp.types import TYPES
-from tests.support.google import GOOD, autopilot, kind
+from tests.support.gcp_inputs import GOOD, autopilot, kind
 
 _ARGS: Mapping[str, Any] = {
     "Cluster": gcp.container.ClusterArgs,

@@ -7,7 +7,6 @@ folder, the lab's kubeconfig and kubectl are: GCP_CLOUD, GCP_KUBECONFIG, GCP_KUB
 
 import os
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,35 +22,25 @@ from lab.plugins.gcp.operations import Made, Project
 from lab.plugins.gcp.resource import ResourceType, Surroundings
 from lab.plugins.gcp.types import TYPES
 from lab.plugins.protocol import (
+    StandIn,
     fail,
     fail_half_made,
     messages,
-    plugin,
     serve,
-    service,
     struct,
     type_of,
     values,
 )
 
-VERSION = f"{version('pulumi-gcp')}+standin"
 
+class GcpServicer(StandIn):
+    """The provider protocol for Google's resources."""
 
-class GcpServicer(service.ResourceProviderServicer):
-    """The provider protocol for Google's resources. Method names are the protocol's."""
+    package = "pulumi-gcp"
 
     def __init__(self, project: Project, node: Node) -> None:
         self._project = project
         self._node = node
-
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return plugin.PluginInfo(version=VERSION)
-
-    def CheckConfig(self, request: Any, context: Any) -> Any:
-        return messages.CheckResponse(inputs=request.news)
-
-    def DiffConfig(self, request: Any, context: Any) -> Any:
-        return messages.DiffResponse(changes=messages.DiffResponse.DIFF_NONE)
 
     def Configure(self, request: Any, context: Any) -> Any:
         given = values(request.args)
@@ -137,9 +126,6 @@ class GcpServicer(service.ResourceProviderServicer):
             fail(context, shown(str(error)))
         if kind.name == "NodePool":
             self._node.leave(state, str(state["location"]))
-        return empty_pb2.Empty()
-
-    def Cancel(self, request: Any, context: Any) -> Any:
         return empty_pb2.Empty()
 
     def _after(self, kind: ResourceType, made: Made, inputs: dict[str, Any], context: Any) -> None:

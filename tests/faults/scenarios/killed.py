@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
-from tests.faults.cluster import API_FAILURES, SEEDS, UNITS
+from tests.faults.cluster import API_FAILURES, SEEDS, UNITS, Cluster
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario
 
@@ -24,10 +24,10 @@ class Tokens(threading.Thread):
     end. A seed reads its token once: one that was there under two of them, or two that are there
     under one each, are two tokens in use."""
 
-    def __init__(self, look: Run) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__(name="tokens", daemon=True)
         self.over = threading.Event()
-        self._run = look
+        self._cluster = cluster
         self._seen: dict[str, set[str]] = {}
 
     @property
@@ -38,18 +38,22 @@ class Tokens(threading.Thread):
     def run(self) -> None:
         while not self.over.wait(_LOOK_SECONDS):
             try:
-                token, seeds = self._run.cluster.bootstrap_token(), self._run.cluster.running(SEEDS)
-                same = token == self._run.cluster.bootstrap_token()
+                token, seeds = self._cluster.bootstrap_token(), self._cluster.running(SEEDS)
+                same = token == self._cluster.bootstrap_token()
             except API_FAILURES:
                 continue
-            if token and same:
-                for uid in seeds:
-                    self._seen.setdefault(uid, set()).add(token)
+            if same:
+                self.note(token, seeds)
+
+    def note(self, token: str, seeds: Iterable[str]) -> None:
+        """Take down who runs while this is the token; empty: there is none."""
+        for uid in seeds if token else ():
+            self._seen.setdefault(uid, set()).add(token)
 
 
 @contextmanager
 def _one_token_at_a_time(run: Run) -> Generator[None]:
-    tokens = Tokens(run)
+    tokens = Tokens(run.cluster)
     tokens.start()
     try:
         yield
