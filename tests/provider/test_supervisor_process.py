@@ -9,12 +9,21 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from containers.etcd.supervisor import kubernetes
 from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.config import Config, from_environment
+from containers.etcd.supervisor.disk import Volume
+from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.membership import View, parse_members
+from containers.etcd.supervisor.process import has_applied
+from containers.etcd.supervisor.unit import Unit
 from lab.tools import ensure
 from tests.support.answers import closed_port
 from tests.support.supervisor import Supervisor, eventually, supervisors
@@ -129,7 +138,9 @@ def test_an_etcd_that_is_killed_comes_back_as_the_same_member(
     service: Supervisor, seeds: Callable[[int], list[Supervisor]]
 ) -> None:
     (seed,) = seeds(1)
+    assert not has_applied(seed.metrics_port)
     born(service, [seed])
+    assert has_applied(seed.metrics_port)
     members = seed.members()
     seed.ctl("put", "greeting", "hello")
     seed.kill_etcd()
@@ -244,6 +255,68 @@ def test_a_unit_without_a_cluster_waits_and_starts_nothing(
         assert not unit.ready
         assert list((tmp_path / "unit").iterdir()) == [], "nothing is written either"
         assert unit.stop() == 0
+
+
+def test_a_joiner_that_missed_its_own_announcement_starts_etcd_again_once(
+    programs: dict[str, Path],
+    service: Supervisor,
+    seeds: Callable[[int], list[Supervisor]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Real etcd would go on by itself after 7 s; while a snapshot is on its way it needs its time.
+
+    The cluster is a real one. What stands for the joiner's etcd is `tests.support.mute_etcd`, and
+    Kubernetes' answer is given: its address in a pod is fixed.
+    """
+    (seed,) = seeds(1)
+    born(service, [seed])
+    mute, volume = tmp_path / "etcd", tmp_path / "unit"
+    mute.write_text(f'#!/bin/sh\nexec {sys.executable} {mute_etcd()} "$@"\n')
+    mute.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, (tmp_path, programs["etcdctl"].parent))))
+    monkeypatch.setattr(kubernetes, "wants", wanted_always)
+    unit = Supervisor(programs, volume, "etcd-0", cluster_url=seed.url)
+    seed.ctl("member", "add", unit.name, "--learner", f"--peer-urls={unit.peer_url}")
+    cluster_id, members = parse_members(seed.ctl("member", "list", "-w", "json"))
+    mine = next(m for m in members if m.peer_url == unit.peer_url)
+    Volume(volume).write_identity(View(cluster_id, members, {}), mine)
+    with running(from_environment(unit.settings)) as health:
+        eventually("a few questions", lambda: len(lines(volume / "asked")) > 8)
+        assert len(lines(volume / "starts")) == 1, "it may still wait for the snapshot"
+
+        (volume / "applied").touch()
+        eventually("another start", lambda: len(lines(volume / "starts")) == 2)
+        first, second = lines(volume / "starts")
+        assert "--initial-cluster=" in first
+        assert "--initial-cluster=" not in second, "it goes on from its own disk"
+        eventually("the learner", lambda: "learner" in str(health.status()["phase"]))
+        assert lines(volume / "asked")[-1] == "started", "once: from now on etcd has its time"
+
+
+def wanted_always(_namespace: str, _stateful_set: str, _ordinal: int) -> bool:
+    return True
+
+
+@contextmanager
+def running(config: Config) -> Generator[Health]:
+    """A unit's main loop, in a thread of its own."""
+    health, stop = Health(config.metrics_port), threading.Event()
+    loop = threading.Thread(target=Unit(config, health, stop).run)
+    loop.start()
+    try:
+        yield health
+    finally:
+        stop.set()
+        loop.join()
+
+
+def mute_etcd() -> Path:
+    return Path(__file__).parent.parent / "support" / "mute_etcd.py"
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
 
 
 def test_a_pod_template_that_lacks_a_setting_is_told_in_one_line() -> None:

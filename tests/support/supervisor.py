@@ -44,18 +44,22 @@ class Supervisor:
         self.name = name
         self.token = settings.get("discovery_token", "")
         self.url = f"http://127.0.0.1:{ports['client_port']}"
+        self.peer_url = f"http://127.0.0.1:{ports['peer_port']}"
+        self.metrics_port = int(ports["metrics_port"])
         self._health_port = int(ports["health_port"])
         self._log = directory.with_suffix(".log")
         self._etcdctl = programs["etcdctl"]
+        self.settings = environment(
+            directory,
+            name=name,
+            client_url=self.url,
+            peer_url=self.peer_url,
+            **ports,
+            **settings,
+        )
+        """What the pod template would say, as environment variables."""
         self._env = {
-            **environment(
-                directory,
-                name=name,
-                client_url=self.url,
-                peer_url=f"http://127.0.0.1:{ports['peer_port']}",
-                **ports,
-                **settings,
-            ),
+            **self.settings,
             "PATH": os.pathsep.join(str(p.parent) for p in programs.values()),
             "PYTHONPATH": str(_PACKAGE),
             "PYTHONDONTWRITEBYTECODE": "1",

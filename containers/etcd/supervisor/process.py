@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import re
 import signal
 import subprocess
 import time
@@ -14,6 +16,22 @@ below the pods' grace period of 60 s."""
 
 LONGEST_PAUSE_SECONDS = 10.0
 """Before etcd is started again after it failed. Kubernetes' own back-off would reach minutes."""
+
+
+_APPLIED = re.compile(rb"^etcd_server_proposals_applied_total (\S+)$", re.MULTILINE)
+
+
+def has_applied(metrics_port: int) -> bool:
+    """Whether the etcd whose metrics are there has applied anything, be it a snapshot."""
+    connection = http.client.HTTPConnection("127.0.0.1", metrics_port, timeout=1)
+    try:
+        connection.request("GET", "/metrics")
+        found = _APPLIED.search(connection.getresponse().read())
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return found is not None and float(found[1]) > 0
 
 
 class Etcd:
@@ -50,13 +68,17 @@ class Etcd:
         return min(0.1 * 2**self._failures, LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """End etcd as it wants to be ended: it hands leadership over on SIGTERM."""
-        if self._child is None or self._child.poll() is not None:
+        """End etcd as it wants to be ended: it hands leadership over on SIGTERM.
+
+        Its exit code is nobody's news then.
+        """
+        child, self._child = self._child, None
+        if child is None or child.poll() is not None:
             return
-        self._child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGTERM)
         try:
-            self._child.wait(STOP_SECONDS)
+            child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             log(f"etcd did not end within {STOP_SECONDS:.0f} s of SIGTERM; killing it")
-            self._child.kill()
-            self._child.wait()
+            child.kill()
+            child.wait()

@@ -12,10 +12,19 @@ from threading import Event
 from . import flags, kubernetes, rules, stopping
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, add_learner, move_leader, promote, read_birth, read_view, remove
+from .etcdctl import (
+    EtcdctlError,
+    add_learner,
+    answers,
+    move_leader,
+    promote,
+    read_birth,
+    read_view,
+    remove,
+)
 from .health import Health, log, ready_seconds_of
 from .membership import History, Member, View, observe
-from .process import Etcd
+from .process import Etcd, has_applied
 
 IDLE_SECONDS = 1.0
 WATCH_SECONDS = 0.2
@@ -24,6 +33,8 @@ WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
 ROUND_SECONDS = 15.0
 """Between two looks of a voter for members that nobody will bring back."""
+MUTE_SECONDS = 1.0
+"""How long an etcd that has joined and applied may take to serve clients."""
 LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
 
@@ -40,6 +51,11 @@ class Unit:
         self._history = History()
         self._removed = False
         self._voter = False
+        self._joining = False
+        """Whether etcd runs for the first time under its ID."""
+        self._mute_since: float | None = None
+        self._unmarked = False
+        """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
         self._answer: bool | None = None
         self._round_at = time.monotonic()
@@ -88,7 +104,7 @@ class Unit:
         """Take note of how etcd ended; seconds to wait before anything else."""
         if code is None:
             return 0.0
-        self._voter = False
+        self._voter = self._joining = False
         if code == 0:
             # Nobody told it to stop: etcd ends with 0 when its ID was removed.
             log("etcd ended with exit code 0: removed from the membership")
@@ -126,6 +142,7 @@ class Unit:
                     log(f"added as learner {mine.hex_id}: {len(members)} members")
                 case rules.Resume():
                     self._health.admitted = False
+                    self._joining = True
                     return self._start(flags.join(c, view.members))
                 case rules.Replace(member):
                     log(f"{member.hex_id} is listed for this address, but its disk is lost")
@@ -151,6 +168,11 @@ class Unit:
                 self._round_at = time.monotonic()
                 self._remove_abandoned()
             return IDLE_SECONDS
+        if self._joining and self._mute():
+            self._joining = False
+            self._health.beat("etcd missed its own announcement; starting it again", etcd=False)
+            self._etcd.stop()
+            return 0.0
         view = self._look()
         mine = view and view.by_peer_url(self._config.peer_url)
         if view is None or mine is None:
@@ -169,6 +191,21 @@ class Unit:
                 log(f"not promoted yet: {error}")
             return 0.1
         return self._pause((*view.voters, mine))
+
+    def _mute(self) -> bool:
+        """Whether etcd has joined and waits for its own announcement in vain.
+
+        It serves clients once it has applied the announcement of its address. Where that comes as
+        a part of a snapshot, etcd does not notice, and repeats it after its time-out of 7 s
+        (`publishV3` in server/etcdserver/server.go); from its own disk it goes on at once. A
+        snapshot that is still on its way is waited for: nothing is applied then.
+        """
+        c, now = self._config, time.monotonic()
+        if answers(f"http://127.0.0.1:{c.client_port}") or not has_applied(c.metrics_port):
+            self._mute_since = None
+            return False
+        self._mute_since = self._mute_since or now
+        return now - self._mute_since >= MUTE_SECONDS
 
     def _remove_abandoned(self) -> None:
         """As the leader's unit, remove a member that is away for good: scaled away without leaving.
@@ -229,6 +266,8 @@ class Unit:
 
         Looking more often would only take the processor from etcd, which is starting beside it.
         """
+        if self._unmarked:
+            return WATCH_SECONDS
         left = rules.seconds_to_settle(members, self._history, time.monotonic())
         return min(left, IDLE_SECONDS) or WATCH_SECONDS
 
@@ -241,6 +280,7 @@ class Unit:
         c = self._config
         served = read_view(c.cluster_url)
         view = served or read_view(c.peers_url)
+        self._unmarked = self._history.leader_index is None
         if view is not None:
             now = time.monotonic()
             # Only of those whose age matters: each question is a connection.
