@@ -9,22 +9,13 @@ import time
 from collections.abc import Iterable
 from threading import Event
 
-from . import flags, kubernetes, rules, stopping
+from . import flags, kubernetes, rules, stopping, stuck
 from .config import Config
 from .disk import Volume
-from .etcdctl import (
-    EtcdctlError,
-    add_learner,
-    answers,
-    move_leader,
-    promote,
-    read_birth,
-    read_view,
-    remove,
-)
+from .etcdctl import EtcdctlError, add_learner, move_leader, promote, read_birth, read_view, remove
 from .health import Health, log, ready_seconds_of
 from .membership import History, Member, View, observe
-from .process import Etcd, has_applied
+from .process import Etcd
 
 IDLE_SECONDS = 1.0
 WATCH_SECONDS = 0.2
@@ -33,8 +24,6 @@ WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
 ROUND_SECONDS = 15.0
 """Between two looks of a voter for members that nobody will bring back."""
-MUTE_SECONDS = 1.0
-"""How long an etcd that has joined and applied may take to serve clients."""
 LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
 
@@ -53,7 +42,8 @@ class Unit:
         self._voter = False
         self._joining = False
         """Whether etcd runs for the first time under its ID."""
-        self._mute_since: float | None = None
+        self._mute = stuck.Lasting(stuck.MUTE_SECONDS)
+        self._apart = stuck.Lasting(stuck.APART_SECONDS)
         self._unmarked = False
         """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
@@ -164,17 +154,17 @@ class Unit:
     def _accompany(self) -> float:
         if self._voter:
             self._health.beat("running as a voter", etcd=True)
+            if self._stays_apart():
+                return self._start_again("etcd does not find the leader, which can be reached")
             if time.monotonic() - self._round_at > ROUND_SECONDS:
                 self._round_at = time.monotonic()
                 self._remove_abandoned()
             return IDLE_SECONDS
-        if self._joining and self._mute():
-            self._joining = False
-            self._health.beat("etcd missed its own announcement; starting it again", etcd=False)
-            self._etcd.stop()
-            return 0.0
+        c = self._config
+        if self._joining and self._mute.seen(stuck.mute(c.client_port, c.metrics_port)):
+            return self._start_again("etcd missed its own announcement")
         view = self._look()
-        mine = view and view.by_peer_url(self._config.peer_url)
+        mine = view and view.by_peer_url(c.peer_url)
         if view is None or mine is None:
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
@@ -192,20 +182,19 @@ class Unit:
             return 0.1
         return self._pause((*view.voters, mine))
 
-    def _mute(self) -> bool:
-        """Whether etcd has joined and waits for its own announcement in vain.
+    def _start_again(self, why: str) -> float:
+        self._joining = False
+        self._health.beat(f"{why}: starting it again", etcd=False)
+        self._etcd.stop()
+        return 0.0
 
-        It serves clients once it has applied the announcement of its address. Where that comes as
-        a part of a snapshot, etcd does not notice, and repeats it after its time-out of 7 s
-        (`publishV3` in server/etcdserver/server.go); from its own disk it goes on at once. A
-        snapshot that is still on its way is waited for: nothing is applied then.
-        """
-        c, now = self._config, time.monotonic()
-        if answers(f"http://127.0.0.1:{c.client_port}") or not has_applied(c.metrics_port):
-            self._mute_since = None
-            return False
-        self._mute_since = self._mute_since or now
-        return now - self._mute_since >= MUTE_SECONDS
+    def _stays_apart(self) -> bool:
+        """Whether this voter has been apart from the leader for too long; asked only if unready."""
+        if self._health.ready_seconds() or self._etcd.seconds < stuck.RUN_SECONDS:
+            return self._apart.seen(False)
+        view = self._look()
+        mine = view and view.by_peer_url(self._config.peer_url)
+        return self._apart.seen(bool(view and mine and stuck.apart(view, mine)))
 
     def _remove_abandoned(self) -> None:
         """As the leader's unit, remove a member that is away for good: scaled away without leaving.

@@ -12,19 +12,19 @@ _PEER_PORT = 2380
 
 
 def cut(run: Run) -> None:
-    """The majority goes on, who is alone refuses to read and to write, and nobody is restarted."""
+    """The majority goes on, who is alone refuses to read and to write, and is nobody's victim."""
     cluster = run.cluster
     ids = cluster.ids()
     for role, gap in (("follower", 1.0), ("leader", 3.0)):
         pod = cluster.with_role(role)
         address = cluster.pod(pod)["status"]["podIP"]
-        etcd = cluster.container(pod).etcd()
+        supervisor = cluster.container(pod).supervisor()
         what = f"the {role} is cut off for {_CUT_SECONDS} s"
         with run.fault(what, gap=gap, heal=10), cut_off(run.lab, address):
             run.last(_CUT_SECONDS / 2)
             _refuses(run, pod)
             run.last(_CUT_SECONDS / 2)
-        assert cluster.container(pod).etcd() == etcd, f"etcd of {pod} was restarted"
+        assert cluster.container(pod).supervisor() == supervisor, f"{pod} was restarted"
     leader = cluster.leader()
     one, other = (unit for unit in UNITS if unit != leader)
     addresses = [cluster.pod(pod)["status"]["podIP"] for pod in (leader, one)]
