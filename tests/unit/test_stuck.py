@@ -18,60 +18,67 @@ from tests.support.views import member, view
 TRIO = [member(1, "etcd-0"), member(2, "etcd-1"), member(3, "etcd-2")]
 
 
-def without_a_leader(seen: View, number: int) -> View:
-    """The same, but this member says that it knows no leader."""
-    status = replace(seen.statuses[number], leader_id=0)
+def saying(seen: View, number: int, **changed: object) -> View:
+    """The same, but this member says something else."""
+    status = replace(seen.statuses[number], **changed)
     return replace(seen, statuses={**seen.statuses, number: status})
 
 
-def test_the_leader_that_a_voter_does_not_know_is_the_one_that_others_follow() -> None:
-    seen = view(TRIO, leader=1)
-    assert stuck.unknown_leader(without_a_leader(seen, 3), TRIO[2]) == TRIO[0]
+LED = view(TRIO, leader=1)
+ALONE = saying(LED, 3, leader_id=0, errors=("etcdserver: no leader",))
 
 
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(view(TRIO, leader=1), id="it follows the leader"),
+        pytest.param(ALONE, id="it hears of nobody"),
+        pytest.param(LED, id="it hears the leader, who does not hear it"),
+    ],
+)
+def test_there_is_a_leader_to_follow(seen: View) -> None:
+    assert stuck.leader_to_follow(seen, TRIO[2]) == TRIO[0]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
         pytest.param(view(TRIO, leader=3), id="it leads"),
         pytest.param(view(TRIO, leader=0), id="nobody leads"),
         pytest.param(view(TRIO, leader=1, silent=[3]), id="its etcd does not answer"),
+        pytest.param(saying(LED, 3, errors=("memberID:3 alarm:CORRUPT ",)), id="an alarm"),
+        pytest.param(saying(LED, 3, raft_index=900, applied_index=500), id="entries to apply"),
     ],
 )
-def test_there_is_no_unknown_leader(seen: View) -> None:
-    assert stuck.unknown_leader(seen, TRIO[2]) is None
+def test_there_is_another_reason_for_not_being_ready(seen: View) -> None:
+    assert stuck.leader_to_follow(seen, TRIO[2]) is None
 
 
 def test_a_leader_that_cannot_be_reached_is_no_reason_for_a_start() -> None:
     with serving(Reply()) as server:
         for port, expected in ((server.port, True), (closed_port(), False)):
             leader = replace(TRIO[0], peer_url=f"http://127.0.0.1:{port}")
-            seen = without_a_leader(view([leader, *TRIO[1:]], leader=1), 3)
+            seen = view([leader, *TRIO[1:]], leader=1)
             assert stuck.apart(seen, TRIO[2]) is expected
 
 
-def test_an_etcd_is_mute_that_has_applied_and_does_not_serve() -> None:
-    applied = "# TYPE etcd_server_proposals_applied_total gauge\n"
-    applied += "etcd_server_proposals_applied_total 7096\n"
-    with serving(Reply(body=applied)) as metrics, serving(Reply()) as clients:
-        assert stuck.mute(closed_port(), metrics.port)
-        assert not stuck.mute(clients.port, metrics.port), "it serves"
-    with serving(Reply(body=applied.replace(" 7096", " 0"))) as metrics:
-        assert not stuck.mute(closed_port(), metrics.port), "a snapshot may still be on its way"
-    with serving(Reply(body="")) as metrics:
-        assert not stuck.mute(closed_port(), metrics.port)
-    assert not stuck.mute(closed_port(), closed_port())
+APPLIED = """# TYPE etcd_server_proposals_applied_total gauge
+etcd_server_proposals_applied_total 7096
+"""
+JOINER = member(4, "etcd-3", learner=True)
+UNHEARD = view([*TRIO, JOINER], leader=1, silent=[4])
 
 
-def test_what_is_seen_for_a_moment_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(stuck.time, "monotonic", lambda: now)
-    lasting = stuck.Lasting(3.0)
-    assert not lasting.seen(True)
-    now = 102.9
-    assert not lasting.seen(True)
-    assert not lasting.seen(False)
-    now = 103.1
-    assert not lasting.seen(True), "it begins anew"
-    now = 106.1
-    assert lasting.seen(True)
+def test_a_joiner_is_mute_that_is_announced_and_has_applied_and_does_not_answer() -> None:
+    with serving(Reply(body=APPLIED)) as metrics:
+        assert stuck.mute(UNHEARD, JOINER, metrics.port)
+        heard = view([*TRIO, JOINER], leader=1)
+        assert not stuck.mute(heard, JOINER, metrics.port)
+        starting = member(4, "etcd-3", learner=True, started=False)
+        assert not stuck.mute(view([*TRIO, starting], leader=1), starting, metrics.port)
+
+
+@pytest.mark.parametrize("body", ["", APPLIED.replace(" 7096", " 0")])
+def test_a_joiner_whose_snapshot_may_still_be_on_its_way_is_waited_for(body: str) -> None:
+    with serving(Reply(body=body)) as metrics:
+        assert not stuck.mute(UNHEARD, JOINER, metrics.port)
+    assert not stuck.mute(UNHEARD, JOINER, closed_port())

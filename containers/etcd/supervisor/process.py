@@ -40,12 +40,8 @@ class Etcd:
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._failures = 0
-        self._started_at = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Since the last start."""
-        return time.monotonic() - self._started_at
+        self.started_at = 0.0
+        """Monotonic seconds of the last start."""
 
     @property
     def running(self) -> bool:
@@ -55,7 +51,7 @@ class Etcd:
         # The token is a secret: a v2 URL stands in --discovery, a v3 token in --discovery-token.
         log(f"starting etcd {' '.join(a for a in arguments if '-discovery' not in a)}")
         self._child = subprocess.Popen(["etcd", *arguments])
-        self._started_at = time.monotonic()
+        self.started_at = time.monotonic()
 
     def take_exit_code(self) -> int | None:
         """The exit code of an etcd that has ended by itself, once; None if there is none."""
@@ -67,7 +63,8 @@ class Etcd:
 
     def back_off(self) -> float:
         """Seconds to wait before a start after a failure: more after each that came soon."""
-        self._failures = 0 if self.seconds > LONGEST_PAUSE_SECONDS else self._failures + 1
+        ran = time.monotonic() - self.started_at
+        self._failures = 0 if ran > LONGEST_PAUSE_SECONDS else self._failures + 1
         return min(0.1 * 2**self._failures, LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:

@@ -42,8 +42,9 @@ class Unit:
         self._voter = False
         self._joining = False
         """Whether etcd runs for the first time under its ID."""
-        self._mute = stuck.Lasting(stuck.MUTE_SECONDS)
-        self._apart = stuck.Lasting(stuck.APART_SECONDS)
+        self._was_ready = False
+        """Whether etcd has been ready since its last start."""
+        self._apart_since: float | None = None
         self._unmarked = False
         """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
@@ -145,7 +146,7 @@ class Unit:
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
-        self._removed = False
+        self._removed = self._was_ready = False
         self._etcd.start(arguments)
         return WATCH_SECONDS
 
@@ -155,19 +156,18 @@ class Unit:
         if self._voter:
             self._health.beat("running as a voter", etcd=True)
             if self._stays_apart():
-                return self._start_again("etcd does not find the leader, which can be reached")
+                return self._start_again("etcd does not follow the leader, which can be reached")
             if time.monotonic() - self._round_at > ROUND_SECONDS:
                 self._round_at = time.monotonic()
                 self._remove_abandoned()
             return IDLE_SECONDS
-        c = self._config
-        if self._joining and self._mute.seen(stuck.mute(c.client_port, c.metrics_port)):
-            return self._start_again("etcd missed its own announcement")
         view = self._look()
-        mine = view and view.by_peer_url(c.peer_url)
+        mine = view and view.by_peer_url(self._config.peer_url)
         if view is None or mine is None:
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
+        if self._joining and stuck.mute(view, mine, self._config.metrics_port):
+            return self._start_again("etcd missed its own announcement")
         if not mine.learner:
             self._voter = self._health.admitted = True
             self._volume.write_identity(view, mine, read_birth(self._config.cluster_url))
@@ -189,12 +189,22 @@ class Unit:
         return 0.0
 
     def _stays_apart(self) -> bool:
-        """Whether this voter has been apart from the leader for too long; asked only if unready."""
-        if self._health.ready_seconds() or self._etcd.seconds < stuck.RUN_SECONDS:
-            return self._apart.seen(False)
-        view = self._look()
+        """Whether this voter is not ready any more, and has been apart from the leader for long.
+
+        One that was not ready yet has its own reasons; where a start did not help, no other will.
+        """
+        if self._health.ready_seconds():
+            self._was_ready = True
+        if self._health.ready_seconds() or not self._was_ready:
+            self._apart_since = None
+            return False
+        view, now = self._look(), time.monotonic()
         mine = view and view.by_peer_url(self._config.peer_url)
-        return self._apart.seen(bool(view and mine and stuck.apart(view, mine)))
+        if not (view and mine and stuck.apart(view, mine)):
+            self._apart_since = None
+            return False
+        self._apart_since = self._apart_since or now
+        return now - self._apart_since >= stuck.APART_SECONDS
 
     def _remove_abandoned(self) -> None:
         """As the leader's unit, remove a member that is away for good: scaled away without leaving.
