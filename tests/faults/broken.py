@@ -57,8 +57,8 @@ BROKEN: tuple[Broken, ...] = (
             ),
             Patch(
                 f"{_SUPERVISOR}/process.py",
-                "child.send_signal(signal.SIGTERM)",
-                "child.send_signal(signal.SIGKILL)",
+                "self._child.send_signal(signal.SIGTERM)",
+                "self._child.send_signal(signal.SIGKILL)",
             ),
         ),
         red=("3",),

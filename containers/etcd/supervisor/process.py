@@ -68,17 +68,20 @@ class Etcd:
         return min(0.1 * 2**self._failures, LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """End etcd as it wants to be ended: it hands leadership over on SIGTERM.
-
-        Its exit code is nobody's news then.
-        """
-        child, self._child = self._child, None
-        if child is None or child.poll() is not None:
+        """End etcd as it wants to be ended: it hands leadership over on SIGTERM."""
+        if self._child is None or self._child.poll() is not None:
             return
-        child.send_signal(signal.SIGTERM)
+        self._child.send_signal(signal.SIGTERM)
         try:
-            child.wait(STOP_SECONDS)
+            self._child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             log(f"etcd did not end within {STOP_SECONDS:.0f} s of SIGTERM; killing it")
-            child.kill()
-            child.wait()
+            self._child.kill()
+            self._child.wait()
+
+    def kill(self) -> None:
+        """End etcd at once, which its disk is made for; its exit code is nobody's news."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+            self._child = None

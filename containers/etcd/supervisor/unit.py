@@ -185,7 +185,8 @@ class Unit:
     def _start_again(self, why: str) -> float:
         self._joining = False
         self._health.beat(f"{why}: starting it again", etcd=False)
-        self._etcd.stop()
+        # Ended in order it would first wait, for up to 7 s, for reads that nobody answers.
+        self._etcd.kill()
         return 0.0
 
     def _stays_apart(self) -> bool:
