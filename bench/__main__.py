@@ -67,21 +67,25 @@ def measure(repeat: int, folder: Path) -> str:
     ups: list[Up] = []
     alone: list[float] = []
     statics: list[float] = []
-    grown: list[Scaled] = []
-    shrunk: list[Scaled] = []
+    scaled: dict[int, list[Scaled]] = {5: [], 3: []}
+    scaled_alone: dict[int, list[float]] = {5: [], 3: []}
     for number in range(repeat):
         destroy(product)
         say(f"static StatefulSet, {number + 1} of {repeat}")
         statics.append(static.measure(shell, image))
         say(f"up from nothing, nothing beside it, {number + 1} of {repeat}")
         alone.append(product.up().seconds)
+        for count, seconds in scaled_alone.items():
+            say(f"{count} units, nothing beside it, {number + 1} of {repeat}")
+            product.set_units(count)
+            seconds.append(product.up().seconds)
         destroy(product)
         say(f"up from nothing under the writer, {number + 1} of {repeat}")
         ups.append(measured_up(product, writer, folder))
         say(f"{ups[-1].seconds:.1f} s")
         judge(ups[-1].summary, ups[-1].report)
-        for count, runs in ((5, grown), (3, shrunk)):
-            say(f"{count} units, {number + 1} of {repeat}")
+        for count, runs in scaled.items():
+            say(f"{count} units under the writer, {number + 1} of {repeat}")
             runs.append(measured_scale(product, count, writer, folder))
             judge(runs[-1].summary, runs[-1].report)
     memory = cluster.supervisor_memory(shell)
@@ -96,8 +100,8 @@ def measure(repeat: int, folder: Path) -> str:
                 [
                     Figure("`pulumi up`, nothing to balanced", "s", tuple(alone), "<= 25"),
                     *up_figures(first, ups),
-                    *scale_figures("3 -> 5 units", grown, "<= 10"),
-                    *scale_figures("5 -> 3 units", shrunk, "<= 6"),
+                    *scale_figures("3 -> 5 units", scaled_alone[5], scaled[5], "<= 10"),
+                    *scale_figures("5 -> 3 units", scaled_alone[3], scaled[3], "<= 6"),
                     Figure("static StatefulSet, apply to healthy", "s", tuple(statics)),
                     Figure("no-op `pulumi up`", "s", tuple(no_ops)),
                     Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
@@ -134,10 +138,11 @@ def up_figures(first: Up, ups: list[Up]) -> list[Figure]:
     ]
 
 
-def scale_figures(what: str, runs: list[Scaled], goal: str) -> list[Figure]:
-    """One direction of scaling, by `pulumi up` under the writer."""
+def scale_figures(what: str, alone: list[float], runs: list[Scaled], goal: str) -> list[Figure]:
+    """One direction of scaling, by `pulumi up`: with nothing beside it, and under the writer."""
     return [
-        Figure(f"{what}, `pulumi up`", "s", tuple(run.seconds for run in runs), goal),
+        Figure(f"{what}, `pulumi up`", "s", tuple(alone), goal),
+        Figure("the same under the writer", "s", tuple(run.seconds for run in runs)),
         Figure("of it the sequence", "s", tuple(run.sequence_seconds for run in runs)),
         Figure("longest gap in it", "s", tuple(run.gap_seconds for run in runs), "<= 0.5"),
         Figure("lost acknowledged writes", "", tuple(run.report.missing for run in runs), "0"),

@@ -36,7 +36,7 @@ def balanced(
     report = writer.check(stack.endpoints())
     output = Result(0, (folder / "up.log").read_text(), 0)
     yield Balanced(stack, output, summary, report)
-    stack.pulumi("destroy", "--yes", "--skip-preview")
+    stack.remove()
 
 
 _SERVICE = ("kubectl", "get", "service", "etcd", "-n")
@@ -176,6 +176,15 @@ def test_status_is_healthy_and_says_why_when_it_is_not(
     done = empty.run(*command, empty.name)
     assert done.code == 1
     assert "Next:" in done.output
+
+
+def test_destroy_leaves_nothing(balanced: Balanced) -> None:
+    """The last one: there is no cluster after it."""
+    stack = balanced.stack
+    stack.destroy()
+    assert "NotFound" in stack.kubectl("get", "namespace", stack.namespace, check=False)
+    volumes = stack.run("kubectl", "get", "pv", "-o", "json", check=True).output
+    assert f'"namespace": "{stack.namespace}"' not in volumes
 
 
 def _identity(stack: Stack) -> dict[str, Any]:

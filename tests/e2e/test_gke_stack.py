@@ -64,6 +64,7 @@ def life(google: Google, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
     if google.resources():  # what a failed test has left is protected
         stack.set(gke={"deletionProtection": False})
         stack.pulumi(*UP)
+    stack.remove_objects()  # some of them are in no namespace
     stack.remove()
 
 
@@ -215,6 +216,7 @@ def stack(google: Google, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
         google, name, tmp_path, gke={"deletionProtection": False}, storage={"retain": False}
     )
     yield made
+    made.remove_objects()
     made.remove()
     google.clear()
 

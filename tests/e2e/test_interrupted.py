@@ -72,15 +72,6 @@ def test_refresh_in_the_middle_ends_no_seed(
     assert sorted(stack.members()) == UNITS
 
 
-def test_destroy_leaves_nothing(new_stack: Callable[..., Stack]) -> None:
-    stack = new_stack()
-    stack.up()
-    stack.destroy()
-    assert "NotFound" in stack.kubectl("get", "namespace", stack.namespace, check=False)
-    volumes = stack.run("kubectl", "get", "pv", "-o", "json", check=True).output
-    assert f'"namespace": "{stack.namespace}"' not in volumes
-
-
 def test_destroy_leaves_a_namespace_that_was_there_before(
     new_stack: Callable[..., Stack],
 ) -> None:

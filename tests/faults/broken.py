@@ -183,6 +183,12 @@ BROKEN: tuple[Broken, ...] = (
         red=("6",),
     ),
     Broken(
+        "waits-for-old-connections",
+        "a voter that reaches the leader again is left to its stalled connections",
+        (Patch(f"{_SUPERVISOR}/unit.py", "if self._stays_apart():", "if False:"),),
+        red=("6",),
+    ),
+    Broken(
         "no-health-check-before-a-removal",
         "the handover removes seeds as soon as the units vote, whether they are healthy or not",
         (

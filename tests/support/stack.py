@@ -203,8 +203,11 @@ class Stack:
         self.run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found")
 
     def remove(self) -> None:
-        """The same, and forget the stack."""
-        self.remove_objects()
+        """Forget the stack, and have Kubernetes take down what a test has left: the next test, in a
+        namespace of its own, need not wait for it."""
+        self.run(
+            "kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false"
+        )
         self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
 
     def outputs(self) -> dict[str, Any]:

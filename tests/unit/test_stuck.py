@@ -61,6 +61,19 @@ def test_a_leader_that_cannot_be_reached_is_no_reason_for_a_start() -> None:
             assert stuck.apart(seen, TRIO[2]) is expected
 
 
+def test_nobody_leads_although_a_majority_is_reached() -> None:
+    own = ALONE.statuses[3]
+    with serving(Reply()) as server:
+        near = replace(TRIO[0], peer_url=f"http://127.0.0.1:{server.port}")
+        far = replace(TRIO[1], peer_url=f"http://127.0.0.1:{closed_port()}")
+        assert stuck.leaderless([near, far, TRIO[2]], TRIO[2], own)
+        assert not stuck.leaderless([far, TRIO[2]], TRIO[2], own), "half is no majority"
+        following = replace(own, leader_id=1)
+        assert not stuck.leaderless([near, far, TRIO[2]], TRIO[2], following)
+        busy = replace(own, raft_index=900, applied_index=500)
+        assert not stuck.leaderless([near, far, TRIO[2]], TRIO[2], busy)
+
+
 APPLIED = """# TYPE etcd_server_proposals_applied_total gauge
 etcd_server_proposals_applied_total 7096
 """

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .birth import BIRTH_KEY
-from .membership import Member, View, parse_members, parse_statuses
+from .membership import Member, Status, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
 
@@ -59,6 +59,15 @@ def read_view(url: str) -> View | None:
         return View(cluster_id, members, parse_statuses(text))
     except (EtcdctlError, ValueError):
         return None
+
+
+def read_status(url: str) -> Status | None:
+    """What the member behind `url` says of itself, without asking another; None if nothing."""
+    try:
+        found = parse_statuses(etcdctl([url], "endpoint", "status", "-w", "json", seconds=1.0))
+    except (EtcdctlError, ValueError):
+        return None
+    return next(iter(found.values()), None)
 
 
 def read_birth(url: str) -> str | None:

@@ -5,8 +5,10 @@ A start again changes no membership, and none of these serves anybody at that mo
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from .etcdctl import answers
-from .membership import Member, View
+from .membership import Member, Status, View
 from .process import has_applied
 
 APART_SECONDS = 2.0
@@ -41,10 +43,25 @@ def apart(view: View, me: Member) -> bool:
 
 
 def leader_to_follow(view: View, me: Member) -> Member | None:
-    """The leader whom this voter would follow if it only heard of it; None if it has another reason
-    for not being ready: nobody leads, an alarm, entries to apply, or no etcd that answers."""
+    """The leader whom this voter would follow if it only heard of it; None if nobody leads, or it
+    has another reason for not being ready."""
     own = view.statuses.get(me.id)
-    if own is None or view.leader in (None, me):
-        return None
+    return None if own is None or _busy(own) or view.leader == me else view.leader
+
+
+def leaderless(voters: Collection[Member], me: Member, own: Status) -> bool:
+    """Whether nobody leads although this voter reaches a majority: the same after a cut between
+    all, when no voter hears another.
+
+    `voters`: as they were last seen. An election takes one or two seconds.
+    """
+    if own.leader_id or _busy(own):
+        return False
+    reached = sum(m.id == me.id or answers(m.peer_url) for m in voters)
+    return reached > len(voters) // 2
+
+
+def _busy(own: Status) -> bool:
+    """Whether it has a reason of its own: an alarm, or entries to apply."""
     alarms = [error for error in own.errors if error != _NO_LEADER]
-    return None if alarms or own.raft_index - own.applied_index > BACKLOG else view.leader
+    return bool(alarms) or own.raft_index - own.applied_index > BACKLOG

@@ -12,7 +12,16 @@ from threading import Event
 from . import flags, kubernetes, rules, stopping, stuck
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, add_learner, move_leader, promote, read_birth, read_view, remove
+from .etcdctl import (
+    EtcdctlError,
+    add_learner,
+    move_leader,
+    promote,
+    read_birth,
+    read_status,
+    read_view,
+    remove,
+)
 from .health import Health, log, ready_seconds_of
 from .membership import History, Member, View, observe
 from .process import Etcd
@@ -45,6 +54,8 @@ class Unit:
         self._was_ready = False
         """Whether etcd has been ready since its last start."""
         self._apart_since: float | None = None
+        self._seen: View | None = None
+        """The cluster when it last answered."""
         self._unmarked = False
         """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
@@ -199,13 +210,23 @@ class Unit:
         if self._health.ready_seconds() or not self._was_ready:
             self._apart_since = None
             return False
-        view, now = self._look(), time.monotonic()
-        mine = view and view.by_peer_url(self._config.peer_url)
-        if not (view and mine and stuck.apart(view, mine)):
+        if not self._is_apart():
             self._apart_since = None
             return False
+        now = time.monotonic()
         self._apart_since = self._apart_since or now
         return now - self._apart_since >= stuck.APART_SECONDS
+
+    def _is_apart(self) -> bool:
+        view = self._look()
+        seen = view or self._seen
+        mine = seen and seen.by_peer_url(self._config.peer_url)
+        if seen is None or mine is None:
+            return False
+        if view is not None:
+            return stuck.apart(view, mine)
+        own = read_status(self._config.client_url)
+        return own is not None and stuck.leaderless(seen.voters, mine, own)
 
     def _remove_abandoned(self) -> None:
         """As the leader's unit, remove a member that is away for good: scaled away without leaving.
@@ -293,6 +314,7 @@ class Unit:
             ]
             told = {m.id: ready_seconds_of(m.host, c.health_port) for m in young}
             self._history = observe(self._history, view, now, told)
+            self._seen = view
         else:
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
             self._history = History()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import permutations
 from pathlib import Path
 
 from lab import processes
@@ -32,9 +33,9 @@ def cut_off(lab: Lab, address: str) -> Generator[None]:
 
 
 @contextmanager
-def cut_between(lab: Lab, one: str, other: str) -> Generator[None]:
-    """Two pods that do not reach each other; everybody else reaches both."""
-    pairs = ((one, other), (other, one))
+def cut_between(lab: Lab, *addresses: str) -> Generator[None]:
+    """Pods that do not reach each other; everybody else reaches them all."""
+    pairs = permutations(addresses, 2)
     with _rules(lab, [("--source", a, *_drop("--destination", b)) for a, b in pairs]):
         yield
 

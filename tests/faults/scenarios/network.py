@@ -12,7 +12,8 @@ _PEER_PORT = 2380
 
 
 def cut(run: Run) -> None:
-    """The majority goes on, who is alone refuses to read and to write, and is nobody's victim."""
+    """The majority goes on; who is alone refuses to read and to write, and is nobody's victim.
+    Where all are alone nobody goes on, until they reach each other again."""
     cluster = run.cluster
     ids = cluster.ids()
     for role, gap in (("follower", 1.0), ("leader", 3.0)):
@@ -32,6 +33,10 @@ def cut(run: Run) -> None:
     with run.fault(what, gap=3, heal=10), cut_between(run.lab, *addresses):
         run.last(_CUT_SECONDS)
     run.notes.append(f"ring: {leader} led, {other} was reached by both, {cluster.leader()} leads")
+    addresses = [cluster.pod(unit)["status"]["podIP"] for unit in UNITS]
+    what = f"no unit reaches another for {_CUT_SECONDS} s"
+    with run.fault(what, heal=10), cut_between(run.lab, *addresses):
+        run.last(_CUT_SECONDS)
     assert cluster.ids() == ids, f"other members than before: {ids}, {cluster.ids()}"
 
 
