@@ -11,9 +11,9 @@ from .etcdctl import answers
 from .membership import Member, Status, View
 from .process import has_applied
 
-APART_SECONDS = 2.0
-"""How long a voter that is not ready may stay apart from a leader that it reaches: two election
-time-outs, after the 7 s in which its readiness was not answered."""
+APART_SECONDS = 1.0
+"""How long a voter that is not ready may stay apart from a leader that it reaches: an election
+time-out, after the 7 s in which its readiness was not answered."""
 BACKLOG = 100
 """Entries that etcd has and has not applied; with more it is busy, not stuck."""
 

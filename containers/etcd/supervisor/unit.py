@@ -198,7 +198,7 @@ class Unit:
         self._health.beat(f"{why}: starting it again", etcd=False)
         # Ended in order it would first wait, for up to 7 s, for reads that nobody answers.
         self._etcd.kill()
-        return 0.0
+        return self._start(flags.restart(self._config))
 
     def _stays_apart(self) -> bool:
         """Whether this voter is not ready any more, and has been apart from the leader for long.
