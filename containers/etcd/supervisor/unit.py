@@ -167,7 +167,7 @@ class Unit:
         if self._voter:
             self._health.beat("running as a voter", etcd=True)
             if self._stays_apart():
-                return self._start_again("etcd does not follow the leader, which can be reached")
+                return self._start_again("etcd does not find the others, which can be reached")
             if time.monotonic() - self._round_at > ROUND_SECONDS:
                 self._round_at = time.monotonic()
                 self._remove_abandoned()
