@@ -65,7 +65,7 @@ RUN_BY = {
     "pulumi config set --path etcd:units.memory 2Gi": f"{_SCALING}::{_ROLLED}",
     "kubectl -n etcd scale statefulset etcd --replicas=4": f"{_SCALING}::{_BY_HAND}",
     "pulumi config set --path etcd:storage.retain true": _RETAINED,
-    "pulumi destroy": "tests/e2e/test_interrupted.py::test_destroy_leaves_nothing",
+    "pulumi destroy": "tests/e2e/test_balanced.py::test_destroy_leaves_nothing",
 }
 """Command of a shell block of the README -> the test that runs it, with flags for its own stack."""
 
