@@ -74,6 +74,30 @@ def test_nobody_leads_although_a_majority_is_reached() -> None:
         assert not stuck.leaderless([near, far, TRIO[2]], TRIO[2], busy)
 
 
+def test_a_voter_is_started_again_once_until_it_has_been_ready() -> None:
+    patience = stuck.Patience()
+    assert not patience.is_needed, "it was never ready: it has its own reasons"
+    patience.note_ready()
+    assert patience.is_needed
+    assert not patience.is_over(True, 100.0)
+    assert not patience.is_over(True, 100.9)
+    assert patience.is_over(True, 101.0)
+    assert not stuck.Patience().is_needed, "after the start that follows"
+
+
+@pytest.mark.parametrize("between", ["ready", "not apart"])
+def test_only_what_lasts_without_a_break_ends_the_patience(between: str) -> None:
+    patience = stuck.Patience()
+    patience.note_ready()
+    assert not patience.is_over(True, 100.0)
+    if between == "ready":
+        patience.note_ready()
+    else:
+        assert not patience.is_over(False, 100.5)
+    assert not patience.is_over(True, 101.5), "it begins anew"
+    assert patience.is_over(True, 102.5)
+
+
 APPLIED = """# TYPE etcd_server_proposals_applied_total gauge
 etcd_server_proposals_applied_total 7096
 """

@@ -20,6 +20,31 @@ BACKLOG = 100
 _NO_LEADER = "etcdserver: no leader"
 
 
+class Patience:
+    """When a voter that is apart is started again: once, and only if it was ready before.
+
+    One that has not been ready since its start has its own reasons, and where a start did not help
+    another will not. Times are seconds of one monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._was_ready = False
+        self._apart_since: float | None = None
+
+    def note_ready(self) -> None:
+        self._was_ready, self._apart_since = True, None
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether it is worth asking how a voter that is not ready is."""
+        return self._was_ready
+
+    def is_over(self, apart: bool, now: float) -> bool:
+        """Whether it has been apart for APART_SECONDS without a break."""
+        self._apart_since = (self._apart_since or now) if apart else None
+        return self._apart_since is not None and now - self._apart_since >= APART_SECONDS
+
+
 def mute(view: View, me: Member, metrics_port: int) -> bool:
     """Whether an etcd that has just joined waits for its own announcement in vain.
 

@@ -51,9 +51,8 @@ class Unit:
         self._voter = False
         self._joining = False
         """Whether etcd runs for the first time under its ID."""
-        self._was_ready = False
-        """Whether etcd has been ready since its last start."""
-        self._apart_since: float | None = None
+        self._patience = stuck.Patience()
+        """With an etcd that is apart; a new one with every start."""
         self._seen: View | None = None
         """The cluster when it last answered."""
         self._unmarked = False
@@ -157,7 +156,7 @@ class Unit:
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
-        self._removed = self._was_ready = False
+        self._removed, self._patience = False, stuck.Patience()
         self._etcd.start(arguments)
         return WATCH_SECONDS
 
@@ -201,21 +200,13 @@ class Unit:
         return self._start(flags.restart(self._config))
 
     def _stays_apart(self) -> bool:
-        """Whether this voter is not ready any more, and has been apart from the leader for long.
-
-        One that was not ready yet has its own reasons; where a start did not help, no other will.
-        """
+        """Whether this voter is not ready any more, and has been apart for long."""
         if self._health.ready_seconds():
-            self._was_ready = True
-        if self._health.ready_seconds() or not self._was_ready:
-            self._apart_since = None
+            self._patience.note_ready()
             return False
-        if not self._is_apart():
-            self._apart_since = None
+        if not self._patience.is_needed:
             return False
-        now = time.monotonic()
-        self._apart_since = self._apart_since or now
-        return now - self._apart_since >= stuck.APART_SECONDS
+        return self._patience.is_over(self._is_apart(), time.monotonic())
 
     def _is_apart(self) -> bool:
         view = self._look()
