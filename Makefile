@@ -50,8 +50,8 @@ lab-up: venv ## start the embedded Kubernetes alone
 lab-down: venv ## remove the embedded Kubernetes and every trace of it
 	@$(PYTHON) -m lab down
 
-test: venv ## all tests, on a lab of their own
-	@$(PYTHON) -m pytest $(ARGS)
+test: venv ## all tests, on labs of their own
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 test-unit: venv ## the tests that need nothing, in seconds
 	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)
@@ -87,5 +87,5 @@ venv: .venv/done
 .venv/done: requirements-dev.txt
 	@echo "python: installing the locked packages into .venv"
 	@python3 -m venv .venv
-	@.venv/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@.venv/bin/pip install -q --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -264,14 +264,28 @@ def plain_errors(site: Site) -> Generator[None]:
     except urllib3.exceptions.HTTPError as error:
         raise SequenceError(
             f"the Kubernetes API of context {site.context} does not answer: {error}",
-            f"kubectl --context {site.context} version",
+            _look_at(site.context),
         ) from None
     except ValueError as error:  # the client's models check what they are made from
         raise SequenceError(
             f"what answers at context {site.context} is not what Kubernetes would say: "
             f"{str(error).splitlines()[0]}",
-            f"kubectl --context {site.context} version",
+            _look_at(site.context),
         ) from None
+
+
+def _look_at(context: str) -> str:
+    """The command that shows whether the cluster is there.
+
+    A GKE context's name is made of what gcloud needs (`gke_<project>_<location>_<cluster>`), and
+    nobody has a kubeconfig yet of a cluster that this `up` has made.
+    """
+    match context.split("_"):
+        case ["gke", project, location, cluster]:
+            where = f"--location {location} --project {project}"
+            return f"gcloud container clusters describe {cluster} {where}"
+        case _:
+            return f"kubectl --context {context} version"
 
 
 def _words(error: ApiException) -> str:

@@ -24,7 +24,7 @@ DEFAULT_VERSION = "3.6.14"
 _RESERVED_DOMAINS = ("app.kubernetes.io", "etcd.pulumi.com", "kubernetes.io", "k8s.io")
 _RESERVED_LABELS = ("role", "controller-revision-hash", "pod-template-hash")
 
-_OWN_ENV = re.compile(
+_OWN_ENV = (
     # Sets or contradicts what the supervisor says by flags; ETCD_CONFIG_FILE would even make
     # etcd ignore them all.
     "ETCD_(NAME|DATA_DIR|WAL_DIR|CONFIG_FILE|LOG_LEVEL|QUOTA_BACKEND_BYTES|FORCE_NEW_CLUSTER.*"
@@ -141,7 +141,7 @@ def _extra_env(section: Section) -> tuple[model.EnvVar, ...]:
         value = section.check_text(f"{path}.value", fields["value"], _ENV_VALUE)
         if name is None or value is None:
             continue
-        if _OWN_ENV.fullmatch(name):
+        if re.fullmatch(_OWN_ENV, name):
             section.problems.add(
                 f"{path}.name",
                 name,

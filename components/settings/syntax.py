@@ -22,8 +22,8 @@ class Syntax:
 
 
 def _pattern(expression: str, longest: int = 253) -> Callable[[str], bool]:
-    compiled = re.compile(expression)
-    return lambda text: len(text) <= longest and compiled.fullmatch(text) is not None
+    # Not compiled before it is asked for: most stacks set few keys, and every `up` pays for all.
+    return lambda text: len(text) <= longest and re.fullmatch(expression, text) is not None
 
 
 _LABEL = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"

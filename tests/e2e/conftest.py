@@ -21,8 +21,8 @@ OWN = os.environ.get("ETCD_TEST_LAB")
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The tests' lab, which is taken down at the end."""
-    name = OWN or "test"
+    """The lab of this worker's tests, which is taken down at the end."""
+    name = OWN or f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
     yield lifecycle.up(name)
     if not OWN:
         lifecycle.down(name)

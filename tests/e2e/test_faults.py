@@ -26,6 +26,7 @@ def cluster(
     stack.remove()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "scenario", chosen(SHORT), ids=lambda scenario: f"{scenario.key} {scenario.title}"
 )

@@ -196,6 +196,7 @@ def test_status_of_no_lab_fails_and_says_what_to_do() -> None:
     assert told.stdout.splitlines()[-1] == "Next: python -m lab up --name t-none"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("delay_seconds", [0.1, 1, 2.5, 4])
 def test_down_leaves_nothing_wherever_up_was_killed(
     clean_machine: None, delay_seconds: float
@@ -230,6 +231,7 @@ def test_a_labs_programs_hold_nothing_that_their_caller_had_open(clean_machine: 
     assert _command("down", KILLED).returncode == 0
 
 
+@pytest.mark.alone
 def test_down_leaves_nothing_of_running_pods_when_programs_were_killed(
     clean_machine: None,
 ) -> None:

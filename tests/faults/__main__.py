@@ -11,8 +11,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from lab.state import Lab
 from tests.faults import broken, report, suite
+from tests.faults.broken import Broken
 from tests.faults.catalogue import SCENARIOS, UnknownScenarioError, chosen
+from tests.faults.scenario import Outcome
 
 
 def main() -> int:
@@ -21,31 +24,40 @@ def main() -> int:
         print(_listed())
         return 0
     try:
-        build = broken.named(options.broken) if options.broken else None
-        scenarios = chosen(options.scenario or (build.red if build else ()))
+        builds = broken.named(options.broken) if options.broken else ()
+        scenarios = chosen(options.scenario)
     except (UnknownScenarioError, broken.UnknownBuildError) as error:
         print(error, file=sys.stderr)
         return 2
     with suite.own_lab(keep=options.keep) as (lab, folder):
-        if build:
-            suite.say(f"broken build {build.name}: {build.why}")
-            outcomes = suite.run_broken(lab, folder, build, scenarios)
-            good = suite.all_found_out(outcomes)
-        else:
-            cluster = suite.cluster_on(lab, folder)
-            rounds: int | None = options.rounds
-            outcomes = suite.run_all(
-                cluster, scenarios, folder, repeat=options.repeat, rounds=rounds
-            )
-            good = suite.all_green(outcomes)
-    text = report.table(outcomes)
-    print(text)
-    if options.report:
-        Path(options.report).write_text(f"{text}\n")
-    if build:
-        verdict = "found out" if good else "NOT found out by every scenario that must"
-        print(f"\nbroken build {build.name}: {verdict}")
-    return 0 if good else 1
+        if builds:
+            found_out = [_is_found_out(lab, folder, build, options) for build in builds]
+            return 0 if all(found_out) else 1
+        cluster = suite.cluster_on(lab, folder)
+        rounds: int | None = options.rounds
+        outcomes = suite.run_all(cluster, scenarios, folder, repeat=options.repeat, rounds=rounds)
+    _show(outcomes, options.report)
+    return 0 if suite.all_green(outcomes) else 1
+
+
+def _is_found_out(lab: Lab, folder: Path, build: Broken, options: argparse.Namespace) -> bool:
+    """Run what must be red with a broken build, and say whether it was."""
+    suite.say(f"broken build {build.name}: {build.why}")
+    scenarios = chosen(options.scenario or build.red)
+    outcomes = suite.run_broken(lab, folder, build, scenarios)
+    good = suite.all_found_out(outcomes)
+    verdict = "found out" if good else "NOT found out by every scenario that must"
+    _show(outcomes, options.report, f"broken build {build.name}: {verdict}")
+    return good
+
+
+def _show(outcomes: list[Outcome], file: str | None, verdict: str = "") -> None:
+    """Print the table, with the verdict on a build below it; the file gets it too, at its end."""
+    text = "\n\n".join(filter(None, [report.table(outcomes), verdict]))
+    print(text, flush=True)
+    if file:
+        with Path(file).open("a") as out:
+            out.write(f"{text}\n\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,9 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         "--rounds", type=int, metavar="N", help="faults in a run, where it has many"
     )
     parser.add_argument(
-        "--broken", metavar="NAME", help="run what must be red with this broken build"
+        "--broken",
+        metavar="NAME",
+        help="run what must be red with this broken build; `all`: with each, one after the other",
     )
-    parser.add_argument("--report", metavar="FILE", help="write the table there too")
+    parser.add_argument("--report", metavar="FILE", help="append the table to this file")
     parser.add_argument("--keep", action="store_true", help="leave lab and cluster for a look")
     return parser
 

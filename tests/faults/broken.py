@@ -244,11 +244,11 @@ class UnknownBuildError(Exception):
     """Names a build that is not there; the text lists those that are."""
 
 
-def named(name: str) -> Broken:
-    """Raises UnknownBuildError."""
-    for broken in BROKEN:
-        if broken.name == name:
-            return broken
-    raise UnknownBuildError(
-        f"no broken build {name}; there are {', '.join(b.name for b in BROKEN)}"
-    )
+def named(name: str) -> tuple[Broken, ...]:
+    """The build of that name; `all`: every one. Raises UnknownBuildError."""
+    found = tuple(broken for broken in BROKEN if name in (broken.name, "all"))
+    if not found:
+        raise UnknownBuildError(
+            f"no broken build {name}; there are {', '.join(b.name for b in BROKEN)}, or all"
+        )
+    return found

@@ -19,7 +19,7 @@ _MAKE = "tests/e2e/test_make.py"
 _BALANCED = "tests/e2e/test_balanced.py::test_a_second_up_and_a_refresh_change_nothing"
 _RETAINED = "tests/e2e/test_interrupted.py::test_retained_data_comes_back_without_seeds"
 _INTERRUPTED = (
-    "tests/e2e/test_interrupted.py::test_an_up_killed_at_any_step_and_run_again_ends_balanced"
+    "tests/e2e/test_interrupted.py::test_an_up_killed_at_one_step_after_the_other_ends_balanced"
 )
 _SCALING = "tests/e2e/test_scaling.py"
 _GROWN = f"{_SCALING}::test_new_units_join_by_an_up_and_no_write_is_lost"

@@ -42,6 +42,17 @@ def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic
     assert "context here does not answer" in text
 
 
+def test_an_unreachable_gke_cluster_is_looked_at_with_nothing_but_gcloud(dynamic: Plugin) -> None:
+    """Nobody has a kubeconfig yet of a cluster that this `up` has made."""
+    nowhere = f"http://127.0.0.1:{closed_port()}"
+    props = inputs(PreflightProvider, nowhere)
+    props["site"] = {**props["site"], "context": "gke_my-project_us-central1_etcd"}
+    props["kubeconfig"] = kubeconfig(nowhere, context="gke_my-project_us-central1_etcd")
+    text = refused(lambda: work(dynamic, PreflightProvider, props), dynamic)
+    look = "gcloud container clusters describe etcd --location us-central1 --project my-project"
+    assert f"Next: {look}" in text
+
+
 def test_a_namespace_that_cannot_be_asked_for_is_one_clear_error(dynamic: Plugin) -> None:
     props = inputs(NamespaceProvider, f"http://127.0.0.1:{closed_port()}")
     refused(lambda: dynamic.delete(NamespaceProvider(), props), dynamic)
