@@ -65,12 +65,24 @@ handover = Handover(
 )
 scale = Scale(
     "units",
-    {**place, **sequences.count(names), **which, "found": units.replicas},
+    {
+        **place,
+        **sequences.count(names),
+        **which,
+        "found": units.replicas,
+        "floor": sequences.floor(handover.proof),
+    },
     pulumi.ResourceOptions(depends_on=[handover]),
 )
 rollout = Rollout(
     "units",
-    {**place, **sequences.count(names), **which, "template": units.template},
+    {
+        **place,
+        **sequences.count(names),
+        **which,
+        "template": units.template,
+        "floor": sequences.floor(handover.proof, scale.proof),
+    },
     pulumi.ResourceOptions(depends_on=[scale]),
 )
 

@@ -6,6 +6,7 @@ import pulumi
 
 from components.kubernetes_object import KubernetesObject
 from components.names import Names
+from components.network_policy import network_policy, only
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
 TOKEN = "etcd:cluster:DiscoveryService"
@@ -15,9 +16,9 @@ class DiscoveryService(pulumi.ComponentResource):
     """Where the seeds find each other, by etcd's v3 discovery.
 
     **Pulumi Type:** ``etcd:cluster:DiscoveryService``
-    Children: Service, StatefulSet at rest. Declared for every discovery mode, so that a change of
-    the mode never touches a cluster that exists. Deliberately absent: the token and the start,
-    which the dynamic resource `Discovery` owns.
+    Children: Service, NetworkPolicy, StatefulSet at rest. Declared for every discovery mode, so
+    that a change of the mode never touches a cluster that exists. Deliberately absent: the token
+    and the start, which the dynamic resource `Discovery` owns.
     """
 
     def __init__(
@@ -50,6 +51,13 @@ class DiscoveryService(pulumi.ComponentResource):
                     ],
                 },
             },
+            child,
+        )
+        network_policy(
+            names,
+            names.discovery,
+            names.selector("discovery"),
+            [only(names.selector("seed"), "client")],
             child,
         )
         stateful_set(

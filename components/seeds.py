@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.names import Names
-from components.workload import Env, Workload, stateful_set
+from components.workload import DISCOVERY_DIRECTORY, Workload, stateful_set
 
 TOKEN = "etcd:cluster:Seeds"
 
@@ -28,13 +28,6 @@ class Seeds(pulumi.ComponentResource):
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
         seeds = names.settings.seeds
-        # The Secret is written by the discovery resource before it lets the first seed start.
-        token: Env = {
-            f"MEMBER_DISCOVERY_{key}": {
-                "secretKeyRef": {"name": names.discovery, "key": key.lower()}
-            }
-            for key in ("PROTOCOL", "TOKEN", "ENDPOINT")
-        }
         stateful_set(
             names,
             Workload(
@@ -50,7 +43,12 @@ class Seeds(pulumi.ComponentResource):
                 update_strategy="OnDelete",
                 grace_seconds=30,
                 retain={"whenDeleted": "Delete", "whenScaled": "Delete"},
-                env={"MEMBER_CLUSTER_URL": names.cluster_url, **token},
+                env={
+                    "MEMBER_CLUSTER_URL": names.cluster_url,
+                    "MEMBER_DISCOVERY_DIRECTORY": DISCOVERY_DIRECTORY,
+                },
+                # Written by the discovery resource before it lets the first seed start.
+                discovery_secret=names.discovery,
             ),
             pulumi.ResourceOptions(parent=self, hooks=hooks),
         )

@@ -116,6 +116,11 @@ def latest(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, An
     return pulumi.Output.all(*proofs).apply(newest)
 
 
+def floor(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[int]:
+    """The revision that the last of these sequences has left: the cluster is never behind it."""
+    return latest(*proofs).apply(lambda proof: int(proof.get("revision") or 0))
+
+
 def outputs(
     names: Names,
     services: Services,

@@ -1,4 +1,4 @@
-"""The Services: stable names for the peers, one stable address for the clients."""
+"""The members' network: stable names for the peers, one stable address for the clients."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pulumi
 
 from components.kubernetes_object import KubernetesObject
 from components.names import Names
+from components.network_policy import everybody, network_policy, only
 from components.workload import SKIP_AWAIT
 
 TOKEN = "etcd:cluster:Service"
@@ -19,12 +20,12 @@ _INTERNAL = {
 
 
 class Services(pulumi.ComponentResource):
-    """The headless peer Service and the client Service.
+    """The headless peer Service, the client Service, and who may connect to the members.
 
     **Pulumi Type:** ``etcd:cluster:Service``
-    Children: two Services. The peer Service publishes pods that are not ready, since names that
-    vanish with the quorum would keep it from coming back; the client Service has ready ones only.
-    Deliberately absent: the peer port on anything but the headless Service.
+    Children: two Services, NetworkPolicy. The peer Service publishes pods that are not ready, since
+    names that vanish with the quorum would keep it from coming back; the client Service has ready
+    ones only. Deliberately absent: the peer port on anything but the headless Service.
     """
 
     cluster_ip: pulumi.Output[str | None]
@@ -75,6 +76,14 @@ class Services(pulumi.ComponentResource):
                     **({"loadBalancerSourceRanges": sources} if sources else {}),
                 },
             },
+            child,
+        )
+        network_policy(
+            names,
+            names.units,
+            names.member_selector,
+            # Members trust whoever speaks to their peer port. Metrics tell no data.
+            [only(names.member_selector, "peer"), everybody("client", "metrics")],
             child,
         )
         self.cluster_ip = client.spec.apply(lambda spec: spec.get("clusterIP"))

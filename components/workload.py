@@ -19,6 +19,10 @@ USER = 65532
 
 DIRECTORY = "/var/lib/etcd"
 
+DISCOVERY_DIRECTORY = "/run/etcd-discovery"
+"""Where a seed finds protocol, token and endpoint of its discovery service, as files: a variable
+would be seen by whoever may read the process or a core dump of it (CIS GKE 4.4.1)."""
+
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """The sequences wait, and show what for; Pulumi's own waits would wait for each other."""
 
@@ -48,6 +52,8 @@ class Workload:
     service_account: pulumi.Input[str] | None = None
     """Set: its token is mounted, and the member may ask for its own StatefulSet."""
     env: Env = field(default_factory=Env)
+    discovery_secret: str | None = None
+    """Set: this Secret is mounted at DISCOVERY_DIRECTORY."""
 
 
 def stateful_set(
@@ -94,6 +100,7 @@ def _pod(
     settings: Settings, names: Names, workload: Workload, *, persistent: bool
 ) -> dict[str, Any]:
     units, account = settings.units, workload.service_account
+    secret = workload.discovery_secret
     optional = {
         "schedulingGates": [{"name": GATE}] if workload.gated else None,
         "nodeSelector": {**names.node_selector, **units.node_selector},
@@ -101,7 +108,10 @@ def _pod(
         "priorityClassName": names.priority_class,
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
-        "volumes": None if persistent else [_scratch(settings)],
+        "volumes": [
+            *([] if persistent else [_scratch(settings)]),
+            *([_secret(secret)] if secret else []),
+        ],
     }
     return {
         **{key: value for key, value in optional.items() if value},
@@ -147,7 +157,10 @@ def _container(settings: Settings, workload: Workload) -> dict[str, Any]:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         },
-        "volumeMounts": [{"name": "data", "mountPath": DIRECTORY}],
+        "volumeMounts": [
+            {"name": "data", "mountPath": DIRECTORY},
+            *([_DISCOVERY_MOUNT] if workload.discovery_secret else []),
+        ],
     }
 
 
@@ -217,6 +230,14 @@ def _spread(names: Names, role: str) -> list[dict[str, Any]]:
 def _scratch(settings: Settings) -> dict[str, Any]:
     memory = settings.storage.kind == "memory"
     return {"name": "data", "emptyDir": {"medium": "Memory"} if memory else {}}
+
+
+_DISCOVERY_MOUNT = {"name": "discovery", "mountPath": DISCOVERY_DIRECTORY, "readOnly": True}
+
+
+def _secret(name: str) -> dict[str, Any]:
+    # 0440: the pod's fsGroup is the group.
+    return {"name": "discovery", "secret": {"secretName": name, "defaultMode": 0o440}}
 
 
 def _claim(settings: Settings, names: Names, workload: Workload) -> dict[str, Any]:

@@ -32,6 +32,7 @@ _NEEDED = (
     ("", "persistentvolumeclaims", "", "patch"),
     ("", "persistentvolumeclaims", "", "delete"),
     ("policy", "poddisruptionbudgets", "", "create"),
+    ("networking.k8s.io", "networkpolicies", "", "create"),
     ("rbac.authorization.k8s.io", "roles", "", "create"),
     ("rbac.authorization.k8s.io", "rolebindings", "", "create"),
 )
@@ -171,16 +172,22 @@ def _taken(kube: Kube) -> list[str]:
     site, api = kube.site, kube.core.api_client
     rbac: Any = client.RbacAuthorizationV1Api(api)
     policy: Any = client.PolicyV1Api(api)
+    networking: Any = client.NetworkingV1Api(api)
     lists = {
         "Service": kube.core.list_namespaced_service,
         "ServiceAccount": kube.core.list_namespaced_service_account,
         "StatefulSet": kube.apps.list_namespaced_stateful_set,
         "PodDisruptionBudget": policy.list_namespaced_pod_disruption_budget,
+        "NetworkPolicy": networking.list_namespaced_network_policy,
         "Role": rbac.list_namespaced_role,
         "RoleBinding": rbac.list_namespaced_role_binding,
     }
     services = {site.service, site.peer_service, site.discovery}
-    names = {"Service": services, "StatefulSet": {site.units, site.seeds, site.discovery}}
+    names = {
+        "Service": services,
+        "StatefulSet": {site.units, site.seeds, site.discovery},
+        "NetworkPolicy": {site.units, site.discovery},
+    }
     own = {"app.kubernetes.io/name": site.units, "app.kubernetes.io/instance": site.stack}
     return [
         f"{kind} {found.metadata.name} of namespace {site.namespace} exists and is not of this "

@@ -7,6 +7,7 @@ twice have the same ID: the birth mark is written once, and the revision only gr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,18 @@ def on_volumes(kube: Kube) -> Lock | None:
         birth=births.pop() if len(births) == 1 else "",
         revision=max(int(a.get(REVISION_ANNOTATION) or 0) for a in noted.values()),
     )
+
+
+def floor(noted: Lock | None, props: Mapping[str, Any]) -> int:
+    """The highest revision that anybody has recorded; 0 where nobody has. Pure.
+
+    On the volumes (`noted`), in the proofs of other sequences (`floor` of the inputs, not known in
+    every preview) and in that of this one's last run (`proof`). What the state has outlives the
+    claims, so that disks brought back from an old copy are found out.
+    """
+    told = props.get("floor"), (props.get("proof") or {}).get("revision")
+    known = [int(revision) for revision in told if isinstance(revision, int | float)]
+    return max([noted.revision if noted else 0, *known])
 
 
 def note(kube: Kube, lock: Lock) -> None:

@@ -53,16 +53,16 @@ class Loop:
 
     @staticmethod
     def of(kube: Kube, props: Mapping[str, Any], progress: Progress) -> Loop:
-        """The loop over the cluster that `props` names: units (count), cluster_id, birth."""
+        """The loop over the cluster that `props` names: units (count), cluster_id, birth; floor and
+        proof if there are any (see `lock.floor`)."""
         site = kube.site
         goal = Goal(seeds=site.seeds, units=site.units, count=int(props["units"]))
         # Seeds first while there are any: before the handover they alone are members.
         seeds = [f"{site.seeds}-{i}" for i in range(len(kube.pods(site.seeds)))]
-        noted = lock.on_volumes(kube)
         known = Lock(
             cluster_id=str(props["cluster_id"]),
             birth=str(props["birth"]),
-            revision=noted.revision if noted else 0,
+            revision=lock.floor(lock.on_volumes(kube), props),
         )
         cluster = Cluster(kube, [*seeds, *goal.pods])
         return Loop(kube=kube, cluster=cluster, progress=progress, goal=goal, lock=known)

@@ -27,5 +27,8 @@ class Sequence(ResourceProvider):
         return DiffResult(changes=bool(changed))
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
-        """Do what `create` does, which starts from what is there; keep outputs it does not set."""
-        return UpdateResult(outs={**_olds, **(self.create(dict(_news)).outs or {})})
+        """Do what `create` does, which starts from what is there; keep outputs it does not set.
+
+        These it is told: behind the proof of the last time the cluster must not be.
+        """
+        return UpdateResult(outs=self.create({**_olds, **_news}).outs)

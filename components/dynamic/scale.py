@@ -46,8 +46,9 @@ class ScaleProvider(Sequence):
         """Return when exactly the wanted units vote and no other pod is left."""
         from components.dynamic.scaling import rescale  # noqa: PLC0415 - kubernetes is heavy
 
-        proof = rescale(Site.of(_news), _news)
-        return UpdateResult(outs={**_olds, **_news, "found": _news["units"], "proof": proof})
+        props = {**_olds, **_news}
+        proof = rescale(Site.of(props), props)
+        return UpdateResult(outs={**props, "found": props["units"], "proof": proof})
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""
@@ -67,7 +68,8 @@ class Scale(Resource, module="etcd", name="Scale"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has), retain
-        (volumes outlive a scale-down), min_tolerance, cluster_id, birth, timeout_seconds."""
+        (volumes outlive a scale-down), min_tolerance, cluster_id, birth, floor (a revision that
+        was reached already), timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             ScaleProvider(),

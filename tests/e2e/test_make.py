@@ -90,7 +90,7 @@ def test_the_first_key_as_make_up_says(clone: Clone, up: str) -> None:
 
 def test_plain_commands_work_in_the_labs_shell(clone: Clone, up: str) -> None:
     shell = ". .lab/env && "
-    assert "25 unchanged" in clone.good(shell + "pulumi up --yes --skip-preview --stack dev")
+    assert "27 unchanged" in clone.good(shell + "pulumi up --yes --skip-preview --stack dev")
     assert "unchanged" in clone.good(shell + "pulumi preview --stack dev")
     assert "etcd-0" in clone.good(shell + "kubectl get pods -n etcd")
     assert "etcd-2" in clone.good(shell + "etcdctl member list")
@@ -106,7 +106,7 @@ def test_status_and_preview_are_quiet_about_a_healthy_cluster(clone: Clone, up: 
 def test_a_second_make_up_changes_nothing(clone: Clone, up: str) -> None:
     again = clone.good("make up")
     assert "already up" in again
-    assert "25 unchanged" in again
+    assert "27 unchanged" in again
     assert clone.good("git status --porcelain") == ""
 
 

@@ -58,7 +58,7 @@ def test_the_nodes_are_there_before_anything_in_kubernetes_and_go_after_it(previ
     inside = [r for r in program.resources if r.type.startswith("kubernetes:")]
     sequences = [program.one(f"{DYNAMIC}{name}") for name in SEQUENCES]
     provider = program.one("pulumi:providers:kubernetes")
-    assert len(inside) == 12
+    assert len(inside) == 14
     for resource in (*inside, *sequences, provider):
         assert waits(program, resource, program.one(POOL)), resource.urn
         assert waits(program, resource, program.one(READER)), resource.urn

@@ -40,6 +40,8 @@ def test_every_object_has_its_promised_name(declare: Declare) -> None:
         ("Role", "kv"),
         ("RoleBinding", "kv"),
         ("PodDisruptionBudget", "kv"),
+        ("NetworkPolicy", "kv"),
+        ("NetworkPolicy", "kv-discovery"),
     }
 
 
@@ -173,5 +175,5 @@ def test_what_the_sequences_are_told_agrees_with_what_is_declared(declare: Decla
         assert seeds.pod["schedulingGates"] == [{"name": "etcd.pulumi.com/bootstrap"}]
         assert discovery.env["MEMBER_CLIENT_URL"] == site["discovery_url"]
         assert site["local_url"] == "http://127.0.0.1:12379"
-        token = seeds.env["MEMBER_DISCOVERY_TOKEN"]
-        assert token["secretKeyRef"]["name"] == site["discovery"]
+        (token,) = [v["secret"] for v in seeds.pod["volumes"] if "secret" in v]
+        assert token["secretName"] == site["discovery"]

@@ -31,7 +31,7 @@ def test_nothing_touches_kubernetes_before_the_preflight_and_the_namespace(
     assert waits(program, namespace, preflight)
     sequences = [program.one(f"{DYNAMIC}{name}") for name in SEQUENCES[2:]]
     objects = kubernetes(program)
-    assert len(objects) == 10
+    assert len(objects) == 12
     for resource in (*objects, *sequences):
         assert waits(program, resource, namespace), resource.urn
         assert waits(program, resource, preflight), resource.urn

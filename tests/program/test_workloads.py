@@ -19,6 +19,11 @@ def workloads(program: Program) -> dict[str, Declared]:
     return found
 
 
+def volumes(workload: Declared) -> dict[str, Any]:
+    """Those of the pod itself, without the claims, by name."""
+    return {v["name"]: {k: v[k] for k in v if k != "name"} for v in workload.pod.get("volumes", [])}
+
+
 @pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
 @pytest.mark.parametrize("count", [1, 3, 7])
 def test_no_workload_declares_a_count(declare: Declare, preview: bool, count: int) -> None:
@@ -84,9 +89,9 @@ def test_members_have_a_volume_each_and_the_discovery_service_has_none(declare: 
         assert claim["spec"]["resources"] == {"requests": {"storage": "3Gi"}}
         assert claim["spec"]["storageClassName"] == "fast"
         assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
-        assert "volumes" not in found[name].pod
+        assert "data" not in volumes(found[name])
     assert "volumeClaimTemplates" not in found["etcd-discovery"].spec
-    assert found["etcd-discovery"].pod["volumes"] == [{"name": "data", "emptyDir": {}}]
+    assert volumes(found["etcd-discovery"]) == {"data": {"emptyDir": {}}}
 
 
 def test_without_a_class_the_clusters_default_is_taken(declare: Declare) -> None:
@@ -101,7 +106,7 @@ def test_storage_without_volumes_declares_none(
     for workload in workloads(declare(storage={"kind": kind})).values():
         assert "volumeClaimTemplates" not in workload.spec
         assert "persistentVolumeClaimRetentionPolicy" not in workload.spec
-        assert workload.pod["volumes"] == [{"name": "data", "emptyDir": medium}]
+        assert volumes(workload)["data"] == {"emptyDir": medium}
 
 
 def test_what_is_immutable_in_a_workload_never_follows_the_version(declare: Declare) -> None:
@@ -164,8 +169,9 @@ def test_no_pod_has_more_rights_than_it_needs(declare: Declare) -> None:
             "capabilities": {"drop": ["ALL"]},
         }
         assert not {"hostNetwork", "hostPID", "hostIPC", "initContainers"} & set(workload.pod)
-        mounts = [m["mountPath"] for m in workload.container["volumeMounts"]]
-        assert mounts == ["/var/lib/etcd"], "the one place that can be written to"
+        mounts = workload.container["volumeMounts"]
+        writable = [m["mountPath"] for m in mounts if not m.get("readOnly")]
+        assert writable == ["/var/lib/etcd"], "the one place that can be written to"
 
 
 def test_a_unit_may_read_its_own_workload_and_nothing_else(declare: Declare) -> None:
@@ -199,14 +205,23 @@ def test_seeds_and_discovery_hold_no_token_of_kubernetes(declare: Declare) -> No
 # ---------------------------------------------------------------- what members are told
 
 
-def test_only_seeds_know_of_discovery_and_only_by_reference(declare: Declare) -> None:
-    found = workloads(declare())
-    for key in ("PROTOCOL", "TOKEN", "ENDPOINT"):
-        assert found["etcd-seed"].env[f"MEMBER_DISCOVERY_{key}"] == {
-            "secretKeyRef": {"name": "etcd-discovery", "key": key.lower()}
-        }
+@pytest.mark.parametrize("kind", ["persistent", "memory"])
+def test_only_seeds_know_of_discovery_and_only_by_files_of_a_secret(
+    kind: str, declare: Declare
+) -> None:
+    found = workloads(declare(storage={"kind": kind}))
+    seed = found["etcd-seed"]
+    where = seed.env["MEMBER_DISCOVERY_DIRECTORY"]
+    assert {"name": "discovery", "mountPath": where, "readOnly": True} in seed.container[
+        "volumeMounts"
+    ]
+    secret = {"secretName": "etcd-discovery", "defaultMode": 0o440}
+    assert volumes(seed)["discovery"] == {"secret": secret}
     for name in ("etcd", "etcd-discovery"):
         assert not [k for k in found[name].env if k.startswith("MEMBER_DISCOVERY")]
+        assert "discovery" not in volumes(found[name])
+    for workload in found.values():
+        assert "secretKeyRef" not in str(workload.env)
 
 
 def test_peer_addresses_are_stable_names(declare: Declare) -> None:

@@ -238,6 +238,7 @@ def test_what_is_no_obstacle_is_none(
         ("services", "etcd-discovery"),
         ("statefulsets", "etcd-seed"),
         ("poddisruptionbudgets", "etcd"),
+        ("networkpolicies", "etcd-discovery"),
         ("roles", "etcd"),
     ],
 )

@@ -60,10 +60,8 @@ def seeds(
                     programs,
                     tmp_path / f"seed-{index}",
                     f"etcd-seed-{index}",
+                    {"protocol": "v3", "token": token, "endpoint": service.url},
                     role="seed",
-                    discovery_protocol="v3",
-                    discovery_token=token,
-                    discovery_endpoint=service.url,
                 )
                 known.append(seed)
             return known

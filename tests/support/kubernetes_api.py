@@ -125,6 +125,7 @@ _EMPTY = (
     "serviceaccounts",
     "statefulsets",
     "poddisruptionbudgets",
+    "networkpolicies",
     "roles",
     "rolebindings",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from containers.etcd.supervisor.config import Config, from_environment
@@ -39,9 +39,9 @@ def config(directory: Path = Path("/var/lib/etcd"), /, **changed: str) -> Config
 def seed(protocol: str = "v3", **changed: str) -> Config:
     """Seed etcd-seed-1 of a bootstrap with token `the-token`."""
     token = "the-token" if protocol == "v3" else "https://d.test/00000000000000000000000000000000"
-    discovery: Mapping[str, str] = {
-        "discovery_protocol": protocol,
-        "discovery_token": token,
-        "discovery_endpoint": "http://etcd-discovery:2379" if protocol == "v3" else "",
-    }
-    return config(role="seed", name="etcd-seed-1", **{**discovery, **changed})
+    return replace(
+        config(role="seed", name="etcd-seed-1", **changed),
+        discovery_protocol=protocol,
+        discovery_token=token,
+        discovery_endpoint="http://etcd-discovery:2379" if protocol == "v3" else "",
+    )

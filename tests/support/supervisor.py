@@ -36,13 +36,25 @@ class Supervisor:
     """One member: its ports, its disk, and the process that runs now."""
 
     def __init__(
-        self, programs: Mapping[str, Path], directory: Path, name: str, **settings: str
+        self,
+        programs: Mapping[str, Path],
+        directory: Path,
+        name: str,
+        discovery: Mapping[str, str] | None = None,
+        **settings: str,
     ) -> None:
+        """`discovery`: what stands in the files of a seed's Secret."""
         keys = ("client_port", "peer_port", "metrics_port", "health_port")
         ports = dict(zip(keys, map(str, free_ports(len(keys))), strict=True))
         directory.mkdir()
         self.name = name
-        self.token = settings.get("discovery_token", "")
+        self.token = (discovery or {}).get("token", "")
+        if discovery:
+            secret = directory.with_suffix(".secret")
+            secret.mkdir()
+            for key, value in discovery.items():
+                (secret / key).write_text(value)
+            settings["discovery_directory"] = str(secret)
         self.url = f"http://127.0.0.1:{ports['client_port']}"
         self.peer_url = f"http://127.0.0.1:{ports['peer_port']}"
         self.metrics_port = int(ports["metrics_port"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from components.dynamic.lock import Lock, compare
+import pytest
+from pulumi.output import UNKNOWN
+
+from components.dynamic.lock import Lock, compare, floor
 from tests.support.views import CLUSTER, member, view
 
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(3)]
@@ -35,3 +38,21 @@ def test_only_the_cluster_that_was_born_here_is_touched(
 
 def test_without_a_leader_no_revision_is_judged() -> None:
     assert compare(LOCK, view(UNITS, leader=0, index=1), "the-mark") is None
+
+
+@pytest.mark.parametrize(
+    ("noted", "props", "expected"),
+    [
+        pytest.param(None, {}, 0, id="nowhere"),
+        pytest.param(LOCK, {}, 100, id="on the volumes"),
+        pytest.param(None, {"floor": 7.0}, 7, id="by another sequence"),
+        pytest.param(None, {"proof": {"revision": 8.0}}, 8, id="by the last run"),
+        pytest.param(LOCK, {"floor": 120.0, "proof": {"revision": 80.0}}, 120, id="the highest"),
+        pytest.param(LOCK, {"floor": UNKNOWN, "proof": None}, 100, id="not known in a preview"),
+        pytest.param(None, {"floor": 0.0, "proof": {}}, 0, id="before the first proof"),
+    ],
+)
+def test_the_floor_is_the_highest_revision_that_is_recorded_anywhere(
+    noted: Lock | None, props: dict[str, Any], expected: int
+) -> None:
+    assert floor(noted, props) == expected

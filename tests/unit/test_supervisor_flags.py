@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from containers.etcd.supervisor import flags
@@ -131,6 +133,17 @@ def test_settings_arrive() -> None:
     assert flag(arguments, "quota-backend-bytes") == "7"
     assert flag(arguments, "log-level") == "warn"
     assert flag(arguments, "data-dir") == "/var/lib/etcd/data"
+
+
+def test_a_seed_reads_its_discovery_from_files(tmp_path: Path) -> None:
+    found = {"protocol": "v3", "token": "the-token", "endpoint": "http://etcd-discovery:2379"}
+    for key, value in found.items():
+        (tmp_path / key).write_text(value)
+    mounted = config(role="seed", name="etcd-seed-1", discovery_directory=str(tmp_path))
+    assert mounted == seed("v3")
+    (tmp_path / "token").unlink()
+    with pytest.raises(OSError, match="token"):
+        config(role="seed", discovery_directory=str(tmp_path))
 
 
 def test_history_is_not_kept_for_ever() -> None:

@@ -25,7 +25,7 @@ def main() -> int:
     command = parser.parse_args().command
     try:
         config = from_environment()
-    except (KeyError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         print(f"supervisor: setting missing or wrong: {error}", file=sys.stderr)
         return 2
     return _status(config) if command == "status" else _run(config)

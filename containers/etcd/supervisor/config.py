@@ -62,7 +62,7 @@ class Config:
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:
-    """Read the settings. Raises KeyError or ValueError for a pod template that lacks one."""
+    """Read the settings. Raises KeyError, ValueError or OSError where the pod lacks one."""
     role = env["MEMBER_ROLE"]
     if role not in ("unit", "seed", "discovery"):
         raise ValueError(f"MEMBER_ROLE is {role!r}; allowed: unit, seed, discovery")
@@ -82,7 +82,13 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         quota_bytes=int(env["MEMBER_QUOTA_BYTES"]),
         log_level=env["MEMBER_LOG_LEVEL"],
         directory=Path(env["MEMBER_DIRECTORY"]),
-        discovery_protocol=env.get("MEMBER_DISCOVERY_PROTOCOL", ""),
-        discovery_token=env.get("MEMBER_DISCOVERY_TOKEN", ""),
-        discovery_endpoint=env.get("MEMBER_DISCOVERY_ENDPOINT", ""),
+        **_discovery(env.get("MEMBER_DISCOVERY_DIRECTORY")),
     )
+
+
+def _discovery(directory: str | None) -> dict[str, str]:
+    """What the files of a seed's mounted Secret say; empty for those that have none."""
+    return {
+        f"discovery_{key}": (Path(directory) / key).read_text() if directory else ""
+        for key in ("protocol", "token", "endpoint")
+    }
