@@ -57,7 +57,8 @@ class DiscoveryService(pulumi.ComponentResource):
             names,
             names.discovery,
             names.selector("discovery"),
-            [only(names.selector("seed"), "client")],
+            # Units too: through one of them the handover deletes the token's keys.
+            [only(names.member_selector, "client")],
             child,
         )
         stateful_set(

@@ -45,9 +45,10 @@ def everybody(*ports: str) -> Rule:
     return {"ports": [_tcp(port) for port in ports]}
 
 
-def only(pods: dict[str, str], port: str) -> Rule:
-    """Pods of the same namespace with these labels may, and nobody else."""
-    return {"from": [{"podSelector": {"matchLabels": pods}}], "ports": [_tcp(port)]}
+def only(pods: dict[str, str], *ports: str) -> Rule:
+    """Pods of the same namespace with these labels may connect to these ports."""
+    peers = [{"podSelector": {"matchLabels": pods}}]
+    return {"from": peers, "ports": [_tcp(port) for port in ports]}
 
 
 def _tcp(port: str) -> dict[str, str]:

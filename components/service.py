@@ -82,8 +82,9 @@ class Services(pulumi.ComponentResource):
             names,
             names.units,
             names.member_selector,
-            # Members trust whoever speaks to their peer port. Metrics tell no data.
-            [only(names.member_selector, "peer"), everybody("client", "metrics")],
+            # Members trust whoever speaks to their peer port, and ask each other by the health port
+            # for how long they have been well. Metrics tell no data.
+            [only(names.member_selector, "peer", "health"), everybody("client", "metrics")],
             child,
         )
         self.cluster_ip = client.spec.apply(lambda spec: spec.get("clusterIP"))
