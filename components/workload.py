@@ -20,8 +20,8 @@ USER = 65532
 DIRECTORY = "/var/lib/etcd"
 
 DISCOVERY_DIRECTORY = "/run/etcd-discovery"
-"""Where a seed finds protocol, token and endpoint of its discovery service, as files: a variable
-would be seen by whoever may read the process or a core dump of it (CIS GKE 4.4.1)."""
+"""Where a seed finds protocol, token and endpoint of its discovery service: files of a Secret, not
+variables (CIS GKE 4.4.1)."""
 
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """The sequences wait, and show what for; Pulumi's own waits would wait for each other."""

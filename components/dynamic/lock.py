@@ -68,10 +68,13 @@ def floor(noted: Lock | None, props: Mapping[str, Any]) -> int:
     """The highest revision that anybody has recorded; 0 where nobody has. Pure.
 
     On the volumes (`noted`), in the proofs of other sequences (`floor` of the inputs, not known in
-    every preview) and in that of this one's last run (`proof`). What the state has outlives the
-    claims, so that disks brought back from an old copy are found out.
+    every preview) and in that of this one's last run (`proof`), unless that was another cluster's.
+    What the state has outlives the claims, so that disks brought back from an old copy are found
+    out.
     """
-    told = props.get("floor"), (props.get("proof") or {}).get("revision")
+    proof: Any = props.get("proof") or {}
+    own = proof.get("receipt", {}).get("clusterId") == props.get("cluster_id")
+    told = props.get("floor"), proof.get("revision") if own else None
     known = [int(revision) for revision in told if isinstance(revision, int | float)]
     return max([noted.revision if noted else 0, *known])
 

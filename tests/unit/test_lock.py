@@ -40,14 +40,20 @@ def test_without_a_leader_no_revision_is_judged() -> None:
     assert compare(LOCK, view(UNITS, leader=0, index=1), "the-mark") is None
 
 
+def proof(revision: float, cluster: str = LOCK.cluster_id) -> dict[str, Any]:
+    """As Pulumi's state has it."""
+    return {"revision": revision, "receipt": {"clusterId": cluster}}
+
+
 @pytest.mark.parametrize(
     ("noted", "props", "expected"),
     [
         pytest.param(None, {}, 0, id="nowhere"),
         pytest.param(LOCK, {}, 100, id="on the volumes"),
         pytest.param(None, {"floor": 7.0}, 7, id="by another sequence"),
-        pytest.param(None, {"proof": {"revision": 8.0}}, 8, id="by the last run"),
-        pytest.param(LOCK, {"floor": 120.0, "proof": {"revision": 80.0}}, 120, id="the highest"),
+        pytest.param(None, {"proof": proof(8)}, 8, id="by the last run"),
+        pytest.param(None, {"proof": proof(8, "c2")}, 0, id="by a run on another cluster"),
+        pytest.param(LOCK, {"floor": 120.0, "proof": proof(80)}, 120, id="the highest"),
         pytest.param(LOCK, {"floor": UNKNOWN, "proof": None}, 100, id="not known in a preview"),
         pytest.param(None, {"floor": 0.0, "proof": {}}, 0, id="before the first proof"),
     ],
@@ -55,4 +61,4 @@ def test_without_a_leader_no_revision_is_judged() -> None:
 def test_the_floor_is_the_highest_revision_that_is_recorded_anywhere(
     noted: Lock | None, props: dict[str, Any], expected: int
 ) -> None:
-    assert floor(noted, props) == expected
+    assert floor(noted, {"cluster_id": LOCK.cluster_id, **props}) == expected
