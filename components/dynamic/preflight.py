@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource
 
 from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
@@ -15,7 +16,8 @@ from components.dynamic.site import Site
 class PreflightProvider(Sequence):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
 
-    inputs = ("pods", "cpu", "memory", "storage_class", "storage", "volumes")
+    inputs = ("storage_class", "storage")
+    _amounts = ("pods", "cpu", "memory", "volumes")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of what must stay as it is while the cluster exists, already in preview.
@@ -26,6 +28,11 @@ class PreflightProvider(Sequence):
         reason = refusal(_olds.get("fixed") or {}, news["fixed"])
         # Without a property: the CLI would show that one's whole value.
         return CheckResult(news, [CheckFailure("", reason)] if reason else [])
+
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
+        """Ask again where more is wanted than was asked for before; less there is already."""
+        more = any(float(_news.get(k, "inf")) > float(_olds.get(k, 0)) for k in self._amounts)
+        return DiffResult(changes=more or bool(super().diff(_id, _olds, _news).changes))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""

@@ -117,6 +117,8 @@ def test_rotated_credentials_are_noted_where_a_destroy_needs_them_and_touch_noth
 
 DECLARED = [
     pytest.param(PreflightProvider, "pods", 9, id="preflight: more pods"),
+    pytest.param(PreflightProvider, "cpu", "1.95", id="preflight: more of a processor"),
+    pytest.param(PreflightProvider, "memory", "14831838208", id="preflight: more memory"),
     pytest.param(PreflightProvider, "storage_class", "fast", id="preflight: another class"),
     pytest.param(NamespaceProvider, "retain", False, id="namespace: data goes"),
     pytest.param(ScaleProvider, "units", 5, id="scale: more units"),
@@ -135,6 +137,15 @@ def test_a_declared_input_that_changes_is_work_in_place(
 ) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     assert dynamic.diff(kind(), outs, inputs(kind, **{key: value})) == (True, [])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("pods", 5), ("cpu", "0.5"), ("memory", "831838208"), ("volumes", 4)]
+)
+def test_less_than_was_asked_for_is_not_asked_again(key: str, value: Any, dynamic: Plugin) -> None:
+    outs = inputs(PreflightProvider)
+    news = inputs(PreflightProvider, **{key: value})
+    assert dynamic.diff(PreflightProvider(), outs, news) == (False, [])
 
 
 @pytest.mark.parametrize(("kind", "key", "value"), DECLARED)
