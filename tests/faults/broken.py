@@ -226,13 +226,13 @@ BROKEN: tuple[Broken, ...] = (
         red=("16h",),
     ),
     Broken(
-        "used-token-again",
-        "a seed whose etcd has ended during discovery starts again with the same token",
+        "a-used-up-token-is-waited-for",
+        "the birth waits to its end for a seed that says that it cannot come any more",
         (
             Patch(
-                f"{_SUPERVISOR}/seed.py",
-                "elif not disk.data and self._volume.discovery_started:",
-                "elif False:",
+                "components/dynamic/bootstrap.py",
+                'if status.get("failed"):',
+                "if False:",
             ),
         ),
         red=("16b",),
