@@ -40,7 +40,9 @@ def wait_ready(lab: Lab, api: client.ApiClient) -> None:
 
 def wait_node_ready(lab: Lab, api: client.ApiClient) -> None:
     """Wait until pods can run: node ready and untainted, account for pods there."""
-    _wait(lab, "kubelet", lambda: node_problem(api))
+    # Where the API was away for minutes, the kubelet takes its node for what it was before until
+    # its watch is back, for which it pauses longer and longer.
+    _wait(lab, "kubelet", lambda: node_problem(api), timeout_seconds=150)
 
 
 def api_problem(api: client.ApiClient) -> str:
