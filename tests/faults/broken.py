@@ -184,7 +184,7 @@ BROKEN: tuple[Broken, ...] = (
                 '_probe(etcd.health_port, "/livez", period=3, failures=3)',
             ),
         ),
-        red=("6",),
+        red=("6", "8"),
     ),
     Broken(
         "waits-for-old-connections",
@@ -239,7 +239,91 @@ BROKEN: tuple[Broken, ...] = (
                 "if False:",
             ),
         ),
-        red=("16b",),
+        red=("16b", "16f"),
+    ),
+    Broken(
+        "discovery-is-not-started-again",
+        "a discovery service whose etcd has ended stays down, and everybody waits for it",
+        (
+            Patch(
+                f"{_SUPERVISOR}/seed.py",
+                "if not self._etcd.running:",
+                "if not self._etcd.started_at:",
+            ),
+            Patch("components/dynamic/bootstrap.py", 'if status.get("failed"):', "if False:"),
+            Patch(
+                "components/dynamic/bootstrap.py",
+                "        if token.endpoint != kube.site.discovery_url:",
+                "        raise\n        if token.endpoint != kube.site.discovery_url:",
+            ),
+        ),
+        red=("16d", "16e", "16g"),
+    ),
+    Broken(
+        "a-seed-starts-once",
+        "a seed that is started again does nothing, although it was not in discovery yet",
+        (
+            Patch(
+                f"{_SUPERVISOR}/seed.py",
+                "        self._held: str | None = None\n",
+                '        seen = config.directory / "seen"\n'
+                '        self._held: str | None = "seen" if seen.exists() else None\n'
+                "        seen.touch()\n",
+            ),
+        ),
+        red=("16a",),
+    ),
+    Broken(
+        "a-dead-seed-stays",
+        "a seed whose etcd was killed stays down, and a dead seed is waited for",
+        (
+            Patch(f"{_SUPERVISOR}/seed.py", "if code == 0:", "if code is not None:"),
+            Patch(
+                "components/dynamic/plan.py",
+                "    if dead is not None:\n        return _removal(goal, dead, workload)\n",
+                "",
+            ),
+        ),
+        red=("16c",),
+    ),
+    Broken(
+        "hasty-elections",
+        "members that miss a few heartbeats stand for election at once, wanted or not",
+        (
+            Patch(
+                f"{_SUPERVISOR}/flags.py",
+                '        f"--log-level={config.log_level}",\n',
+                '        f"--log-level={config.log_level}",\n'
+                '        "--heartbeat-interval=20",\n'
+                '        "--election-timeout=150",\n'
+                '        "--pre-vote=false",\n',
+            ),
+        ),
+        red=("7",),
+    ),
+    Broken(
+        "a-wrong-clock-is-deadly",
+        "a member whose clock has jumped is taken for dead",
+        (
+            Patch(
+                f"{_SUPERVISOR}/health.py",
+                "    def live(self) -> bool:\n",
+                "    _offset = time.time() - time.monotonic()\n\n    def live(self) -> bool:\n",
+            ),
+            Patch(
+                f"{_SUPERVISOR}/health.py",
+                "        if time.monotonic() - self._beat > BEAT_SECONDS:\n",
+                "        if abs(time.time() - time.monotonic() - self._offset) > 60:\n"
+                "            return False\n"
+                "        if time.monotonic() - self._beat > BEAT_SECONDS:\n",
+            ),
+            Patch(
+                "components/workload.py",
+                '_probe(etcd.health_port, "/livez", period=10, failures=6)',
+                '_probe(etcd.health_port, "/livez", period=3, failures=3)',
+            ),
+        ),
+        red=("11",),
     ),
 )
 

@@ -31,6 +31,11 @@ def test_every_broken_build_has_a_scenario_that_must_find_it_out() -> None:
         assert set(broken.red) <= keys, broken.name
 
 
+def test_every_scenario_has_a_broken_build_that_it_must_find_out() -> None:
+    found_out = {key for broken in BROKEN for key in broken.red}
+    assert found_out == {scenario.key for scenario in SCENARIOS}
+
+
 @pytest.mark.parametrize("text", ["", "one", "old old"])
 def test_a_patch_that_does_not_fit_exactly_once_is_refused(text: str) -> None:
     with pytest.raises(PatchError):

@@ -162,8 +162,9 @@ def discovery_lost_during(run: Run) -> None:
     with run.first_up() as up:
         with _discovery_in_the_middle(run):
             token = _token(run)
+            lost = run.cluster.container(_DISCOVERY)
             run.stack.kubectl("delete", "pod", _DISCOVERY, "--grace-period=1", "--wait=false")
-            until("its end", lambda: not run.cluster.runs(_DISCOVERY), _START_SECONDS)
+            until("its end", lambda: not lost.pids(), _START_SECONDS)
         _works_or_says_why(run, up, "discovery service's pod lost during discovery", token)
 
 
