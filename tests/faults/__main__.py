@@ -88,7 +88,7 @@ def _listed() -> str:
     lines = ["Scenarios:"]
     lines += [f"  {scenario.key:<5}{scenario.title}" for scenario in SCENARIOS]
     lines += ["", "Broken builds, and the scenarios that must be red with them:"]
-    lines += [f"  {b.name:<34}{', '.join(b.red):<12}{b.why}" for b in broken.BROKEN]
+    lines += [f"  {b.name:<34}{', '.join(b.red):<16}{b.why}" for b in broken.BROKEN]
     return "\n".join(lines)
 
 
