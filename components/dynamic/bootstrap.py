@@ -62,7 +62,8 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     """Let `size` seeds form a cluster with a fresh token; return it when all of them vote.
 
     `own`: the discovery service is the one in the namespace, started here. Raises SequenceError
-    when a seed cannot start, when its etcd ended early, or at the deadline.
+    when a seed cannot start, when its etcd ended early, when our discovery service is lost, or at
+    the deadline.
     """
     site = kube.site
     kube.write_secret(
@@ -77,10 +78,11 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     progress.phase_done("pods")
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
+    service = [p.metadata.uid for p in kube.pods(site.discovery)] if own else None
     if token.protocol == "v3":
         progress.wait(
             "the discovery service",
-            lambda: _size_put(kube, token, size, pods[0]),
+            lambda: _not_lost(kube, service, _size_put(kube, token, size, pods[0])),
             AGAIN if own else USE_OWN,
             # A service that exists already either answers soon or not at all.
             limit_seconds=None if own else 30,
@@ -88,7 +90,11 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     progress.phase_done("token")
     # While discovery goes on, etcd takes connections and never answers: ask one seed, briefly.
     first = Cluster(kube, pods[:1], seconds=1)
-    progress.wait("the seeds to form a cluster", lambda: _formed(kube, first, pods), AGAIN)
+    progress.wait(
+        "the seeds to form a cluster",
+        lambda: _not_lost(kube, service, _formed(kube, first, pods)),
+        AGAIN,
+    )
     progress.phase_done("cluster formed")
     return first
 
@@ -170,6 +176,18 @@ def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
     except ExecError as error:
         return Unmet(f"{token.endpoint}: {str(error).splitlines()[-1]}")
     return True
+
+
+def _not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:
+    """What was found; but nothing comes any more where our discovery service has another pod.
+
+    With the first one went its keys, and whom the seeds wait for. `service`: the pods' unique IDs.
+    """
+    if service is None or not isinstance(found, Unmet):
+        return found
+    if [p.metadata.uid for p in kube.pods(kube.site.discovery)] != service:
+        raise SequenceError("the discovery service's pod was lost, and its keys with it", AGAIN)
+    return found
 
 
 def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
