@@ -82,7 +82,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     if token.protocol == "v3":
         progress.wait(
             "the discovery service",
-            lambda: _not_lost(kube, service, _size_put(kube, token, size, pods[0])),
+            lambda: not_lost(kube, service, _size_put(kube, token, size, pods[0])),
             AGAIN if own else USE_OWN,
             # A service that exists already either answers soon or not at all.
             limit_seconds=None if own else 30,
@@ -92,7 +92,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     first = Cluster(kube, pods[:1], seconds=1)
     progress.wait(
         "the seeds to form a cluster",
-        lambda: _not_lost(kube, service, _formed(kube, first, pods)),
+        lambda: not_lost(kube, service, _formed(kube, first, pods)),
         AGAIN,
     )
     progress.phase_done("cluster formed")
@@ -178,10 +178,11 @@ def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
     return True
 
 
-def _not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:
-    """What was found; but nothing comes any more where our discovery service has another pod.
+def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:
+    """Return what was found, unless nothing more can come: our discovery service has another pod.
 
-    With the first one went its keys, and whom the seeds wait for. `service`: the pods' unique IDs.
+    With the first one went its keys, and whom the seeds wait for. `service`: the pods' unique IDs;
+    None for a service that is not ours. Raises SequenceError.
     """
     if service is None or not isinstance(found, Unmet):
         return found
