@@ -109,7 +109,7 @@ def _seconds(value: float | None) -> str:
 def run_broken(
     lab: Lab, folder: Path, broken: Broken, scenarios: Iterable[Scenario]
 ) -> list[Outcome]:
-    """Run the scenarios that must find this build out, one round each."""
+    """Run the scenarios that must find this build out."""
     program = folder.with_name(f"{folder.name}-{broken.name}")
     shutil.rmtree(program, ignore_errors=True)
     patched_program(CHECKOUT, program, *broken.patches)
@@ -117,7 +117,7 @@ def run_broken(
     try:
         # From nothing, so that no member of a whole build is among them.
         cluster.reset()
-        return run_all(cluster, [replace(s, rounds=1) for s in scenarios], folder)
+        return run_all(cluster, [replace(s, rounds=broken.rounds) for s in scenarios], folder)
     finally:
         cluster.reset()
         shutil.rmtree(program)
