@@ -304,6 +304,11 @@ BROKEN: tuple[Broken, ...] = (
                 "if not self._etcd.running:",
                 "if not self._etcd.started_at:",
             ),
+            Patch(
+                f"{_SUPERVISOR}/seed.py",
+                'beat("running as the discovery service", etcd=True)',
+                'beat("running as the discovery service", etcd=self._etcd.running)',
+            ),
             Patch("components/dynamic/bootstrap.py", 'if status.get("failed"):', "if False:"),
             Patch(
                 "components/dynamic/bootstrap.py",

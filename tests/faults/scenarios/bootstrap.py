@@ -40,6 +40,12 @@ def _supervisor(container: Container) -> int:
     return until("the supervisor", lambda: _or_none(container.supervisor), 10)
 
 
+def _waits(run: Run, seed: str) -> bool:
+    """Whether a seed has come so far that it asks for its discovery service."""
+    said = run.stack.kubectl("logs", seed, check=False)
+    return "waiting for the discovery service" in said
+
+
 def _etcd(container: Container) -> int:
     return until("etcd", lambda: _or_none(container.etcd), _START_SECONDS)
 
@@ -120,11 +126,14 @@ def _works_or_says_why(run: Run, up: BackgroundUp, what: str, token: str = "") -
 
 def seed_killed_before(run: Run) -> None:
     with run.first_up() as up:
-        container = _container(run.cluster, SEEDS[1])
-        supervisor = _supervisor(container)
-        if container.has_etcd():
-            raise SuiteError("the seed was in discovery already")
-        kill(supervisor)
+        # Held back, or the seed would be in discovery as soon as it can say that it waits for it.
+        service = _container(run.cluster, _DISCOVERY)
+        with stopped(_etcd(service)):
+            container = _container(run.cluster, SEEDS[1])
+            until("the seed waits", lambda: _waits(run, SEEDS[1]), _START_SECONDS)
+            if container.has_etcd():
+                raise SuiteError("the seed was in discovery already")
+            kill(container.supervisor())
         _works_or_says_why(run, up, "a seed killed before discovery", _token(run))
 
 
