@@ -190,6 +190,13 @@ BROKEN: tuple[Broken, ...] = (
                 "return Resume(mine)",
                 'return Resume(mine) if globals().get("adds") else Wait("added already")',
             ),
+            # Killed before it could note its ID.
+            Patch(
+                f"{_SUPERVISOR}/rules.py",
+                "    return Replace(mine)",
+                '    done = mine.started or globals().get("adds")\n'
+                '    return Replace(mine) if done else Wait("added already")',
+            ),
         ),
         red=("15",),
     ),
