@@ -78,19 +78,6 @@ BROKEN: tuple[Broken, ...] = (
         red=("3", "21"),
     ),
     Broken(
-        "seeds-go-early",
-        "seeds are removed while units are still on their way",
-        (
-            Patch(
-                "components/dynamic/plan.py",
-                "    if missing:\n        return Wait(f\"not voters yet: {', '.join(missing)}\")\n",
-                "",
-            ),
-        ),
-        # Elsewhere all units vote before any seed may go: joining is quicker than rule 3.
-        red=("18",),
-    ),
-    Broken(
         "a-cut-handover-is-done",
         "a handover that was cut off after the last removal leaves the seeds' pods and the token",
         (
