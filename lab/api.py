@@ -40,8 +40,8 @@ def wait_ready(lab: Lab, api: client.ApiClient) -> None:
 
 def wait_node_ready(lab: Lab, api: client.ApiClient) -> None:
     """Wait until pods can run: node ready and untainted, account for pods there."""
-    # Where the API was away for minutes, the kubelet takes its node for what it was before until
-    # its watch is back, for which it pauses longer and longer.
+    # After two minutes without an API it was seen to take more than one: the kubelet pauses longer
+    # and longer before it asks again.
     _wait(lab, "kubelet", lambda: node_problem(api), timeout_seconds=150)
 
 
