@@ -17,6 +17,7 @@ from typing import Any
 
 from lab import processes
 from lab.state import Lab, read_addresses
+from tests.faults.cluster import is_ready
 from tests.support.network_policy import open_ports
 from tests.support.stack import Stack, until
 
@@ -127,7 +128,4 @@ def test_what_pods_connect_to_is_what_the_policies_let_through(
 
 def _serves_again(stack: Stack, name: str, before: str) -> bool:
     pod = stack.pods().get(name)
-    if pod is None or pod["metadata"]["uid"] == before:
-        return False
-    states = pod["status"].get("containerStatuses", [])
-    return bool(states and states[0]["ready"])
+    return pod is not None and pod["metadata"]["uid"] != before and is_ready(pod)
