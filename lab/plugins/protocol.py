@@ -10,6 +10,7 @@ import time
 import types
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -105,7 +106,7 @@ def fail_half_made(
 
 
 def serve(servicer: Any, at_end: Callable[[], None] = lambda: None) -> None:
-    """Serve until the CLI that started this process ends, even killed; then call `at_end`."""
+    """Serve until the CLI interrupts this process or ends, even killed; then call `at_end`."""
     parent = os.getppid()
     server = grpc.server(ThreadPoolExecutor(8))
     _service.add_ResourceProviderServicer_to_server(servicer, server)
@@ -114,7 +115,11 @@ def serve(servicer: Any, at_end: Callable[[], None] = lambda: None) -> None:
     # The protocol: the first line of the output is the port.
     say(str(port))
     threading.Thread(target=_end_with, args=(parent, at_end), daemon=True).start()
-    server.wait_for_termination()
+    # An interrupt is how the engine ends a plugin (Plugin.Close): no reason for a traceback, which
+    # the engine would show to people as that of a crash.
+    with suppress(KeyboardInterrupt):
+        server.wait_for_termination()
+    at_end()
 
 
 def say(line: str) -> None:

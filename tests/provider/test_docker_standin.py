@@ -72,10 +72,12 @@ class StandIn:
         return file.read_text().split() if file.exists() else []
 
     def end(self) -> str:
-        """End the process; return what it wrote to its error output."""
+        """End the process as the engine does; return what it wrote to its error output."""
         self.channel.close()
-        self.process.terminate()
-        return self.process.communicate(timeout=10)[1]
+        self.process.send_signal(signal.SIGINT)
+        _, errors = self.process.communicate(timeout=10)
+        assert self.process.returncode == 0
+        return errors
 
 
 def struct(values: dict[str, Any]) -> Struct:
