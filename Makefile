@@ -2,6 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
+# Python keeps what it has compiled: pip does not compile, and every run starts several processes.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint faults bench lock docs
 
 STACK ?= dev
