@@ -1,4 +1,4 @@
-"""`python -m lab up|down|status|env|own`: the embedded Kubernetes of this checkout."""
+"""`python -m lab up|down|status|build|env|own`: the embedded Kubernetes of this checkout."""
 
 import argparse
 import sys
@@ -12,7 +12,14 @@ def main() -> int:
     """Run one command; return its exit code, 1 where something is wrong."""
     arguments = _parser().parse_args()
     try:
-        commands = {"up": _up, "down": _down, "status": _status, "env": _env, "own": _own}
+        commands = {
+            "up": _up,
+            "down": _down,
+            "status": _status,
+            "build": _build,
+            "env": _env,
+            "own": _own,
+        }
         return commands[arguments.command](arguments.name)
     except LabError as error:
         print(error, file=sys.stderr)
@@ -43,6 +50,11 @@ def _status(name: str) -> int:
     return 1
 
 
+def _build(_name: str) -> int:
+    lifecycle.build()
+    return 0
+
+
 def _env(name: str) -> int:
     print(Lab(name).files / "env")
     return 0
@@ -60,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         ("up", "bring the lab up; leaves one that is well as it is"),
         ("down", "remove the lab and every trace of it"),
         ("status", "show every part; exit code 1 where one is not well"),
+        ("build", "build or fetch what labs and tests need, into the cache; starts nothing"),
         ("own", "no lab: only Pulumi, for a cluster of one's own: writes .lab/own/env"),
         ("env", "print the path of the shell file to source: . $(python -m lab env)"),
     ):

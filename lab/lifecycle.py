@@ -42,6 +42,16 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
     return lab
 
 
+def build(*, report: Report = tools.say) -> None:
+    """Make everything that a lab or a test needs; start nothing."""
+    _require_root_and_linux()
+    tools.install_packages(report)
+    tools.ensure(tools.names_for_tests(), report)
+    images.pause_tar(report)
+    images.etcd_base(report)
+    images.python_base(report)
+
+
 def down(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> None:
     """Remove the lab and every trace of it, whatever condition it is in."""
     _require_root_and_linux()

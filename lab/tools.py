@@ -187,7 +187,7 @@ def ensure(names: Iterable[str], report: Report = say) -> dict[str, Path]:
 
     Names: the Kubernetes commands, etcd, etcdctl, etcdutl, coredns, containerd, ctr, runc, dockerd,
     docker, docker-registry, cni (a folder of plugins), pulumi, pulumi-resource-kubernetes, pause,
-    writer,    discovery.etcd.io, etcd-3.4. Raises LabError where one cannot be had.
+    writer, discovery.etcd.io, etcd-3.4. Raises LabError where one cannot be had.
     """
     wanted = list(names)
     families = [f for f in _FAMILIES if any(name in f.programs for name in wanted)]
@@ -215,6 +215,12 @@ def names_for_up() -> list[str]:
     plugins = [] if pulumi_cli.has_official_plugins() else ["pulumi-resource-kubernetes"]
     families = ("kubernetes", "pulumi", "engine", "etcd", "coredns")
     return [n for f in _FAMILIES if f.name in families for n in f.programs] + plugins
+
+
+def names_for_tests() -> list[str]:
+    """Return what labs and all tests need."""
+    families = ("pause", "writer", "discovery")
+    return [*names_for_up(), *(n for f in _FAMILIES if f.name in families for n in f.programs)]
 
 
 def install_packages(report: Report = say) -> None:

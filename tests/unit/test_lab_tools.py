@@ -1,5 +1,7 @@
 """Which programs the lab takes, and from where."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -164,3 +166,17 @@ def test_a_machine_whose_packages_do_not_fit_is_told_at_once(
 
 def test_the_machine_that_fits_is_let_through() -> None:
     assert not debian.machine_problem("x86_64", {"ID": "debian", "VERSION_ID": "12"})
+
+
+def test_what_tests_ask_for_is_built_before_the_first_of_them() -> None:
+    """Their time must not pass with a build: on a bare machine that takes a quarter of an hour."""
+    checkout = Path(__file__).resolve().parent.parent.parent
+    asked = re.compile(r"(?:tools\.)?ensure\(\[([^\]]+)\]\)")
+    texts = [f.read_text() for f in (checkout / "tests").rglob("*.py") if f != Path(__file__)]
+    named = {n for text in texts for found in asked.findall(text) for n in found.split(", ")}
+    programs = {name.strip('"') for name in named if name.startswith('"')}
+    assert programs >= {"writer", "etcd-3.4"}, "the search finds nothing any more"
+    assert programs <= set(tools.names_for_tests())
+    command = ["make", "--dry-run", "test"]
+    steps = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout
+    assert 0 <= steps.find("-m lab build") < steps.find("-m pytest")
