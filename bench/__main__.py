@@ -181,8 +181,9 @@ def machine(repeat: int) -> str:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
-        f"Python {platform.python_version()}; {repeat} runs of each, images on the node. "
-        "A gap is the longest time without an acknowledged write; clients time out after 0.2 s."
+        f"Python {platform.python_version()}; {repeat} run{'s' * (repeat != 1)} of each, "
+        "images on the node. A gap is the longest time without an acknowledged write; "
+        "clients time out after 0.2 s."
     )
 
 
