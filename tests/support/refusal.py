@@ -26,11 +26,11 @@ _BLAMED = re.compile(
 """What the engine says of a plugin that it has ended itself, in a run that is over.
 
 The engine has 5 s to end all plugins of a run, one after the other (ReleaseContext in Pulumi's
-host.go). `pulumi.dynamic` waits for its interrupt in an Event().wait() without a limit, and Linux
-may hand an interrupt to another thread, where CPython does not wake the main one: seen in 2 of 700
-ends on a machine with four times as many busy processes as cores. That takes the 5 s, and the
-plugins that are ended after it are blamed, with nothing in their streams. A plugin that has really
-crashed has a traceback or a panic there, and is not matched.
+host.go). `pulumi.dynamic` waits for its interrupt in an Event().wait() without a limit, and may
+miss it on a machine with far more busy processes than cores: seen twice in hundreds of ends,
+probably since Linux may hand it to another thread, where CPython does not wake the main one. That
+takes the 5 s, and the plugins that are ended after it are blamed, with nothing in their streams. A
+plugin that has really crashed has a traceback or a panic there, and is not matched.
 """
 
 
