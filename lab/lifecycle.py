@@ -43,7 +43,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
 
 
 def build(*, report: Report = tools.say) -> None:
-    """Make everything that a lab or a test needs; start nothing."""
+    """Make all that a lab or a test needs; start nothing. Raises LabError, as `up` does."""
     _require_root_and_linux()
     tools.install_packages(report)
     tools.ensure(tools.names_for_tests(), report)
