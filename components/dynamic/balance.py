@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from components.dynamic import lock, plan
 from components.dynamic.kube import of_stateful_set, ordinal_of
 from components.dynamic.loop import Loop
@@ -17,8 +19,13 @@ def balance(loop: Loop) -> None:
     def decide(view: View, now: float) -> plan.Step:
         return plan.next_step(loop.goal, view, loop.history, now, workload(loop))
 
-    def act(step: plan.Change, view: View) -> None:
-        _take(loop, step, view)
+    def act(step: plan.Step, view: View) -> None:
+        while isinstance(step, plan.Announce | plan.Resize):
+            # Nothing changes for etcd by these: what comes next needs no other look at it.
+            _announce_or_resize(loop, step)
+            step = decide(view, time.monotonic())
+        if not isinstance(step, plan.Wait | plan.Done):
+            _take(loop, step, view)
 
     loop.run(decide, act)
 
@@ -48,14 +55,14 @@ def _announce_or_resize(loop: Loop, step: plan.Announce | plan.Resize) -> None:
             loop.progress.say(f"StatefulSet {units}: {replicas} replicas")
 
 
-def _take(loop: Loop, step: plan.Change, view: View) -> None:
+def _take(
+    loop: Loop, step: plan.StopServing | plan.MoveLeader | plan.Remove, view: View
+) -> None:
     say = loop.progress.say
     match step:
         case plan.StopServing():
             loop.progress.phase_done("units vote")
             _stop_serving(loop, view)
-        case plan.Announce() | plan.Resize():
-            _announce_or_resize(loop, step)
         case plan.MoveLeader(leader, target):
             loop.cluster.move_leader(leader, target)
             say(f"leader moved from {leader.pod} to {target.pod}")

@@ -192,7 +192,8 @@ def test_membership_changes_only_among_settled_voters(
 @pytest.mark.parametrize(
     ("me", "healthy_since", "allowed"),
     [
-        pytest.param(2, {2: 99.9}, True, id="the first goes when it has caught up"),
+        pytest.param(2, {2: 98.0}, True, id="the first goes when others could join"),
+        pytest.param(2, {2: 98.5}, False, id="another may be about to join"),
         pytest.param(2, {}, False, id="the first has not caught up"),
         pytest.param(3, {2: 99.0, 3: 90.0}, False, id="behind one that may go any moment"),
         pytest.param(3, {3: 96.0}, False, id="the other is away, but I am young"),

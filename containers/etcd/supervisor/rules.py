@@ -17,6 +17,13 @@ etcd's own `HealthInterval` (server/etcdserver/server.go). etcd asks it of a quo
 guards quorum, not redundancy; we ask it of every voter.
 """
 
+GATHER_SECONDS = 2.0
+"""Health that the first of the learners must show before it votes.
+
+Its vote is a change after which nobody may join for SETTLE_SECONDS. Units that start together see
+the others settle up to a second apart; those who come a moment later are added before it.
+"""
+
 START_SECONDS = 10.0
 """How long a member that was added may take to start before the next one does."""
 
@@ -59,15 +66,18 @@ def seconds_to_settle(members: Iterable[Member], history: History, now: float) -
 def unready_to_vote(view: View, history: History, me: Member, now: float) -> str | None:
     """Why learner `me` must not be promoted now, or None.
 
-    The first of the learners goes as soon as it has caught up. Any other waits until it, and every
-    learner that it sees, has shown the 5 s of a voter: of two learners that promote themselves at
-    the same instant each is then a settled voter for the other.
+    The first of the learners goes when it has caught up and those who came with it could join. Any
+    other waits until it, and every learner that it sees, has shown the 5 s of a voter: of two
+    learners that promote themselves at the same instant each is then a settled voter for the other.
     """
     blocked = unsettled(view, history, now)
     if blocked:
         return blocked
-    if history.healthy_for(me, now) < 0:
+    age = history.healthy_for(me, now)
+    if age < 0:
         return "catching up with the leader"
+    if age < GATHER_SECONDS:
+        return f"letting others join before the first new vote ({GATHER_SECONDS - age:.1f} s left)"
     first = min(view.learners, key=lambda m: m.peer_url, default=me)
     young = [m for m in view.learners if 0 <= history.healthy_for(m, now) < SETTLE_SECONDS]
     if me != first and young:
