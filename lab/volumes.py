@@ -14,6 +14,8 @@ PROVISIONER = "lab.etcd/local"
 _SERVED = (PROVISIONER, "pd.csi.storage.gke.io")
 """The second is GKE's: the GKE stack on the lab asks for its disks (lab/gke.py)."""
 
+_CLASS = "standard"
+
 _PROVISIONER_WANTED = "volume.kubernetes.io/storage-provisioner"
 """Set by Kubernetes' volume controller once a claim wants a volume: at once, or with
 WaitForFirstConsumer when the scheduler has chosen the node."""
@@ -31,7 +33,7 @@ def storage_class() -> dict[str, Any]:
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
         "metadata": {
-            "name": "standard",
+            "name": _CLASS,
             "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
         },
         "provisioner": PROVISIONER,
@@ -41,12 +43,18 @@ def storage_class() -> dict[str, Any]:
 
 
 def wants_volume(claim: Object) -> bool:
-    """Whether a volume is to be made for this claim now."""
-    metadata = claim["metadata"]
+    """Whether a volume is to be made for this claim now.
+
+    For one of our own class, which binds at once, before Kubernetes' volume controller asks for it:
+    that writes to a new claim at the same moment as the StatefulSet's, which notes its retention
+    policy there, and when it is refused it leaves the claim alone until its next resync, for up to
+    15 s (pkg/controller/volume/persistentvolume: provisioning backs off, a resync is 15 s).
+    """
+    asked = _annotations(claim).get(_PROVISIONER_WANTED) in _SERVED
     return (
-        _annotations(claim).get(_PROVISIONER_WANTED) in _SERVED
+        (asked or claim["spec"].get("storageClassName") == _CLASS)
         and not claim["spec"].get("volumeName")
-        and not metadata.get("deletionTimestamp")
+        and not claim["metadata"].get("deletionTimestamp")
     )
 
 

@@ -35,7 +35,12 @@ def claim(**changes: Any) -> dict[str, Any]:
     ("wanting", "expected"),
     [
         pytest.param(claim(), True, id="unbound and ours"),
-        pytest.param(claim(metadata={"annotations": None}), False, id="not asked of anybody yet"),
+        pytest.param(claim(metadata={"annotations": None}), True, id="of our class: need not ask"),
+        pytest.param(
+            claim(metadata={"annotations": None}, spec={"storageClassName": "late"}),
+            False,
+            id="not asked of anybody yet",
+        ),
         pytest.param(
             claim(
                 metadata={
@@ -48,7 +53,10 @@ def claim(**changes: Any) -> dict[str, Any]:
             id="asked of GKE, which the lab plays",
         ),
         pytest.param(
-            claim(metadata={"annotations": {"volume.kubernetes.io/storage-provisioner": "other"}}),
+            claim(
+                metadata={"annotations": {"volume.kubernetes.io/storage-provisioner": "other"}},
+                spec={"storageClassName": "other"},
+            ),
             False,
             id="asked of another provisioner",
         ),
