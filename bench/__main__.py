@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import median
 
 from bench import cluster, static
-from bench.figures import Figure, by_name, figure_table, replace_figures
-from bench.shell import CHECKOUT, BenchError, Shell, timed_lab
+from bench.figures import Figure, by_name, figure_table, replace_figures, stolen_share
+from bench.shell import CHECKOUT, BenchError, Shell, processor_ticks, timed_lab
 from bench.stack import (
     EMPTY,
     Scaled,
@@ -52,6 +52,7 @@ def main() -> int:
 
 def measure(repeat: int, folder: Path) -> str:
     """Measure everything, and return the tables."""
+    before = processor_ticks()
     say("programs")
     writer = ensure(["writer"])["writer"]
     timed_lab("up", "--name", LAB)  # builds what is not built yet
@@ -95,7 +96,7 @@ def measure(repeat: int, folder: Path) -> str:
     destroy(product)
     return "\n\n".join(
         [
-            machine(repeat),
+            machine(repeat, stolen_share(before, processor_ticks())),
             figure_table(
                 [
                     Figure("`pulumi up`, nothing to balanced", "s", tuple(alone), "<= 25"),
@@ -176,14 +177,15 @@ def destroy(product: Stack) -> None:
     cluster.require_nothing(product.shell)
 
 
-def machine(repeat: int) -> str:
-    """What the figures were measured on."""
+def machine(repeat: int, stolen: float) -> str:
+    """What the figures were measured on; `stolen`: see `stolen_share`."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
         f"Python {platform.python_version()}; {repeat} run{'s' * (repeat != 1)} of each, "
         "images on the node. A gap is the longest time without an acknowledged write; "
-        "clients time out after 0.2 s."
+        f"clients time out after 0.2 s. Of the processor time that was wanted in this run, the "
+        f"host of this machine gave {stolen:.0%} to others."
     )
 
 

@@ -44,6 +44,19 @@ def by_name(runs: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ...]]
     return {name: tuple(run.get(name, 0.0) for run in runs) for name in names}
 
 
+def stolen_share(before: Sequence[int], after: Sequence[int]) -> float:
+    """Of the processor time that was wanted between two looks, what the host gave to others.
+
+    Both: the numbers of the first line of /proc/stat (proc(5)): user, nice, system, idle, iowait,
+    irq, softirq, steal, and then what is counted in these already.
+    """
+    user, nice, system, _, _, irq, softirq, steal = [
+        b - a for a, b in zip(before, after, strict=True)
+    ][:8]
+    wanted = user + nice + system + irq + softirq + steal
+    return steal / wanted if wanted else 0.0
+
+
 def replace_figures(document: str, text: str) -> str:
     """Put the text between the markers of a document; at its end if it has none."""
     before, begin, rest = document.partition(BEGIN)

@@ -91,3 +91,8 @@ class Shell:
 def timed_lab(*arguments: str) -> float:
     """Run `python -m lab`; return the seconds it took."""
     return Shell(os.environ).timed(sys.executable, "-m", "lab", *arguments).seconds
+
+
+def processor_ticks() -> list[int]:
+    """How this machine's processors have spent their time, in ticks: see `figures.stolen_share`."""
+    return [int(n) for n in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 from components.dynamic import lock, plan
 from components.dynamic.kube import of_stateful_set, ordinal_of
 from components.dynamic.loop import Loop
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import Member, View
+
+_ForEtcd = plan.StopServing | plan.MoveLeader | plan.Remove
 
 
 def balance(loop: Loop) -> None:
@@ -16,18 +16,18 @@ def balance(loop: Loop) -> None:
     while first := plan.bring_back(loop.goal, workload(loop)):
         _announce_or_resize(loop, first)
 
-    def decide(view: View, now: float) -> plan.Step:
-        return plan.next_step(loop.goal, view, loop.history, now, workload(loop))
-
-    def act(step: plan.Step, view: View) -> None:
-        while isinstance(step, plan.Announce | plan.Resize):
-            # Nothing changes for etcd by these: what comes next needs no other look at it.
+    def next_for_etcd(view: View, now: float) -> _ForEtcd | plan.Wait | plan.Done:
+        # What only Kubernetes must be told is told on the way: for that no other look is needed.
+        while True:
+            step = plan.next_step(loop.goal, view, loop.history, now, workload(loop))
+            if not isinstance(step, plan.Announce | plan.Resize):
+                return step
             _announce_or_resize(loop, step)
-            step = decide(view, time.monotonic())
-        if not isinstance(step, plan.Wait | plan.Done):
-            _take(loop, step, view)
 
-    loop.run(decide, act)
+    def act(step: _ForEtcd, view: View) -> None:
+        _take(loop, step, view)
+
+    loop.run(next_for_etcd, act)
 
 
 def workload(loop: Loop) -> plan.Workload:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.figures import BEGIN, END, Figure, by_name, figure_table, replace_figures
+from bench.figures import BEGIN, END, Figure, by_name, figure_table, replace_figures, stolen_share
 
 
 def test_what_people_wrote_around_the_figures_stays() -> None:
@@ -30,3 +30,10 @@ def test_a_figure_shows_smallest_median_and_largest_beside_its_goal() -> None:
     shown = figure_table([Figure("handover", "s", (3.0, 1.0, 2.25), "<= 7")])
 
     assert shown.splitlines()[-1] == "| handover | s | 1 | 2.25 | 3 | <= 7 |"
+
+
+def test_what_the_host_gave_to_others_is_a_share_of_what_was_wanted() -> None:
+    before = [100, 0, 50, 900, 10, 0, 5, 20, 7, 0]
+    after = [150, 0, 70, 1900, 20, 0, 10, 45, 9, 0]
+    assert stolen_share(before, after) == 0.25
+    assert stolen_share(before, before) == 0

@@ -1,0 +1,72 @@
+"""How the steps of handover and scale are taken. Stands in for Kubernetes and for the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from components.dynamic import plan
+from components.dynamic.balance import balance
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
+from containers.etcd.supervisor.membership import View
+from tests.support.views import healthy_since, member, view
+
+UNITS = [member(10 + i, f"etcd-{i}") for i in range(5)]
+
+
+class _StatefulSet:
+    """The units' StatefulSet, and everything that was told to it."""
+
+    site = SimpleNamespace(units="etcd", seeds="etcd-seed", serving_label="serving")
+
+    def __init__(self, replicas: int) -> None:
+        self.replicas = replicas
+        self.leaving: int | None = None
+        self.told: list[str] = []
+
+    def stateful_set(self, _name: str) -> Any:
+        notes = {} if self.leaving is None else {LEAVING_ANNOTATION: str(self.leaving)}
+        metadata = SimpleNamespace(annotations=notes)
+        return SimpleNamespace(spec=SimpleNamespace(replicas=self.replicas), metadata=metadata)
+
+    def announce(self, _name: str, ordinal: int | None) -> None:
+        self.leaving = ordinal
+        self.told.append(f"{ordinal} leaves")
+
+    def scale(self, _name: str, replicas: int) -> None:
+        self.replicas = replicas
+        self.told.append(f"{replicas} replicas")
+
+
+class _Loop:
+    """Looks once: hands out what `balance` would run with."""
+
+    def __init__(self, kube: _StatefulSet, count: int) -> None:
+        self.kube = kube
+        self.goal = plan.Goal(seeds="etcd-seed", units="etcd", count=count)
+        self.history = healthy_since([m.id for m in UNITS], 0.0)
+        self.pods: list[Any] = []
+        self.progress = SimpleNamespace(say=lambda line: None)  # pyright: ignore[reportUnknownLambdaType]
+        self.decide: Callable[[View, float], Any] | None = None
+
+    def run(self, decide: Callable[[View, float], Any], _act: object) -> None:
+        self.decide = decide
+
+
+def test_between_two_removals_etcd_is_looked_at_once() -> None:
+    kube = _StatefulSet(replicas=5)
+    kube.leaving = 4
+    loop: Any = _Loop(kube, count=3)
+    balance(loop)
+    after_the_first = view(UNITS[:4])
+    assert loop.decide(after_the_first, 100.0) == plan.Remove(UNITS[3])
+    assert kube.told == ["4 replicas", "3 leaves"]
+
+
+def test_a_unit_is_announced_before_it_is_removed() -> None:
+    kube = _StatefulSet(replicas=4)
+    loop: Any = _Loop(kube, count=3)
+    balance(loop)
+    assert loop.decide(view(UNITS[:4], leader=13), 100.0) == plan.MoveLeader(UNITS[3], UNITS[2])
+    assert kube.told == ["3 leaves"]
