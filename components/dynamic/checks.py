@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from kubernetes import client
@@ -140,31 +142,68 @@ def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:
 
 
 def _quota(kube: Kube, props: Mapping[str, Any]) -> list[str]:
-    """What the namespace's quotas leave, against what the stack will ask for at its largest."""
-    volumes = int(props["volumes"])
-    wanted = {
-        "pods": int(props["pods"]),
-        "requests.cpu": parse_quantity(str(props["cpu"])),
-        "requests.memory": parse_quantity(str(props["memory"])),
-        "cpu": parse_quantity(str(props["cpu"])),
-        "memory": parse_quantity(str(props["memory"])),
-        "persistentvolumeclaims": volumes,
-        "requests.storage": parse_quantity(str(props["storage"])) * volumes,
-    }
-    if kube.pods(kube.site.units):
-        return []  # An existing cluster: what it needs is in use already
+    """What the namespace's quotas leave, against what the stack will ask for beside what it has."""
+    units = kube.pods(kube.site.units)
+    wanted = _growth(props, units, len(kube.volumes(kube.site.units))) if units else _all(props)
     problems: list[str] = []
     for quota in _seen(kube.core.list_namespaced_resource_quota, kube.site.namespace) or []:
         for resource, hard in (quota.status.hard or {}).items():
+            more = wanted.get(resource, Decimal(0))
             used = (quota.status.used or {}).get(resource, "0")
-            if resource not in wanted:
-                continue
-            if parse_quantity(hard) - parse_quantity(used) < wanted[resource]:
+            if more > 0 and parse_quantity(hard) - parse_quantity(used) < more:
                 problems.append(
                     f"quota {quota.metadata.name} of namespace {kube.site.namespace} allows "
-                    f"{resource} {hard}, {used} in use; this stack needs {wanted[resource]} more"
+                    f"{resource} {hard}, {used} in use; "
+                    f"this stack needs {_told(resource, more)} more"
                 )
     return problems
+
+
+def _told(resource: str, amount: Decimal) -> str:
+    if "memory" in resource or "storage" in resource:
+        return f"{math.ceil(amount / 2**20)}Mi"
+    return f"{amount.normalize():f}"
+
+
+def _all(props: Mapping[str, Any]) -> dict[str, Decimal]:
+    """A stack that has nothing yet, when it asks for most: at the handover. By quota's resource."""
+
+    def asked(what: str) -> Decimal:
+        return parse_quantity(str(props[what]))
+
+    return _by_resource(
+        asked("pods"), asked("cpu"), asked("memory"), asked("volumes"), asked("storage")
+    )
+
+
+def _growth(props: Mapping[str, Any], units: Iterable[Any], volumes: int) -> dict[str, Decimal]:
+    """A cluster that runs: what its units shall have, less what these pods and volumes have."""
+    requests = [pod.spec.containers[0].resources.requests or {} for pod in units]
+
+    def more(what: str, has: Iterable[str | int]) -> Decimal:
+        return parse_quantity(str(props[f"unit_{what}"])) - sum(map(parse_quantity, has))
+
+    return _by_resource(
+        more("pods", [len(requests)]),
+        more("cpu", [r.get("cpu", 0) for r in requests]),
+        more("memory", [r.get("memory", 0) for r in requests]),
+        more("volumes", [volumes]),
+        parse_quantity(str(props["storage"])),
+    )
+
+
+def _by_resource(
+    pods: Decimal, cpu: Decimal, memory: Decimal, volumes: Decimal, volume: Decimal
+) -> dict[str, Decimal]:
+    """By the names that a ResourceQuota has (Kubernetes: policy/resource-quotas)."""
+    return {
+        "pods": pods,
+        **dict.fromkeys(("requests.cpu", "cpu"), cpu),
+        # A unit's limit is what it requests.
+        **dict.fromkeys(("requests.memory", "memory", "limits.memory"), memory),
+        "persistentvolumeclaims": volumes,
+        "requests.storage": volume * volumes,
+    }
 
 
 def _taken(kube: Kube) -> list[str]:

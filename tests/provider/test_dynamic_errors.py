@@ -195,6 +195,36 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             "allows requests.storage 100Gi",
             id="too little storage allowed",
         ),
+        pytest.param(
+            {"namespace": True, "quota": {"limits.memory": ("1Gi", "0")}},
+            {},
+            "allows limits.memory 1Gi",
+            id="too little memory allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("4", "3")}},
+            {"unit_pods": 5},
+            "allows pods 4, 3 in use; this stack needs 2 more",
+            id="the namespace has no room to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"requests.cpu": ("1900m", "1500m")}},
+            {"unit_cpu": "2.5"},
+            "allows requests.cpu 1900m, 1500m in use; this stack needs 1 more",
+            id="no processors to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"requests.storage": ("80Gi", "60Gi")}},
+            {"unit_volumes": 5},
+            "allows requests.storage 80Gi, 60Gi in use; this stack needs 40960Mi more",
+            id="no storage to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"memory": ("4Gi", "3Gi")}},
+            {"unit_memory": str(6 * 1024**3)},
+            "allows memory 4Gi",
+            id="no memory for the same units",
+        ),
     ],
 )
 def test_an_obstacle_is_told_before_anything_is_touched(
@@ -221,6 +251,16 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             {"namespace": True, "quota": {"pods": ("7", "0"), "cpu": ("1900m", "0")}},
             {},
             id="just enough",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("5", "3"), "cpu": ("2", "1500m")}},
+            {"unit_pods": 5, "unit_cpu": "2.0"},
+            id="just enough to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("2", "3"), "memory": ("1", "2")}},
+            {"unit_pods": 1, "unit_cpu": "0.5", "unit_memory": "1", "unit_volumes": 1},
+            id="a full namespace, and nothing more is wanted",
         ),
     ],
 )

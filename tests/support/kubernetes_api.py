@@ -46,6 +46,8 @@ class Kubernetes:
     """The namespace's quota: hard limit and what is in use, by resource."""
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Names of somebody else's objects in the namespace, by kind as in its address."""
+    units: int = 0
+    """Units that run, each with a volume; they request 500m and 1Gi."""
     always: Reply | None = None
     """The answer to everything."""
     answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
@@ -98,6 +100,10 @@ class Kubernetes:
             return _list([{"metadata": {"name": "limits"}, "status": status}])
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
             return _json({"metadata": {"name": "etcd", "labels": {}}})
+        if name == "pods":
+            return _list([_unit(ordinal) for ordinal in range(self.units)])
+        if name == "persistentvolumeclaims":
+            return _list([{"metadata": {"name": f"data-etcd-{i}"}} for i in range(self.units)])
         if name in self.objects:
             spec = {"spec": _WORKLOAD} if name == "statefulsets" else {}
             return _list([{"metadata": {"name": n}, **spec} for n in self.objects[name]])
@@ -118,8 +124,6 @@ _VERSION = (
 
 
 _EMPTY = (
-    "pods",
-    "persistentvolumeclaims",
     "events",
     "services",
     "serviceaccounts",
@@ -141,6 +145,12 @@ def _json(body: object, code: int = 200) -> Reply:
 
 def _list(items: list[object]) -> Reply:
     return _json({"items": items})
+
+
+def _unit(ordinal: int) -> object:
+    requests = {"cpu": "500m", "memory": "1Gi"}
+    container = {"name": "etcd", "resources": {"requests": requests}}
+    return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": [container]}}
 
 
 def _storage_class(name: str, *, default: bool) -> object:
