@@ -4,6 +4,7 @@
 import importlib
 import importlib.util
 import os
+import signal
 import sys
 import threading
 import time
@@ -116,7 +117,9 @@ def serve(servicer: Any, at_end: Callable[[], None] = lambda: None) -> None:
     say(str(port))
     threading.Thread(target=_end_with, args=(parent, at_end), daemon=True).start()
     # An interrupt is how the engine ends a plugin (Plugin.Close): no reason for a traceback, which
-    # the engine would show to people as that of a crash.
+    # the engine would show to people as that of a crash. Asked for, since who runs `make` in the
+    # background of a script hands down that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         server.wait_for_termination()
     at_end()

@@ -39,8 +39,10 @@ class StandIn:
         (folder / "docker").write_text(_CLIENT)
         (folder / "docker").chmod(0o755)
         (folder / "Dockerfile").write_text("FROM scratch\n")
+        # Interrupts are ignored at first, as where `make` runs in the background of a script.
+        background = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lab.plugins.docker_image", "127.0.0.1:1"],
+            [*background, sys.executable, "-m", "lab.plugins.docker_image", "127.0.0.1:1"],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(_CHECKOUT), "DOCKER_CLIENT": f"{folder}/docker"},
             stdout=subprocess.PIPE,
