@@ -1,6 +1,12 @@
 # Everything a person does with this project. `make help` explains each.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+# A script that runs make in the background hands down that interrupts are ignored. Pulumi ends its
+# plugins by an interrupt, and would wait 5 s at the end of every run for those written in Python.
+ifneq ($(shell env --default-signal=INT echo yes 2>/dev/null),)
+SHELL := $(shell command -v env)
+.SHELLFLAGS := --default-signal=INT /bin/bash $(.SHELLFLAGS)
+endif
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled: pip does not compile, and every run starts several processes.
 unexport PYTHONDONTWRITEBYTECODE
