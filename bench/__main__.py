@@ -184,7 +184,7 @@ def machine(repeat: int, stolen: float) -> str:
         f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, "
         f"Python {platform.python_version()}; {repeat} run{'s' * (repeat != 1)} of each, "
         "images on the node. A gap is the longest time without an acknowledged write; "
-        f"clients time out after 0.2 s. Of the processor time that was wanted in this run, the "
+        "clients time out after 0.2 s. Of the processor time that was wanted in this run, the "
         f"host of this machine gave {stolen:.0%} to others."
     )
 

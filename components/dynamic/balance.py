@@ -55,7 +55,7 @@ def _announce_or_resize(loop: Loop, step: plan.Announce | plan.Resize) -> None:
             loop.progress.say(f"StatefulSet {units}: {replicas} replicas")
 
 
-def _take(loop: Loop, step: plan.StopServing | plan.MoveLeader | plan.Remove, view: View) -> None:
+def _take(loop: Loop, step: _ForEtcd, view: View) -> None:
     say = loop.progress.say
     match step:
         case plan.StopServing():

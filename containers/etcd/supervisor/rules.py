@@ -76,13 +76,11 @@ def unready_to_vote(view: View, history: History, me: Member, now: float) -> str
     age = history.healthy_for(me, now)
     if age < 0:
         return "catching up with the leader"
-    if age < GATHER_SECONDS:
-        return f"letting others join before the first new vote ({GATHER_SECONDS - age:.1f} s left)"
-    first = min(view.learners, key=lambda m: m.peer_url, default=me)
+    if me == min(view.learners, key=lambda m: m.peer_url, default=me):
+        left = GATHER_SECONDS - age
+        return f"letting others join before the vote ({left:.1f} s left)" if left > 0 else None
     young = [m for m in view.learners if 0 <= history.healthy_for(m, now) < SETTLE_SECONDS]
-    if me != first and young:
-        return f"healthy for less than {SETTLE_SECONDS:.0f} s: {describe(young)}"
-    return None
+    return f"healthy for less than {SETTLE_SECONDS:.0f} s: {describe(young)}" if young else None
 
 
 # ---------------------------------------------------------------- starting a member
