@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, DiffResult, Resource
+from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource, UpdateResult
 
 from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
@@ -16,8 +16,11 @@ from components.dynamic.site import Site
 class PreflightProvider(Sequence):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
 
-    inputs = ("storage_class", "storage")
-    _amounts = ("pods", "cpu", "memory", "volumes")
+    _amounts = (
+        *("pods", "cpu", "memory", "volumes"),
+        *("unit_pods", "unit_cpu", "unit_memory", "unit_volumes"),
+    )
+    inputs = (*_amounts, "storage_class", "storage")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of what must stay as it is while the cluster exists, already in preview.
@@ -29,11 +32,6 @@ class PreflightProvider(Sequence):
         # Without a property: the CLI would show that one's whole value.
         return CheckResult(news, [CheckFailure("", reason)] if reason else [])
 
-    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Ask again where more is wanted than was asked for before; less there is already."""
-        more = any(float(_news.get(k, "inf")) > float(_olds.get(k, 0)) for k in self._amounts)
-        return DiffResult(changes=more or bool(super().diff(_id, _olds, _news).changes))
-
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""
         from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
@@ -41,6 +39,20 @@ class PreflightProvider(Sequence):
         site = Site.of(props)
         check(site, props)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
+
+    def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
+        """Ask again, unless all that has changed is that less is wanted: that is there already.
+
+        What is wanted now is noted in any case: the next growth is measured against it.
+        """
+        changed = [key for key in self.inputs if _olds.get(key) != _news.get(key)]
+        if all(k in self._amounts and _less(_olds.get(k), _news[k]) for k in changed):
+            return UpdateResult(outs={**_news})
+        return super().update(_id, _olds, _news)
+
+
+def _less(before: Any, now: Any) -> bool:
+    return before is not None and float(now) < float(before)
 
 
 class Preflight(Resource, module="etcd", name="Preflight"):

@@ -70,20 +70,6 @@ def test_new_units_join_by_an_up_and_no_write_is_lost(
     assert stack.outputs()["clusterId"] == before["clusterId"]
 
 
-def test_a_namespace_without_room_to_grow_is_told_before_anything_is_touched(
-    stack: Stack,
-) -> None:
-    stack.kubectl("create", "quota", "small", "--hard=pods=6")
-    stack.kubectl("wait", "--for=jsonpath={.status.used.pods}=5", "quota/small")
-    stack.set(units={"count": 7})
-    text = stack.refused()
-    assert "quota small of namespace scaling allows pods 6, 5 in use; this stack needs 2" in text
-    assert sorted(stack.pods()) == units(5)
-    stack.kubectl("delete", "quota", "small")
-    stack.set(units={"count": 5})
-    is_balanced(stack, 5)
-
-
 def test_a_preview_shows_every_step_and_changes_nothing(
     stack: Stack, env: Mapping[str, str], tmp_path: Path
 ) -> None:
@@ -127,6 +113,20 @@ def test_surplus_units_leave_by_an_up_the_highest_first(
     is_balanced(stack, 3)
     volumes = [o["metadata"]["name"] for o in stack.objects("pvc")]
     assert sorted(volumes) == [f"data-{name}" for name in units(3)], "storage.retain is false"
+
+
+def test_a_namespace_without_room_to_grow_again_is_told_before_anything_is_touched(
+    stack: Stack,
+) -> None:
+    stack.kubectl("create", "quota", "small", "--hard=pods=4")
+    stack.kubectl("wait", "--for=jsonpath={.status.used.pods}=3", "quota/small")
+    stack.set(units={"count": 5})
+    text = stack.refused()
+    assert "quota small of namespace scaling allows pods 4, 3 in use; this stack needs 2" in text
+    assert sorted(stack.pods()) == units(3)
+    stack.kubectl("delete", "quota", "small")
+    stack.set(units={"count": 3})
+    is_balanced(stack, 3)
 
 
 def test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count(

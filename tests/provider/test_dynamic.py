@@ -25,7 +25,7 @@ from components.dynamic.provider import Sequence
 from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
-from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs
+from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
 
@@ -139,13 +139,31 @@ def test_a_declared_input_that_changes_is_work_in_place(
     assert dynamic.diff(kind(), outs, inputs(kind, **{key: value})) == (True, [])
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("pods", 5), ("cpu", "0.5"), ("memory", "831838208"), ("volumes", 4)]
-)
-def test_less_than_was_asked_for_is_not_asked_again(key: str, value: Any, dynamic: Plugin) -> None:
-    outs = inputs(PreflightProvider)
-    news = inputs(PreflightProvider, **{key: value})
-    assert dynamic.diff(PreflightProvider(), outs, news) == (False, [])
+LESS = {
+    **{"pods": 5, "cpu": "0.9", "memory": "2684354560", "volumes": 4},
+    **{"unit_pods": 1, "unit_cpu": "0.5", "unit_memory": "1073741824", "unit_volumes": 1},
+}
+
+
+@pytest.mark.parametrize("key", LESS)
+def test_that_less_is_wanted_is_noted_without_asking(key: str, dynamic: Plugin) -> None:
+    many, few = inputs(PreflightProvider), inputs(PreflightProvider, **{key: LESS[key]})
+    assert dynamic.diff(PreflightProvider(), many, few) == (True, [])
+    # Nobody answers at this address.
+    assert dynamic.update(PreflightProvider(), many, few) == few
+
+
+@pytest.mark.parametrize("key", LESS)
+def test_that_as_much_as_once_before_is_wanted_again_is_asked(key: str, dynamic: Plugin) -> None:
+    few = inputs(PreflightProvider, **{key: LESS[key]})
+    again = inputs(PreflightProvider, **(LESS | {key: OWN[PreflightProvider][key]}))
+    assert dynamic.diff(PreflightProvider(), few, again) == (True, [])
+    refused(lambda: dynamic.update(PreflightProvider(), few, again), dynamic)
+
+
+def test_that_less_of_another_class_is_wanted_is_asked(dynamic: Plugin) -> None:
+    news = inputs(PreflightProvider, **LESS, storage_class="fast")
+    refused(lambda: dynamic.update(PreflightProvider(), inputs(PreflightProvider), news), dynamic)
 
 
 @pytest.mark.parametrize(("kind", "key", "value"), DECLARED)

@@ -6,7 +6,6 @@ Exit codes of `run`: 0 after SIGTERM or SIGINT, 2 when the pod template lacks a 
 from __future__ import annotations
 
 import argparse
-import http.client
 import signal
 import sys
 from threading import Event, Thread
@@ -14,6 +13,7 @@ from types import FrameType
 
 from .config import Config, from_environment
 from .health import Health, log, serve
+from .http_get import http_get
 from .seed import Discovery, Seed
 from .unit import Unit
 
@@ -49,10 +49,8 @@ def _run(config: Config) -> int:
 
 
 def _status(config: Config) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", config.health_port, timeout=5)
     try:
-        connection.request("GET", "/status")
-        print(connection.getresponse().read().decode(), end="")
+        print(http_get("127.0.0.1", config.health_port, "/status", 5)[1].decode(), end="")
     except OSError as error:
         print(f"supervisor: no answer: {error}", file=sys.stderr)
         return 1

@@ -6,11 +6,13 @@ joining, removed), and a member without quorum does not serve its client port at
 
 from __future__ import annotations
 
-import http.client
 import json
 import threading
 import time
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .http_get import http_get
 
 FRESH_SECONDS = 4.0
 """For how long an answer of etcd's readiness counts. The kubelet asks every second."""
@@ -93,26 +95,18 @@ class Health:
 
     def _ask(self, path: str) -> bool:
         # etcd's /readyz may take 7 s without quorum; the kubelet's time-out is 8 s.
-        connection = http.client.HTTPConnection("127.0.0.1", self._metrics_port, timeout=7.5)
         try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
+            return http_get("127.0.0.1", self._metrics_port, path, 7.5)[0] == HTTPStatus.OK
+        except OSError:
             return False
-        finally:
-            connection.close()
 
 
 def ready_seconds_of(host: str, port: int) -> float:
     """What the supervisor of another member says of its readiness; 0 if it says nothing."""
-    connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
-        connection.request("GET", "/status")
-        return float(json.loads(connection.getresponse().read())["readySeconds"])
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+        return float(json.loads(http_get(host, port, "/status", 1)[1])["readySeconds"])
+    except (OSError, ValueError, KeyError, TypeError):
         return 0.0
-    finally:
-        connection.close()
 
 
 def serve(health: Health, port: int) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import signal
 import subprocess
 import time
 
 from .health import log
+from .http_get import http_get
 
 STOP_SECONDS = 20.0
 """How long etcd may take to end after SIGTERM. With what a unit does before (LEAVE_SECONDS) this is
@@ -23,14 +23,10 @@ _APPLIED = re.compile(rb"^etcd_server_proposals_applied_total (\S+)$", re.MULTIL
 
 def has_applied(metrics_port: int) -> bool:
     """Whether the etcd whose metrics are there has applied anything, be it a snapshot."""
-    connection = http.client.HTTPConnection("127.0.0.1", metrics_port, timeout=1)
     try:
-        connection.request("GET", "/metrics")
-        found = _APPLIED.search(connection.getresponse().read())
-    except (OSError, http.client.HTTPException):
+        found = _APPLIED.search(http_get("127.0.0.1", metrics_port, "/metrics", 1)[1])
+    except OSError:
         return False
-    finally:
-        connection.close()
     return found is not None and float(found[1]) > 0
 
 
