@@ -139,7 +139,7 @@ class Stack:
 
     def run(self, *command: str, check: bool = False) -> Result:
         began = time.monotonic()
-        done = subprocess.run(
+        with subprocess.Popen(
             command,
             cwd=self.program,
             env=self.env,
@@ -147,10 +147,16 @@ class Stack:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-        )
-        result = Result(done.returncode, done.stdout, time.monotonic() - began)
-        assert not check or done.returncode == 0, f"{' '.join(command)}: {result}"
+            start_new_session=True,
+        ) as process:
+            try:
+                output, _ = process.communicate()
+            except BaseException:
+                # pytest's time limit: the plugins of an `up` would go on beside the next test.
+                kill_session(process.pid)
+                raise
+        result = Result(process.returncode, output, time.monotonic() - began)
+        assert not check or result.code == 0, f"{' '.join(command)}: {result}"
         return result
 
     def pulumi(self, *arguments: str) -> Result:

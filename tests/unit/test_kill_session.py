@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.stack import kill_session, until
+import pytest
+
+from tests.support.stack import Stack, kill_session, until
 
 # As Pulumi does with its plugins: a child that leads a process group of its own.
 _PARENT = (
     "import subprocess, sys, time\n"
     "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'],"
     " process_group=0)\n"
-    "print(child.pid, flush=True)\n"
+    "print(child.pid, flush=True, file=open(sys.argv[1], 'w') if sys.argv[1:] else None)\n"
     "time.sleep(60)\n"
 )
 
@@ -27,7 +31,39 @@ def test_a_child_with_a_process_group_of_its_own_is_killed_too() -> None:
         assert child.exists()
         kill_session(parent.pid)
         assert parent.wait() == -9
-        until("the end of the child", lambda: not child.exists() or " Z " in _stat(child), 10)
+        has_ended(child)
+
+
+def test_a_test_that_is_over_its_time_leaves_nothing_of_the_command_it_waits_for(
+    tmp_path: Path,
+) -> None:
+    class OverTimeError(Exception):
+        pass
+
+    def over(*_: object) -> None:
+        raise OverTimeError
+
+    stack = Stack("x", os.environ, tmp_path / "stack", known=True)
+    before = signal.signal(signal.SIGUSR1, over)
+    note = tmp_path / "child"
+    try:
+        alarm = (
+            f"import os, time\nwhile not os.path.exists({str(note)!r}) "
+            f"or not open({str(note)!r}).read(): time.sleep(0.01)\n"
+            f"os.kill({os.getpid()}, {int(signal.SIGUSR1)})"
+        )
+        with (
+            subprocess.Popen([sys.executable, "-c", alarm]),
+            pytest.raises(OverTimeError),
+        ):
+            stack.run(sys.executable, "-c", _PARENT, str(note))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    has_ended(Path("/proc", note.read_text().strip()))
+
+
+def has_ended(process: Path) -> None:
+    until("the end of the child", lambda: not process.exists() or " Z " in _stat(process), 10)
 
 
 def _stat(process: Path) -> str:
