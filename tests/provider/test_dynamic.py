@@ -139,7 +139,7 @@ def test_a_declared_input_that_changes_is_work_in_place(
     assert dynamic.diff(kind(), outs, inputs(kind, **{key: value})) == (True, [])
 
 
-LESS = {
+LESS: dict[str, Any] = {
     **{"pods": 5, "cpu": "0.9", "memory": "2684354560", "volumes": 4},
     **{"unit_pods": 1, "unit_cpu": "0.5", "unit_memory": "1073741824", "unit_volumes": 1},
 }
