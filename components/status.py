@@ -12,7 +12,8 @@ import sys
 from typing import Any, cast
 
 from components.dynamic.cluster import Cluster
-from components.dynamic.kube import ExecError, Kube, plain_errors, running
+from components.dynamic.kube import ExecError, Kube, plain_errors
+from components.dynamic.pods import running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import receipt, table
 from components.dynamic.site import Site
@@ -58,17 +59,20 @@ def _plain(value: Any) -> str:
 
 def _report(kube: Kube, units: int) -> int:
     site = kube.site
-    pods = [p.metadata.name for p in kube.pods(site.units) if running(p)]
+    found = kube.pods(site.units)
+    pods = [p.metadata.name for p in found if running(p)]
+    troubles = kube.troubles(found)
     cluster = Cluster(kube, pods)
     view = cluster.view()
     if isinstance(view, Unmet):
-        print(f"UNHEALTHY: {view.reason}; unit pods that run: {', '.join(pods) or 'none'}")
+        running_pods = f"unit pods that run: {', '.join(pods) or 'none'}"
+        print("UNHEALTHY: " + "; ".join([view.reason, running_pods, *troubles]))
         print(f"Next: kubectl -n {site.namespace} get pods")
         return 1
     for row in [dict.fromkeys(("name", "role", "id", "version"), ""), *table(view)]:
         cells = [row[k] or k.upper() for k in ("name", "role", "id", "version")]
         print("{:<24}{:<10}{:<18}{}".format(*cells))
-    problems = _problems(view, site, units)
+    problems = [*_problems(view, site, units), *troubles]
     if not problems:
         try:
             proof = receipt(cluster, view)

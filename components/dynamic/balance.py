@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from components.dynamic import lock, plan
-from components.dynamic.kube import of_stateful_set, ordinal_of
 from components.dynamic.loop import Loop
+from components.dynamic.pods import of_stateful_set, ordinal_of
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import Member, View
 

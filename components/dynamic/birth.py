@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from components.dynamic import bootstrap, lock, tokens
-from components.dynamic.kube import Kube, gated, plain_errors
+from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.pods import gated
 from components.dynamic.progress import Progress
 from components.dynamic.site import Site
 

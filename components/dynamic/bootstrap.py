@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 
 from components.dynamic.cluster import Cluster
-from components.dynamic.kube import ExecError, Kube, obstacle, pending_reason, ready, running
+from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
+from components.dynamic.pods import obstacle, pending_reason, ready, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
 from containers.etcd.supervisor.birth import BIRTH_KEY

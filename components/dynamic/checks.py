@@ -46,12 +46,14 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
         kube = Kube(props["kubeconfig"], site)
         version = kube.version()
         problems = _version(version.major, version.minor)
-        labels = kube.namespace_labels()
-        missing = _rights(kube, exists=labels is not None)
+        namespace = kube.namespace()
+        # One that is being deleted will have to be made.
+        exists = namespace is not None and namespace.metadata.deletion_timestamp is None
+        missing = _rights(kube, exists=exists)
         problems += missing
         if not props["own_storage_class"]:
             problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
-        if labels is not None and not missing:
+        if exists and not missing:
             problems += _quota(kube, props)
             problems += _taken(kube)
     following = "pulumi up, once that is mended"

@@ -17,20 +17,21 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
+from components.dynamic.pods import (
+    gated,
+    going_disks,
+    never_started,
+    node_problem,
+    obstacle,
+    of_stateful_set,
+    ready,
+    trouble,
+)
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 
 CONTAINER = "etcd"
-
-_FATAL = {
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    # The supervisor waits inside the process for whatever may pass: it never loops.
-    "CrashLoopBackOff",
-}
 
 
 class ExecError(Exception):
@@ -65,10 +66,10 @@ class Kube:
         """Kubernetes' version: the first question, since it does not wait long for an answer."""
         return client.VersionApi(self._api).get_code(_request_timeout=10)
 
-    def namespace_labels(self) -> dict[str, str] | None:
-        """The namespace's labels; None if there is no such namespace."""
+    def namespace(self) -> Any:
+        """The namespace; None if there is no such."""
         try:
-            return self.core.read_namespace(self.site.namespace).metadata.labels or {}
+            return self.core.read_namespace(self.site.namespace)
         except ApiException as error:
             if error.status != 404:
                 raise
@@ -146,6 +147,24 @@ class Kube:
             field_selector=f"involvedObject.name={stateful_set},reason=FailedCreate",
         ).items
         return f" ({events[-1].message})" if events else ""
+
+    def troubles(self, pods: Iterable[Any]) -> list[str]:
+        """What is known of those pods that are not ready, their nodes' state included."""
+        found = list(pods)
+        nodes = {pod.spec.node_name for pod in found if pod.spec.node_name and not ready(pod)}
+        problems = {node: self._node_problem(node) for node in nodes}
+        return [t for pod in found if (t := trouble(pod, problems.get(pod.spec.node_name)))]
+
+    def _node_problem(self, name: str) -> str | None:
+        """Nothing where this user may not read nodes."""
+        try:
+            return node_problem(self.core.read_node(name))
+        except ApiException as error:
+            if error.status == 404:
+                return f"node {name} is gone"
+            if error.status != 403:
+                raise
+            return None
 
     # ------------------------------------------------------------ volumes
 
@@ -294,84 +313,3 @@ def _words(error: ApiException) -> str:
         return json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):
         return f"{error.status} {error.reason}"
-
-
-def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
-    """Those named `<stem>-<ordinal>`, by ordinal."""
-    own = {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
-    return [own[ordinal] for ordinal in sorted(own)]
-
-
-def going_disks(found: Iterable[Any], namespace: str, workloads: Iterable[str]) -> list[str]:
-    """The names of those volumes of a namespace's workloads that go when their claims are gone."""
-    stems = tuple(f"data-{workload}" for workload in workloads)
-    return [
-        volume.metadata.name
-        for volume in found
-        if volume.spec.persistent_volume_reclaim_policy == "Delete"
-        and volume.spec.claim_ref is not None
-        and volume.spec.claim_ref.namespace == namespace
-        and volume.spec.claim_ref.name.rpartition("-")[0] in stems
-    ]
-
-
-def ordinal_of(found: Any, stem: str) -> int | None:
-    """The ordinal in the name of a StatefulSet's pod or claim; None if it is no such."""
-    start, _, ordinal = found.metadata.name.rpartition("-")
-    return int(ordinal) if start == stem and ordinal.isdigit() else None
-
-
-def ready_seconds(pod: Any, now: datetime) -> float:
-    """For how long the pod has been ready without a break, at least; 0 if it is not."""
-    for condition in pod.status.conditions or []:
-        if condition.type == "Ready" and condition.status == "True" and ready(pod):
-            # Both times are cut to whole seconds.
-            return max(0.0, (now - condition.last_transition_time).total_seconds() - 1)
-    return 0.0
-
-
-def gated(pod: Any) -> bool:
-    return bool(pod.spec.scheduling_gates)
-
-
-def running(pod: Any) -> bool:
-    """Whether the container runs, ready or not, in a pod that is not being ended."""
-    states = pod.status.container_statuses or []
-    return (
-        pod.metadata.deletion_timestamp is None
-        and bool(states)
-        and states[0].state.running is not None
-    )
-
-
-def ready(pod: Any) -> bool:
-    """Whether the member in it votes and answers linearizable reads: its readiness says so."""
-    return running(pod) and bool(pod.status.container_statuses[0].ready)
-
-
-def never_started(pod: Any) -> bool:
-    """Whether no container of this pod has run yet, so that it cannot have written anything."""
-    return all(
-        state.state.waiting is not None and not state.restart_count
-        for state in pod.status.container_statuses or []
-    )
-
-
-def obstacle(pod: Any) -> str | None:
-    """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known."""
-    for state in pod.status.container_statuses or []:
-        waiting = state.state.waiting
-        if waiting is not None and waiting.reason in _FATAL:
-            return f"pod {pod.metadata.name}: {waiting.reason}: {waiting.message or state.image}"
-    return None
-
-
-def pending_reason(pod: Any) -> str:
-    """What a pod that does not run yet waits for."""
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"{pod.metadata.name}: {condition.message or condition.reason}"
-    for state in pod.status.container_statuses or []:
-        if state.state.waiting is not None:
-            return f"{pod.metadata.name}: {state.state.waiting.reason}"
-    return f"{pod.metadata.name}: {pod.status.phase}"

@@ -10,16 +10,10 @@ from typing import Any, TypeVar
 
 from components.dynamic import lock
 from components.dynamic.cluster import Cluster
-from components.dynamic.kube import (
-    ExecError,
-    Kube,
-    obstacle,
-    pending_reason,
-    ready_seconds,
-    running,
-)
+from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
 from components.dynamic.plan import Done, Goal, Wait
+from components.dynamic.pods import obstacle, ready_seconds
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
@@ -50,6 +44,8 @@ class Loop:
     _known: bool = False
     """Whether the birth mark was compared."""
     _looked_at: float = field(default_factory=time.monotonic)
+    _pending: list[str] = field(default_factory=list[str])
+    """What Kubernetes said at the last look about units that do not come."""
 
     @staticmethod
     def of(kube: Kube, props: Mapping[str, Any], progress: Progress) -> Loop:
@@ -130,7 +126,9 @@ class Loop:
         self.progress.hint(f"waiting: {reason}")
         if self.progress.expired:
             raise SequenceError(
-                f"not balanced after {self.progress.timeout_seconds} s: {reason}", AGAIN
+                f"not balanced after {self.progress.timeout_seconds} s: "
+                + "; ".join([reason, *self._pending]),
+                AGAIN,
             )
         time.sleep(POLL_SECONDS)
 
@@ -153,10 +151,10 @@ class Loop:
             problem = obstacle(pod)
             if problem and pod.metadata.name not in renewed:
                 raise SequenceError(problem, AGAIN)
-        pending = [pending_reason(p) for p in pods if not running(p)]
+        self._pending = self.kube.troubles(pods)
         if len(pods) < self.goal.count:
-            pending.append(
+            self._pending.append(
                 f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"
             )
-        if pending:
-            self.progress.hint("; ".join(pending))
+        if self._pending:
+            self.progress.hint("; ".join(self._pending))

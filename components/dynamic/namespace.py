@@ -27,21 +27,38 @@ class NamespaceProvider(Sequence):
     inputs = ("site", "kubeconfig", "retain")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Return when the namespace exists."""
+        """Return when the namespace exists, and is not one that somebody is deleting."""
         from kubernetes.client import ApiException  # noqa: PLC0415 - kubernetes is heavy
 
         from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415
+        from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
 
         site = Site.of(props)
+        labels = {OWNER_LABEL: site.stack, "app.kubernetes.io/managed-by": "pulumi"}
         with plain_errors(site):
             kube = Kube(props["kubeconfig"], site)
-            labels = {OWNER_LABEL: site.stack, "app.kubernetes.io/managed-by": "pulumi"}
-            try:
-                kube.core.create_namespace({"metadata": {"name": site.namespace, "labels": labels}})
-            except ApiException as error:
-                # 403: a user who may work in a namespace but not make one; preflight saw it.
-                if error.status not in (403, 409):
-                    raise
+
+            def made() -> bool | Unmet:
+                try:
+                    kube.core.create_namespace(
+                        {"metadata": {"name": site.namespace, "labels": labels}}
+                    )
+                except ApiException as error:
+                    # 403: a user who may work in a namespace but not make one.
+                    if error.status not in (403, 409):
+                        raise
+                    found = kube.namespace()
+                    if found is None and error.status == 403:
+                        raise
+                    if found is None or found.metadata.deletion_timestamp is not None:
+                        return Unmet("the one that is there is being deleted")
+                return True
+
+            Progress("namespace", DELETE_SECONDS).wait(
+                f"namespace {site.namespace}",
+                made,
+                f"kubectl get namespace {site.namespace} -o yaml, to see what holds it",
+            )
         return CreateResult(id_=site.namespace, outs=props)
 
     def delete(self, _id: str, _props: Any) -> None:
@@ -55,11 +72,12 @@ class NamespaceProvider(Sequence):
         site = Site.of(_props)
         with plain_errors(site):
             kube = Kube(_props["kubeconfig"], site)
-            labels = kube.namespace_labels()
-            if labels is None:
+            namespace = kube.namespace()
+            if namespace is None:
                 return
             kube.delete_secret(site.discovery)
             keep = bool(_props["retain"]) and bool(kube.volumes(site.units))
+            labels = namespace.metadata.labels or {}
             ours = labels.get(OWNER_LABEL) == site.stack and not keep
             if ours:
                 kube.core.delete_namespace(site.namespace)
@@ -71,8 +89,7 @@ class NamespaceProvider(Sequence):
             def gone() -> bool | Unmet:
                 left = kube.disks(workloads) if disks_go else []
                 if ours:
-                    found = kube.namespace_labels() is not None
-                    left += [f"namespace {site.namespace}"] if found else []
+                    left += [f"namespace {site.namespace}"] if kube.namespace() else []
                     return Unmet(f"still there: {', '.join(left)}") if left else True
                 left += [p.metadata.name for w in workloads for p in kube.pods(w)]
                 if not keep:

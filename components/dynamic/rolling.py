@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.dynamic import restarts
-from components.dynamic.kube import Kube, of_stateful_set, plain_errors, ready
+from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import MoveLeader
+from components.dynamic.pods import of_stateful_set, ready
 from components.dynamic.progress import Progress, Unmet
 from components.dynamic.proof import prove
 from components.dynamic.site import Site

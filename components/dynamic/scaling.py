@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.dynamic.balance import balance
-from components.dynamic.kube import Kube, ordinal_of, plain_errors
+from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
+from components.dynamic.pods import ordinal_of
 from components.dynamic.progress import Progress
 from components.dynamic.proof import prove
 from components.dynamic.site import Site

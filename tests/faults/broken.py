@@ -213,7 +213,7 @@ BROKEN: tuple[Broken, ...] = (
             Patch(
                 f"{_SUPERVISOR}/health.py", 'if self._ask("/livez"):', 'if self._ask("/readyz"):'
             ),
-            Patch(f"{_SUPERVISOR}/health.py", "timeout=7.5)", "timeout=0.3)"),
+            Patch(f"{_SUPERVISOR}/health.py", "path, 7.5)", "path, 0.3)"),
             Patch(
                 "components/workload.py",
                 '_probe(etcd.health_port, "/livez", period=10, failures=6)',

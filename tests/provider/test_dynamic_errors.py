@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.support.answers import Reply, closed_port, serving
 from tests.support.dynamic import ASKING, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
+from tests.support.stack import until
 
 # ---------------------------------------------------------------- errors
 
@@ -93,8 +95,6 @@ def test_a_broken_kubeconfig_is_one_clear_error(
         pytest.param(kind, code, id=f"{kind.__name__}-{code}")
         for kind in ASKING
         for code in (401, 403, 500, 503)
-        # A namespace that this user must not make may be there: the preflight has looked.
-        if (kind, code) != (NamespaceProvider, 403)
     ],
 )
 def test_a_refusal_of_kubernetes_is_told_in_its_own_words(
@@ -374,8 +374,35 @@ def test_a_slow_discovery_service_is_given_up(dynamic: Plugin, api: Kubernetes) 
 
 def test_a_namespace_that_is_there_is_taken(dynamic: Plugin, api: Kubernetes) -> None:
     api.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+    api.namespace = True
     props = inputs(NamespaceProvider, api.url)
     assert dynamic.create(NamespaceProvider(), props).outs == props
+
+
+def test_a_namespace_that_is_being_deleted_is_waited_for_and_made_anew(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    make, look = "POST /api/v1/namespaces", "GET /api/v1/namespaces/etcd"
+    api.answers[make] = Kubernetes.status(409, "object is being deleted")
+    going = {"metadata": {"name": "etcd", "deletionTimestamp": "2026-11-27T03:12:40Z"}}
+    api.answers[look] = Reply(200, json.dumps(going), {"Content-Type": "application/json"})
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(dynamic.create, NamespaceProvider(), inputs(NamespaceProvider, api.url))
+        until("two looks", lambda: api.asked.count(look) >= 2 or done.done())
+        assert not done.done()
+        api.answers[look] = Kubernetes.status(404, "not found")
+        api.answers[make] = Reply(201, json.dumps({"metadata": {"name": "etcd"}}))
+        assert done.result(30).id == "etcd"
+
+
+def test_a_namespace_that_nobody_here_may_make_is_one_clear_error(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    api.answers["POST /api/v1/namespaces"] = Kubernetes.status(403, "you may not make one")
+    props = inputs(NamespaceProvider, api.url)
+    assert "you may not make one" in refused(
+        lambda: dynamic.create(NamespaceProvider(), props), dynamic
+    )
 
 
 def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernetes) -> None:

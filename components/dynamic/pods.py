@@ -1,0 +1,127 @@
+"""What the objects of Kubernetes say about pods, their disks and their nodes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+_FATAL = {
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    # The supervisor waits inside the process for whatever may pass: it never loops.
+    "CrashLoopBackOff",
+}
+
+
+def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
+    """Those named `<stem>-<ordinal>`, by ordinal."""
+    own = {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
+    return [own[ordinal] for ordinal in sorted(own)]
+
+
+def going_disks(found: Iterable[Any], namespace: str, workloads: Iterable[str]) -> list[str]:
+    """The names of those volumes of a namespace's workloads that go when their claims are gone."""
+    stems = tuple(f"data-{workload}" for workload in workloads)
+    return [
+        volume.metadata.name
+        for volume in found
+        if volume.spec.persistent_volume_reclaim_policy == "Delete"
+        and volume.spec.claim_ref is not None
+        and volume.spec.claim_ref.namespace == namespace
+        and volume.spec.claim_ref.name.rpartition("-")[0] in stems
+    ]
+
+
+def ordinal_of(found: Any, stem: str) -> int | None:
+    """The ordinal in the name of a StatefulSet's pod or claim; None if it is no such."""
+    start, _, ordinal = found.metadata.name.rpartition("-")
+    return int(ordinal) if start == stem and ordinal.isdigit() else None
+
+
+def ready_seconds(pod: Any, now: datetime) -> float:
+    """For how long the pod has been ready without a break, at least; 0 if it is not."""
+    for condition in pod.status.conditions or []:
+        if condition.type == "Ready" and condition.status == "True" and ready(pod):
+            # Both times are cut to whole seconds.
+            return max(0.0, (now - condition.last_transition_time).total_seconds() - 1)
+    return 0.0
+
+
+def gated(pod: Any) -> bool:
+    return bool(pod.spec.scheduling_gates)
+
+
+def running(pod: Any) -> bool:
+    """Whether the container runs, ready or not, in a pod that is not being ended."""
+    states = pod.status.container_statuses or []
+    return (
+        pod.metadata.deletion_timestamp is None
+        and bool(states)
+        and states[0].state.running is not None
+    )
+
+
+def ready(pod: Any) -> bool:
+    """Whether the member in it votes and answers linearizable reads: its readiness says so."""
+    return running(pod) and bool(pod.status.container_statuses[0].ready)
+
+
+def never_started(pod: Any) -> bool:
+    """Whether no container of this pod has run yet, so that it cannot have written anything."""
+    return all(
+        state.state.waiting is not None and not state.restart_count
+        for state in pod.status.container_statuses or []
+    )
+
+
+def obstacle(pod: Any) -> str | None:
+    """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known."""
+    for state in pod.status.container_statuses or []:
+        waiting = state.state.waiting
+        if waiting is not None and waiting.reason in _FATAL:
+            return f"pod {pod.metadata.name}: {waiting.reason}: {waiting.message or state.image}"
+    return None
+
+
+def pending_reason(pod: Any) -> str:
+    """What a pod that does not run waits for."""
+    ending = pod.metadata.deletion_timestamp
+    if ending is not None:
+        return f"{pod.metadata.name}: ending since {_time(ending)}"
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return f"{pod.metadata.name}: {condition.message or condition.reason}"
+    for state in pod.status.container_statuses or []:
+        if state.state.waiting is not None:
+            return f"{pod.metadata.name}: {state.state.waiting.reason}"
+    return f"{pod.metadata.name}: {pod.status.phase}"
+
+
+def trouble(pod: Any, node: str | None) -> str | None:
+    """Why a unit is not ready, as far as Kubernetes knows; None if it is, or has not said more.
+
+    `node`: what is wrong with the pod's node. Kubernetes makes no new pod in the place of one whose
+    node does not confirm its end (StatefulSet: "Force Delete StatefulSet Pods").
+    """
+    if ready(pod):
+        return None
+    pending = None if running(pod) else pending_reason(pod)
+    if node is None:
+        return pending
+    return f"{pending or pod.metadata.name + ': not ready'}; its {node}"
+
+
+def node_problem(node: Any) -> str | None:
+    """Why a node neither starts nor ends pods; None if it is ready."""
+    for condition in node.status.conditions or []:
+        if condition.type == "Ready" and condition.status != "True":
+            since = _time(condition.last_transition_time)
+            return f"node {node.metadata.name} is not ready since {since} ({condition.reason})"
+    return None
+
+
+def _time(when: datetime) -> str:
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,71 @@
+"""What is said of a unit that is not ready: by its pod, and by its node."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic.pods import node_problem, trouble
+
+NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
+DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
+
+
+def pod(*, runs: bool = True, ready: bool = False, ending: bool = False, why: str = "") -> Any:
+    state = SimpleNamespace(running=object() if runs else None, waiting=None)
+    unscheduled = SimpleNamespace(type="PodScheduled", status="False", message=why, reason=None)
+    return SimpleNamespace(
+        metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
+        status=SimpleNamespace(
+            phase="Running" if runs else "Pending",
+            conditions=[unscheduled] if why else None,
+            container_statuses=[SimpleNamespace(state=state, ready=ready)],
+        ),
+    )
+
+
+def node(status: str = "Unknown") -> Any:
+    pressure = SimpleNamespace(type="MemoryPressure", status="False")
+    ready = SimpleNamespace(
+        type="Ready", status=status, last_transition_time=NIGHT, reason="NodeStatusUnknown"
+    )
+    return SimpleNamespace(
+        metadata=SimpleNamespace(name="a"), status=SimpleNamespace(conditions=[pressure, ready])
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "problem", "said"),
+    [
+        pytest.param(pod(ready=True), None, None, id="ready"),
+        pytest.param(pod(), None, None, id="starting: its own log says more"),
+        pytest.param(pod(), DOWN, f"etcd-1: not ready; its {DOWN}", id="its node has just died"),
+        pytest.param(
+            pod(ready=True, ending=True),
+            DOWN,
+            f"etcd-1: ending since 2026-11-27 03:12:40 UTC; its {DOWN}",
+            id="its node died a while ago",
+        ),
+        pytest.param(
+            pod(ending=True), None, "etcd-1: ending since 2026-11-27 03:12:40 UTC", id="ending"
+        ),
+        pytest.param(pod(runs=False), DOWN, f"etcd-1: Pending; its {DOWN}", id="never started"),
+        pytest.param(pod(runs=False, why="no room"), None, "etcd-1: no room", id="no node for it"),
+    ],
+)
+def test_a_unit_that_is_not_ready_is_told_with_its_node(
+    unit: Any, problem: str | None, said: str | None
+) -> None:
+    assert trouble(unit, problem) == said
+
+
+@pytest.mark.parametrize("status", ["Unknown", "False"])
+def test_a_node_that_is_not_ready_is_told_with_the_time(status: str) -> None:
+    assert node_problem(node(status)) == DOWN
+
+
+def test_nothing_is_said_of_a_node_that_is_ready() -> None:
+    assert node_problem(node("True")) is None
