@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, plain_errors
-from components.dynamic.pods import running
+from components.dynamic.pods import ready, running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import receipt, table
 from components.dynamic.site import Site
@@ -60,7 +60,8 @@ def _plain(value: Any) -> str:
 def _report(kube: Kube, units: int) -> int:
     site = kube.site
     found = kube.pods(site.units)
-    pods = [p.metadata.name for p in found if running(p)]
+    # A pod whose node is dead keeps the question for long: who is ready is asked first.
+    pods = [p.metadata.name for p in sorted(filter(running, found), key=ready, reverse=True)]
     troubles = kube.troubles(found)
     cluster = Cluster(kube, pods)
     view = cluster.view()

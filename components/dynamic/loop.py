@@ -13,7 +13,7 @@ from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
 from components.dynamic.plan import Done, Goal, Wait
-from components.dynamic.pods import obstacle, ready_seconds
+from components.dynamic.pods import obstacle, of_stateful_set, ready, ready_seconds
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
@@ -53,14 +53,18 @@ class Loop:
         proof if there are any (see `lock.floor`)."""
         site = kube.site
         goal = Goal(seeds=site.seeds, units=site.units, count=int(props["units"]))
-        # Seeds first while there are any: before the handover they alone are members.
-        seeds = [f"{site.seeds}-{i}" for i in range(len(kube.pods(site.seeds)))]
+        pods, _ = kube.pods_and_time()
+        seeds = of_stateful_set(pods, site.seeds)
+        units = of_stateful_set(pods, site.units)
+        # Seeds first while there are any: before the handover they alone are members. But before
+        # all others who is ready: a pod whose node is dead keeps the question for long.
+        asked = [p.metadata.name for p in sorted([*seeds, *units], key=ready, reverse=True)]
         known = Lock(
             cluster_id=str(props["cluster_id"]),
             birth=str(props["birth"]),
             revision=lock.floor(lock.on_volumes(kube), props),
         )
-        cluster = Cluster(kube, [*seeds, *goal.pods])
+        cluster = Cluster(kube, dict.fromkeys([*asked, *goal.pods]))
         return Loop(kube=kube, cluster=cluster, progress=progress, goal=goal, lock=known)
 
     def run(

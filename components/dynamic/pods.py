@@ -43,11 +43,9 @@ def ordinal_of(found: Any, stem: str) -> int | None:
 
 def ready_seconds(pod: Any, now: datetime) -> float:
     """For how long the pod has been ready without a break, at least; 0 if it is not."""
-    for condition in pod.status.conditions or []:
-        if condition.type == "Ready" and condition.status == "True" and ready(pod):
-            # Both times are cut to whole seconds.
-            return max(0.0, (now - condition.last_transition_time).total_seconds() - 1)
-    return 0.0
+    since = _ready_since(pod)
+    # Both times are cut to whole seconds.
+    return 0.0 if since is None else max(0.0, (now - since).total_seconds() - 1)
 
 
 def gated(pod: Any) -> bool:
@@ -66,7 +64,16 @@ def running(pod: Any) -> bool:
 
 def ready(pod: Any) -> bool:
     """Whether the member in it votes and answers linearizable reads: its readiness says so."""
-    return running(pod) and bool(pod.status.container_statuses[0].ready)
+    return _ready_since(pod) is not None
+
+
+def _ready_since(pod: Any) -> datetime | None:
+    """By the pod's condition, which Kubernetes withdraws when the node falls silent. What the
+    container's status says is then only the last that was heard of it."""
+    for condition in pod.status.conditions or []:
+        if condition.type == "Ready" and condition.status == "True" and running(pod):
+            return condition.last_transition_time
+    return None
 
 
 def never_started(pod: Any) -> bool:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from components.dynamic.pods import node_problem, trouble
+from components.dynamic.pods import node_problem, ready_seconds, trouble
 
 NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
 
 
 def pod(*, runs: bool = True, ready: bool = False, ending: bool = False, why: str = "") -> Any:
+    """`ready`: by its condition. What its container last said of itself is that it is."""
     state = SimpleNamespace(running=object() if runs else None, waiting=None)
-    unscheduled = SimpleNamespace(type="PodScheduled", status="False", message=why, reason=None)
+    conditions = [
+        SimpleNamespace(type="PodScheduled", status=str(not why), message=why, reason=None),
+        SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NIGHT),
+    ]
     return SimpleNamespace(
         metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
         status=SimpleNamespace(
             phase="Running" if runs else "Pending",
-            conditions=[unscheduled] if why else None,
-            container_statuses=[SimpleNamespace(state=state, ready=ready)],
+            conditions=conditions,
+            container_statuses=[SimpleNamespace(state=state, ready=True)],
         ),
     )
 
@@ -69,3 +73,17 @@ def test_a_node_that_is_not_ready_is_told_with_the_time(status: str) -> None:
 
 def test_nothing_is_said_of_a_node_that_is_ready() -> None:
     assert node_problem(node("True")) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "seconds"),
+    [
+        pytest.param(pod(ready=True), 59.0, id="whole seconds, at least"),
+        pytest.param(pod(), 0.0, id="its node has fallen silent"),
+        pytest.param(pod(ready=True, ending=True), 0.0, id="ending"),
+    ],
+)
+def test_how_long_a_unit_has_been_ready_is_what_its_condition_says(
+    unit: Any, seconds: float
+) -> None:
+    assert ready_seconds(unit, NIGHT + timedelta(minutes=1)) == seconds

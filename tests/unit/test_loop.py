@@ -1,0 +1,62 @@
+"""Whom a sequence asks first. Stands in for Kubernetes: two lists."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic.loop import Loop
+from components.dynamic.progress import Progress
+
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+
+
+def pod(name: str, ready: bool) -> Any:
+    state = SimpleNamespace(running=object(), waiting=None)
+    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
+    return SimpleNamespace(
+        metadata=SimpleNamespace(name=name, deletion_timestamp=None),
+        status=SimpleNamespace(
+            conditions=[condition], container_statuses=[SimpleNamespace(state=state)]
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("pods", "asked"),
+    [
+        pytest.param(
+            {"etcd-0": False, "etcd-1": True, "etcd-2": True},
+            ["etcd-1", "etcd-2", "etcd-0"],
+            id="the node of one has died",
+        ),
+        pytest.param(
+            {"etcd-0": False, "etcd-1": False, "etcd-seed-0": False, "etcd-seed-1": True},
+            ["etcd-seed-1", "etcd-seed-0", "etcd-0", "etcd-1", "etcd-2"],
+            id="before the handover",
+        ),
+        pytest.param({}, ["etcd-0", "etcd-1", "etcd-2"], id="all scaled away by hand"),
+    ],
+)
+def test_who_is_ready_is_asked_first_and_seeds_before_units(
+    pods: dict[str, bool], asked: list[str]
+) -> None:
+    found = [pod(name, ready) for name, ready in pods.items()]
+
+    def execute(name: str, *_command: str) -> str:
+        told.append(name)
+        return ""
+
+    told: list[str] = []
+    kube: Any = SimpleNamespace(
+        site=SimpleNamespace(seeds="etcd-seed", units="etcd", local_url="http://127.0.0.1:2379"),
+        pods_and_time=lambda: (found, NOW),
+        volumes=lambda _name: [],  # pyright: ignore[reportUnknownLambdaType]
+        exec=execute,
+    )
+    loop = Loop.of(kube, {"units": 3, "cluster_id": "c1", "birth": "b"}, Progress("scale", 0))
+    loop.look()
+    assert told == asked
