@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube, plain_errors
-from components.dynamic.pods import ready, running
+from components.dynamic.pods import crowded, ready, running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import receipt, table
 from components.dynamic.site import Site
@@ -73,6 +73,9 @@ def _report(kube: Kube, units: int) -> int:
     for row in [dict.fromkeys(("name", "role", "id", "version"), ""), *table(view)]:
         cells = [row[k] or k.upper() for k in ("name", "role", "id", "version")]
         print("{:<24}{:<10}{:<18}{}".format(*cells))
+    crowds = crowded(found, view.quorum)
+    if crowds and kube.has_many_nodes():
+        print("\n".join(f"Note: {crowd}" for crowd in crowds))
     problems = [*_problems(view, site, units), *troubles]
     if not problems:
         try:

@@ -155,6 +155,15 @@ class Kube:
         problems = {node: self._node_problem(node) for node in nodes}
         return [t for pod in found if (t := trouble(pod, problems.get(pod.spec.node_name)))]
 
+    def has_many_nodes(self) -> bool:
+        """Whether pods could be elsewhere; no where this user may not read nodes."""
+        try:
+            return len(self.core.list_node(limit=2).items) > 1
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            return False
+
     def _node_problem(self, name: str) -> str | None:
         """Nothing where this user may not read nodes."""
         try:

@@ -130,5 +130,23 @@ def node_problem(node: Any) -> str | None:
     return None
 
 
+def crowded(pods: Iterable[Any], quorum: int) -> list[str]:
+    """The nodes with so many units that without one of them the rest is no quorum.
+
+    Empty for a single unit, which has nothing to be spread over.
+    """
+    found = [pod for pod in pods if pod.spec.node_name]
+    if len(found) < 2:
+        return []
+    by_node: dict[str, list[str]] = {}
+    for pod in found:
+        by_node.setdefault(pod.spec.node_name, []).append(pod.metadata.name)
+    return [
+        f"{', '.join(units)} are on node {node}: without it there is no quorum"
+        for node, units in sorted(by_node.items())
+        if len(units) > 1 and len(found) - len(units) < quorum
+    ]
+
+
 def _time(when: datetime) -> str:
     return f"{when:%Y-%m-%d %H:%M:%S} UTC"

@@ -74,6 +74,7 @@ def test_once_a_person_has_given_the_node_up_the_unit_comes_back(stack: Stack) -
     assert sorted(stack.members()) == sorted(stack.pods()) == ["etcd-0", "etcd-1", UNIT]
     status = stack.run(sys.executable, "-m", "components.status", "--stack", stack.name)
     assert status.code == 0, status
+    assert f"Note: etcd-0, etcd-1, {UNIT} are on node " in status.output, "there are two nodes"
 
 
 def _die(stack: Stack, tmp_path: Path) -> None:

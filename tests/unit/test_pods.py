@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.pods import node_problem, ready_seconds, trouble
+from components.dynamic.pods import crowded, node_problem, ready_seconds, trouble
 
 NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
@@ -87,3 +87,28 @@ def test_how_long_a_unit_has_been_ready_is_what_its_condition_says(
     unit: Any, seconds: float
 ) -> None:
     assert ready_seconds(unit, NIGHT + timedelta(minutes=1)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("nodes", "quorum", "said"),
+    [
+        pytest.param("abc", 2, [], id="one each"),
+        pytest.param("aab", 2, ["etcd-0, etcd-1 are on node a"], id="two of three"),
+        pytest.param("aaa", 2, ["etcd-0, etcd-1, etcd-2 are on node a"], id="all on one"),
+        pytest.param("aabbc", 3, [], id="five bear the loss of two"),
+        pytest.param("aaabc", 3, ["etcd-0, etcd-1, etcd-2 are on node a"], id="three of five"),
+        pytest.param("ab", 2, [], id="a pair, which bears no loss anyway"),
+        pytest.param("a", 1, [], id="a single one"),
+        pytest.param("a--", 2, [], id="not scheduled yet"),
+    ],
+)
+def test_a_node_that_holds_too_many_is_told(nodes: str, quorum: int, said: list[str]) -> None:
+    pods = [
+        SimpleNamespace(
+            metadata=SimpleNamespace(name=f"etcd-{i}"),
+            spec=SimpleNamespace(node_name=None if node == "-" else node),
+        )
+        for i, node in enumerate(nodes)
+    ]
+    end = ": without it there is no quorum"
+    assert crowded(pods, quorum) == [f"{crowd}{end}" for crowd in said]
