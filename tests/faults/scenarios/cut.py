@@ -102,6 +102,9 @@ def _finish(run: Run, what: str, call: str, code: int) -> None:
     since, began = time.time_ns(), time.monotonic()
     run.stack.up()
     run.record(what, time.monotonic() - began, since_ns=since, gap=_GAP_SECONDS)
+    left = {*run.cluster.pods()} - {*UNITS}
+    assert not left, f"{what}, `up` again: left are {', '.join(sorted(left))}"
+    assert not run.cluster.bootstrap_token(), f"{what}, `up` again: the token is left"
     until(f"{what}, `up` again: all is well", lambda: not run.cluster.problem(), 30)
     run.stack.up("--expect-no-changes")
 
