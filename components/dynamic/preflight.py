@@ -45,8 +45,8 @@ class PreflightProvider(Sequence):
 
         What is wanted now is noted in any case: the next growth is measured against it.
         """
-        changed = [key for key in self.inputs if _olds.get(key) != _news.get(key)]
-        if all(k in self._amounts and _less(_olds.get(k), _news[k]) for k in changed):
+        changed = self.changed(_olds, _news)
+        if all(key in self._amounts and _less(_olds.get(key), _news[key]) for key in changed):
             return UpdateResult(outs={**_news})
         return super().update(_id, _olds, _news)
 

@@ -22,9 +22,11 @@ class Sequence(ResourceProvider):
     change the preflight refuses."""
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Compare declared inputs only: `_olds` are outputs and hold computed keys as well."""
-        changed = [key for key in self.inputs if _olds.get(key) != _news.get(key)]
-        return DiffResult(changes=bool(changed))
+        return DiffResult(changes=bool(self.changed(_olds, _news)))
+
+    def changed(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> list[str]:
+        """The declared inputs that differ: `olds` are outputs and hold computed keys as well."""
+        return [key for key in self.inputs if olds.get(key) != news.get(key)]
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Do what `create` does, which starts from what is there; keep outputs it does not set.
