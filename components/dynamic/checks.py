@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -98,8 +99,9 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
     needed = [(*right, kube.site.namespace) for right in _NEEDED]
     if not exists:
         needed.append(("", "namespaces", "", "create", ""))
-    missing: list[str] = []
-    for group, resource, sub, verb, namespace in needed:
+
+    def lacks(right: tuple[str, ...]) -> str | None:
+        group, resource, sub, verb, namespace = right
         attributes = {
             "group": group,
             "resource": resource,
@@ -110,8 +112,11 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
         answer: Any = review.create_self_subject_access_review(
             {"spec": {"resourceAttributes": attributes}}  # pyright: ignore[reportArgumentType]
         )
-        if not answer.status.allowed:
-            missing.append(f"{verb} {resource}{'/' + sub if sub else ''}")
+        return None if answer.status.allowed else f"{verb} {resource}{'/' + sub if sub else ''}"
+
+    # Side by side: a cluster far away takes its time for each.
+    with ThreadPoolExecutor() as pool:
+        missing = [right for right in pool.map(lacks, needed) if right]
     if not missing:
         return []
     where = f"context {kube.site.context}, namespace {kube.site.namespace}"

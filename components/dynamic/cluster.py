@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.progress import Unmet
@@ -40,17 +41,23 @@ class Cluster:
         reason = "no pod to ask"
         for pod in self._pods:
             try:
-                listed = self.etcdctl("member", "list", "-w", "json", pod=pod)
-                cluster_id, members = parse_members(listed)
-                urls = [m.client_url for m in members if m.client_url is not None]
-                answered = self.etcdctl("endpoint", "status", "-w", "json", pod=pod, endpoints=urls)
-                view = View(cluster_id, members, parse_statuses(answered))
+                listed, answered = self._list_and_statuses(pod)
+                view = View(*parse_members(listed), parse_statuses(answered))
             except (ExecError, ValueError) as error:
                 reason = str(error).strip().splitlines()[-1]
                 continue
             self._pods = self._speakers(view, pod)
             return view
         return Unmet(f"the cluster does not answer: {reason}")
+
+    def _list_and_statuses(self, pod: str) -> tuple[str, str]:
+        """Asked at the same time: a command in a pod costs more than what it asks etcd."""
+        with ThreadPoolExecutor(max_workers=1) as meanwhile:
+            answered = meanwhile.submit(
+                self.etcdctl, "endpoint", "status", "--cluster", "-w", "json", pod=pod
+            )
+            listed = self.etcdctl("member", "list", "-w", "json", pod=pod)
+            return listed, answered.result()
 
     def _speakers(self, view: View, answered: str) -> tuple[str, ...]:
         """Units before seeds, since seeds go; then the pod that has just answered."""

@@ -47,10 +47,8 @@ class Kube:
     def __init__(self, kubeconfig: str, site: Site) -> None:
         self.site = site
         try:
-            # Two clients: exec turns the one it is given into a websocket client for its calls.
-            self._api, self._exec_api = (
-                config.new_client_from_config_dict(yaml.safe_load(kubeconfig), context=site.context)
-                for _ in range(2)
+            self._api = config.new_client_from_config_dict(
+                yaml.safe_load(kubeconfig), context=site.context
             )
         except (config.ConfigException, yaml.YAMLError) as error:
             raise SequenceError(
@@ -60,7 +58,6 @@ class Kube:
         # Any: the client's models have every field optional, although the API always sets these.
         self.core: Any = client.CoreV1Api(self._api)
         self.apps: Any = client.AppsV1Api(self._api)
-        self._exec_core: Any = client.CoreV1Api(self._exec_api)
 
     def version(self) -> Any:
         """Kubernetes' version: the first question, since it does not wait long for an answer."""
@@ -239,9 +236,12 @@ class Kube:
         An exit code with output is no error: `etcdctl endpoint status` prints who has answered
         and ends with 1 when one member has not.
         """
+        # A client of its own: while it runs, `stream` turns the one it is given into one for
+        # websockets, and commands may run side by side.
+        own: Any = client.CoreV1Api(client.ApiClient(self._api.configuration))
         try:
             session = stream(
-                self._exec_core.connect_get_namespaced_pod_exec,
+                own.connect_get_namespaced_pod_exec,
                 pod,
                 self.site.namespace,
                 container=CONTAINER,

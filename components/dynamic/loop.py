@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -41,6 +42,8 @@ class Loop:
     history: History = field(default_factory=History)
     pods: list[Any] = field(default_factory=list[Any])
     """All pods of the namespace, as of this round."""
+    seen: View | None = None
+    """The cluster as of this round, if it answers."""
     _known: bool = False
     """Whether the birth mark was compared."""
     _looked_at: float = field(default_factory=time.monotonic)
@@ -77,6 +80,8 @@ class Loop:
         that was born.
         """
         while True:
+            # What is seen first has no mark to be measured against: the second look comes at once.
+            first = self.history.leader_index is None
             view = self.look()
             if isinstance(view, Unmet):
                 self._wait(view.reason, None)
@@ -85,7 +90,7 @@ class Loop:
             if isinstance(step, Done):
                 return
             if isinstance(step, Wait):
-                self._wait(step.reason, view)
+                self._wait(step.reason, view, pause=not first)
                 continue
             try:
                 act(step, view)
@@ -97,16 +102,21 @@ class Loop:
 
         Unmet while etcd does not answer. Raises AnotherClusterError.
         """
-        view = self.cluster.view()
+        # Asked at the same time: a command in a pod costs more than what it asks etcd.
+        with ThreadPoolExecutor(max_workers=1) as meanwhile:
+            mark = None if self._known else meanwhile.submit(self._birth)
+            view = self.cluster.view()
         if isinstance(view, Unmet):
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
-            self.history = History()
+            self.history, self.seen = History(), None
             return view
-        birth = None if self._known else self._birth()
+        # Who was asked first need not be one that answers.
+        birth = (mark.result() or self._birth()) if mark else None
         lock.require(self.lock, view, self.kube.site.namespace, birth)
         self._known = self._known or birth is not None
         self.pods, now = self.kube.pods_and_time()
         self._note(view, now)
+        self.seen = view
         return view
 
     def _birth(self) -> str | None:
@@ -120,7 +130,7 @@ class Loop:
         told = {m.id: ages.get(m.pod, 0.0) for m in view.voters}
         self.history = observe(self.history, view, time.monotonic(), told)
 
-    def _wait(self, reason: str, view: View | None) -> None:
+    def _wait(self, reason: str, view: View | None, *, pause: bool = True) -> None:
         now = time.monotonic()
         if now - self._looked_at > LOOK_SECONDS:
             self._looked_at = now
@@ -134,7 +144,8 @@ class Loop:
                 + "; ".join([reason, *self._pending]),
                 AGAIN,
             )
-        time.sleep(POLL_SECONDS)
+        if pause:
+            time.sleep(POLL_SECONDS)
 
     def _say_who_is_joining(self, view: View) -> None:
         """Tell how far each learner among the units is."""

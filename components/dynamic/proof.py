@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from components.dynamic import lock
@@ -23,9 +25,14 @@ def prove(loop: Loop) -> dict[str, Any]:
     Keys: members, revision, receipt, at (Unix seconds). Raises SequenceError where the members do
     not come to agree.
     """
+    looks: Iterator[View | Unmet] = chain(
+        # What the sequence has ended with.
+        [loop.seen] if loop.seen else [],
+        iter(loop.cluster.view, None),
+    )
     view, proof = loop.progress.wait(
         "all members to agree",
-        lambda: _agreed(loop.cluster),
+        lambda: _agreed(loop.cluster, next(looks)),
         "make status, to see which member differs",
         limit_seconds=AGREE_SECONDS,
     )
@@ -40,8 +47,7 @@ def prove(loop: Loop) -> dict[str, Any]:
     }
 
 
-def _agreed(cluster: Cluster) -> tuple[View, dict[str, object]] | Unmet:
-    view = cluster.view()
+def _agreed(cluster: Cluster, view: View | Unmet) -> tuple[View, dict[str, object]] | Unmet:
     if isinstance(view, Unmet):
         return view
     try:

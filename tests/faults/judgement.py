@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from tests.faults.cluster import SEEDS
 from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Step
-from tests.support.writer import Report, Summary
+from tests.support.writer import Report, Summary, Write
 
 
 def of_steps(steps: Iterable[Step]) -> list[str]:
@@ -87,7 +88,28 @@ def removed(before: Sight, after: Sight) -> list[str]:
     return gone if len(gone) < len(before.members) else []
 
 
-def longest_gap(acknowledged_ns: Sequence[int], since_ns: int, until_ns: int) -> float:
-    """Longest time in seconds between two acknowledged writes that overlaps this time span."""
-    gaps = [b - a for a, b in pairwise(acknowledged_ns) if b >= since_ns and a <= until_ns]
-    return max(gaps, default=until_ns - since_ns) / 1e9
+@dataclass(frozen=True)
+class Gap:
+    """The longest time without an acknowledged write that overlaps a fault."""
+
+    seconds: float
+    story: str
+    """When it was, and what became of the writes in it: one that was given up long after the
+    client's time-out shows that the client itself stood still."""
+
+
+def longest_gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> Gap:
+    """`writes`: all of the log, also those that failed, in the order in which they ended."""
+    acknowledged = [write["end_ns"] for write in writes if "error" not in write]
+    gaps = [(a, b) for a, b in pairwise(acknowledged) if b >= since_ns and a <= until_ns]
+    began, ended = max(gaps, key=lambda gap: gap[1] - gap[0], default=(since_ns, until_ns))
+    failed = [w for w in writes if "error" in w and w["start_ns"] < ended and w["end_ns"] > began]
+    slowest = max((w["end_ns"] - w["start_ns"] for w in failed), default=0) / 1e9
+    errors = ", ".join(sorted({w.get("error", "") for w in failed}))
+    story = (
+        f"it began {(began - since_ns) / 1e9:.2f} s after the fault, {len(failed)} writes failed"
+    )
+    return Gap(
+        (ended - began) / 1e9,
+        f"{story}, the slowest after {slowest:.2f} s ({errors})" if failed else story,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
@@ -251,10 +252,13 @@ class Run:
         return judgement.of_history(summary, report, self.cluster.units)
 
     def _step(self, fault: _Fault) -> Step:
-        gap = None
+        seconds = None
         if self._writer is not None and fault.written:
-            acknowledged = [write["end_ns"] for write in self._writer.writes()]
+            writes = self._writer.attempts()
             # Before the first write of all there is no outage: the cluster is not born yet.
-            if acknowledged and acknowledged[0] <= fault.until_ns:
-                gap = judgement.longest_gap(acknowledged, fault.since_ns, fault.until_ns)
-        return Step(fault.what, fault.limits, gap, fault.heal_seconds)
+            if writes and writes[0]["end_ns"] <= fault.until_ns:
+                gap = judgement.longest_gap(writes, fault.since_ns, fault.until_ns)
+                seconds = gap.seconds
+                if seconds > (fault.limits.gap_seconds or math.inf):
+                    self.notes.append(f"{fault.what}, the gap: {gap.story}")
+        return Step(fault.what, fault.limits, seconds, fault.heal_seconds)

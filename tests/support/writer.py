@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Summary:
 
 
 class Write(TypedDict):
-    """One acknowledged write of the log."""
+    """One write of the log."""
 
     key: str
     value: str
@@ -50,6 +50,8 @@ class Write(TypedDict):
     start_ns: int
     end_ns: int
     client: int
+    error: NotRequired[str]
+    """Of a write that was not acknowledged, which may or may not have happened."""
 
 
 class Member(TypedDict):
@@ -175,12 +177,15 @@ class Writer:
             self._summary = Summary(**json.loads(out))
         return self._summary
 
-    def writes(self) -> list[Write]:
-        """The acknowledged writes so far, in the order of their acknowledgement."""
+    def attempts(self) -> list[Write]:
+        """All writes from the first acknowledged one on, in the order in which they ended."""
         lines = self.log.read_text().splitlines(keepends=True)
         # While the writer runs, the last line may be half written.
-        whole = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [entry for entry in whole if "error" not in entry]
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def writes(self) -> list[Write]:
+        """The acknowledged writes so far, in the order of their acknowledgement."""
+        return [write for write in self.attempts() if "error" not in write]
 
     def longest_gap(self, since_ns: int, until_ns: int) -> float:
         """Longest time in seconds between two acknowledged writes that overlaps this time span.

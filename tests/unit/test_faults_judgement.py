@@ -13,7 +13,7 @@ from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Limits, Step
 from tests.faults.scenarios.killed import Tokens
 from tests.support.writer import Listed as ReportedMember
-from tests.support.writer import Report, Summary
+from tests.support.writer import Report, Summary, Write
 
 SECOND = 1_000_000_000
 UNITS = ("etcd-0", "etcd-1")
@@ -170,6 +170,36 @@ def test_seeds_that_run_while_the_token_is_replaced_are_two_tokens_in_use() -> N
 def test_a_gap_counts_where_it_overlaps_the_fault(
     since: float, until: float, expected: float
 ) -> None:
-    acknowledged = [0, 1 * SECOND, 2 * SECOND, 5 * SECOND, 6 * SECOND]
-    found = judgement.longest_gap(acknowledged, int(since * SECOND), int(until * SECOND))
-    assert found == expected
+    writes = [write(second, second) for second in (0, 1, 2, 5, 6)]
+    found = judgement.longest_gap(writes, int(since * SECOND), int(until * SECOND))
+    assert found.seconds == expected
+
+
+def test_of_a_gap_it_is_told_when_it_was_and_what_became_of_the_writes_in_it() -> None:
+    writes = [
+        write(0, 1),
+        write(0.5, 0.7, error="before it"),
+        write(1, 1.2, error="timeout"),
+        write(1, 1.9, error="timeout"),
+        write(1, 2),
+        write(2, 2.1, error="after it"),
+    ]
+    found = judgement.longest_gap(writes, int(0.75 * SECOND), 9 * SECOND)
+    assert found.seconds == 1
+    assert found.story == (
+        "it began 0.25 s after the fault, 2 writes failed, the slowest after 0.90 s (timeout)"
+    )
+    alone = judgement.longest_gap([write(0, 1), write(1, 2)], SECOND, 9 * SECOND)
+    assert alone.story == "it began 0.00 s after the fault, 0 writes failed"
+
+
+def write(start: float, end: float, error: str = "") -> Write:
+    entry: Write = {
+        "key": "k",
+        "value": "v",
+        "revision": 1,
+        "start_ns": int(start * SECOND),
+        "end_ns": int(end * SECOND),
+        "client": 0,
+    }
+    return {**entry, "error": error} if error else entry

@@ -59,4 +59,4 @@ def test_who_is_ready_is_asked_first_and_seeds_before_units(
     )
     loop = Loop.of(kube, {"units": 3, "cluster_id": "c1", "birth": "b"}, Progress("scale", 0))
     loop.look()
-    assert told == asked
+    assert list(dict.fromkeys(told)) == asked

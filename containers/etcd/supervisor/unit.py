@@ -89,7 +89,8 @@ class Unit:
             case rules.Start():
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
-                return self._say(f"waiting: {reason}")
+                pause = self._say(f"waiting: {reason}")
+                return IDLE_SECONDS if self._removed else pause
             case rules.Refuse(reason):
                 self._health.failed = True
                 return self._say(f"refusing to start: {reason}")
@@ -108,9 +109,10 @@ class Unit:
         self._voter = self._joining = False
         if code == 0:
             # Nobody told it to stop: etcd ends with 0 when its ID was removed.
-            log("etcd ended with exit code 0: removed from the membership")
+            self._health.beat("removed from the membership", etcd=False)
             self._removed = True
-            return 0.0
+            # Most often the pod is about to end, and looking would only hold that up.
+            return IDLE_SECONDS
         self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
         return self._etcd.back_off()
 
