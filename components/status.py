@@ -75,7 +75,7 @@ def _report(kube: Kube, units: int) -> int:
         print("{:<24}{:<10}{:<18}{}".format(*cells))
     crowds = crowded(found, view.quorum)
     if crowds and kube.has_many_nodes():
-        print("\n".join(f"Note: {crowd}" for crowd in crowds))
+        print("\n".join(f"Note: {crowd} (docs/runbook.md: a node dies)" for crowd in crowds))
     problems = [*_problems(view, site, units), *troubles]
     if not problems:
         try:

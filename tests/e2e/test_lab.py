@@ -119,13 +119,14 @@ def test_up_waits_for_a_part_that_answers_late_and_keeps_the_cluster(first: Runn
     assert processes.recorded(first.lab) == before
 
 
-def test_kubectl_needs_nothing_but_the_kubeconfig(first: Running) -> None:
+def test_kubectl_needs_nothing_but_the_kubeconfig(first: Running, tmp_path: Path) -> None:
     kubectl = tools.ensure(["kubectl"])["kubectl"]
     config = yaml.safe_load(first.lab.kubeconfig.read_text())
     assert config["current-context"] == "etcd-lab"
     assert first.lab.kubeconfig.stat().st_mode & 0o077 == 0
     command = [kubectl, "--kubeconfig", first.lab.kubeconfig, "get", "nodes", "-o", "name"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={})
+    # Without a home folder kubectl keeps what it has learned in the current one.
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={}, cwd=tmp_path)
     assert done.stdout == "node/lab\n"
     assert done.stderr == ""
 
