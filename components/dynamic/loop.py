@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -102,16 +101,13 @@ class Loop:
 
         Unmet while etcd does not answer. Raises AnotherClusterError.
         """
-        # Asked at the same time: a command in a pod costs more than what it asks etcd.
-        with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            mark = None if self._known else meanwhile.submit(self._birth)
-            view = self.cluster.view()
+        view = self.cluster.view()
         if isinstance(view, Unmet):
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
             self.history, self.seen = History(), None
             return view
-        # Who was asked first need not be one that answers.
-        birth = (mark.result() or self._birth()) if mark else None
+        # After the view, so that one of those who have answered is asked: it must be their mark.
+        birth = None if self._known else self._birth()
         lock.require(self.lock, view, self.kube.site.namespace, birth)
         self._known = self._known or birth is not None
         self.pods, now = self.kube.pods_and_time()
