@@ -80,7 +80,7 @@ class Loop:
         """
         while True:
             # What is seen first has no mark to be measured against: the second look comes at once.
-            first = self.history.leader_index is None
+            first = self.seen is None
             view = self.look()
             if isinstance(view, Unmet):
                 self._wait(view.reason, None)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from tests.faults.cluster import SEEDS
 from tests.faults.membership_watch import Sight
 from tests.faults.scenario import Step
-from tests.support.writer import Report, Summary, Write
+from tests.support.writer import Report, Summary, Write, longest_gap
 
 
 def of_steps(steps: Iterable[Step]) -> list[str]:
@@ -98,11 +98,9 @@ class Gap:
     client's time-out shows that the client itself stood still."""
 
 
-def longest_gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> Gap:
+def gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> Gap:
     """`writes`: all of the log, also those that failed, in the order in which they ended."""
-    acknowledged = [write["end_ns"] for write in writes if "error" not in write]
-    gaps = [(a, b) for a, b in pairwise(acknowledged) if b >= since_ns and a <= until_ns]
-    began, ended = max(gaps, key=lambda gap: gap[1] - gap[0], default=(since_ns, until_ns))
+    began, ended = longest_gap(writes, since_ns, until_ns)
     failed = [w for w in writes if "error" in w and w["start_ns"] < ended and w["end_ns"] > began]
     slowest = max((w["end_ns"] - w["start_ns"] for w in failed), default=0) / 1e9
     errors = ", ".join(sorted({w.get("error", "") for w in failed}))

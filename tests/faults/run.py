@@ -257,7 +257,7 @@ class Run:
             writes = self._writer.attempts()
             # Before the first write of all there is no outage: the cluster is not born yet.
             if writes and writes[0]["end_ns"] <= fault.until_ns:
-                gap = judgement.longest_gap(writes, fault.since_ns, fault.until_ns)
+                gap = judgement.gap(writes, fault.since_ns, fault.until_ns)
                 seconds = gap.seconds
                 if seconds > (fault.limits.gap_seconds or math.inf):
                     self.notes.append(f"{fault.what}, the gap: {gap.story}")

@@ -92,6 +92,15 @@ class Report:
     """One sentence for each broken promise; empty when all is well."""
 
 
+def longest_gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> tuple[int, int]:
+    """Begin and end of the longest time between two acknowledged writes that overlaps this span;
+    the span itself where there is none. `writes`: all of a log, in the order in which they ended.
+    """
+    acknowledged = [write["end_ns"] for write in writes if "error" not in write]
+    gaps = [(a, b) for a, b in pairwise(acknowledged) if b >= since_ns and a <= until_ns]
+    return max(gaps, key=lambda gap: gap[1] - gap[0], default=(since_ns, until_ns))
+
+
 class Writer:
     """The writer process and its log in `directory`. Use it as a context manager.
 
@@ -193,9 +202,8 @@ class Writer:
         Asked after the writer has ended, or when writes flow again: an outage still going on is
         not in the log yet.
         """
-        acks = [write["end_ns"] for write in self.writes()]
-        gaps = [b - a for a, b in pairwise(acks) if b >= since_ns and a <= until_ns]
-        return max(gaps, default=until_ns - since_ns) / 1e9
+        began_ns, ended_ns = longest_gap(self.attempts(), since_ns, until_ns)
+        return (ended_ns - began_ns) / 1e9
 
     def check(self, endpoints: Sequence[str], wait_seconds: float = 10) -> Report:
         """Compare every member's own copy with the log; `endpoints` are the members' client URLs.

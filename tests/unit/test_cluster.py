@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from components.dynamic import plan
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError
-from components.dynamic.progress import Unmet
+from components.dynamic.loop import POLL_SECONDS, Loop
+from components.dynamic.progress import Progress, Unmet
+from components.dynamic.proof import prove
+from containers.etcd.supervisor.membership import View
 
 URL = "http://127.0.0.1:2379"
-LIST = {
+LIST: dict[str, Any] = {
     "header": {"cluster_id": 1},
     "members": [
         {
@@ -73,3 +80,50 @@ def test_why_nobody_answers_is_told() -> None:
 
     found = cluster(execute, "etcd-0").view()
     assert found == Unmet("the cluster does not answer: context deadline exceeded")
+
+
+def loop(hashes: list[list[int]], asked: list[str]) -> Loop:
+    """Over three members that are well; `hashes`: what each question for them is answered with."""
+
+    def execute(_pod: str, *command: str) -> str:
+        what = next(word for word in ("list", "status", "hashkv", "get") if word in command)
+        asked.append(what)
+        if what == "hashkv":
+            found = zip(LIST["members"], hashes.pop(0), strict=True)
+            return json.dumps(
+                [{"Endpoint": m["clientURLs"][0], "HashKV": {"hash": h}} for m, h in found]
+            )
+        return {"list": json.dumps(LIST), "status": json.dumps(STATUSES), "get": "b"}[what]
+
+    site = SimpleNamespace(seeds="etcd-seed", units="etcd", namespace="n", local_url=URL)
+    kube: Any = SimpleNamespace(
+        site=site,
+        exec=execute,
+        pods_and_time=lambda: (list[Any](), datetime(2026, 11, 27, tzinfo=UTC)),
+        volumes=lambda _name: [],  # pyright: ignore[reportUnknownLambdaType]
+    )
+    return Loop.of(kube, {"units": 2, "cluster_id": "1", "birth": "b"}, Progress("scale", 60))
+
+
+def test_only_the_second_look_comes_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("components.dynamic.loop.time.sleep", pauses.append)
+    steps = iter([plan.Wait("one"), plan.Wait("two"), plan.Done()])
+    asked: list[str] = []
+
+    def nothing(_step: object, _view: View) -> None:
+        raise AssertionError
+
+    loop([], asked).run(lambda _view, _now: next(steps), nothing)
+    assert asked.count("list") == 3
+    assert pauses == [POLL_SECONDS]
+
+
+def test_a_proof_starts_from_the_last_look_and_looks_again_where_members_differ() -> None:
+    asked: list[str] = []
+    found = loop([[1, 1, 2], [3, 3, 3]], asked)
+    found.look()
+    del asked[:]
+    assert prove(found)["receipt"]["hash"] == 3
+    assert asked[0] == "hashkv"
+    assert sorted(asked[1:]) == ["hashkv", "list", "status"]

@@ -171,7 +171,7 @@ def test_a_gap_counts_where_it_overlaps_the_fault(
     since: float, until: float, expected: float
 ) -> None:
     writes = [write(second, second) for second in (0, 1, 2, 5, 6)]
-    found = judgement.longest_gap(writes, int(since * SECOND), int(until * SECOND))
+    found = judgement.gap(writes, int(since * SECOND), int(until * SECOND))
     assert found.seconds == expected
 
 
@@ -184,12 +184,12 @@ def test_of_a_gap_it_is_told_when_it_was_and_what_became_of_the_writes_in_it() -
         write(1, 2),
         write(2, 2.1, error="after it"),
     ]
-    found = judgement.longest_gap(writes, int(0.75 * SECOND), 9 * SECOND)
+    found = judgement.gap(writes, int(0.75 * SECOND), 9 * SECOND)
     assert found.seconds == 1
     assert found.story == (
         "it began 0.25 s after the fault, 2 writes failed, the slowest after 0.90 s (timeout)"
     )
-    alone = judgement.longest_gap([write(0, 1), write(1, 2)], SECOND, 9 * SECOND)
+    alone = judgement.gap([write(0, 1), write(1, 2)], SECOND, 9 * SECOND)
     assert alone.story == "it began 0.00 s after the fault, 0 writes failed"
 
 
