@@ -122,12 +122,11 @@ def _follow_once(
         resource_version=first["metadata"]["resourceVersion"],
         timeout_seconds=_WATCH_SECONDS,
         _request_timeout=(2, _WATCH_SECONDS + 10),
-        deserialize=False,
     )
+    # An ERROR, as when the list is too old to go on from, is raised by the Watch. Only where it
+    # also deserializes: without that it ends with a KeyError there (kubernetes 35.0.0).
     for event in cast("Iterator[Object]", stream):
-        item: Object = event["object"]
-        if event["type"] == "ERROR":  # the list is too old to go on from
-            raise client.ApiException(status=item.get("code"), reason=item.get("message"))
+        item: Object = event["raw_object"]
         uid = item["metadata"]["uid"]
         if event["type"] == "DELETED":
             known.pop(uid, None)

@@ -10,9 +10,9 @@ from lab.addresses import Addresses
 from lab.errors import LabError
 from lab.processes import inside
 from lab.state import Lab
+from lab.tools import KUBERNETES
 
 NODE_NAME = "lab"
-KUBERNETES_VERSION = "v1.34.3"
 
 
 def kubeadm_config(lab: Lab, addresses: Addresses) -> str:
@@ -20,7 +20,7 @@ def kubeadm_config(lab: Lab, addresses: Addresses) -> str:
     cluster = {
         "apiVersion": "kubeadm.k8s.io/v1beta4",
         "kind": "ClusterConfiguration",
-        "kubernetesVersion": KUBERNETES_VERSION,
+        "kubernetesVersion": f"v{KUBERNETES.version}",
         "certificatesDir": str(lab.pki),
         "controlPlaneEndpoint": f"{addresses.node}:6443",
         # Made in a tenth of the time that RSA keys take.

@@ -1,12 +1,15 @@
-"""What the lab's agent decides: volumes and load-balancer addresses."""
+"""What the lab's agent decides: volumes and load-balancer addresses; and that it goes on."""
 
+import json
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 
-from lab import loadbalancer, volumes
+from lab import agent, loadbalancer, volumes
 
 POOL = IPv4Network("10.200.1.0/30")
 FIRST, SECOND = "10.200.1.1", "10.200.1.2"
@@ -146,3 +149,45 @@ def test_no_two_services_share_a_load_balancer_address(
     one: dict[str, Any], others: list[dict[str, Any]], expected: tuple[str, ...]
 ) -> None:
     assert loadbalancer.addresses_due(one, [one, *others], POOL) == expected
+
+
+class Answer:
+    """What a watch of the API server answers: one event a line, and then its end."""
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self._events = events
+
+    def stream(self, **_how: Any) -> Iterator[bytes]:
+        return (json.dumps(event).encode() + b"\n" for event in self._events)
+
+    def close(self) -> None: ...
+
+    def release_conn(self) -> None: ...
+
+
+def test_a_watch_that_cannot_go_on_is_begun_anew() -> None:
+    """As a real API server tells it: the list is too old to go on from (410)."""
+    gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
+    lists = 0
+
+    def listing(**how: Any) -> Any:
+        """
+        :return: V1PersistentVolumeClaimList
+        """
+        nonlocal lists
+        if how.get("watch"):
+            return Answer({"type": "ADDED", "object": late}, {"type": "ERROR", "object": gone})
+        lists += 1
+        return {"metadata": {"resourceVersion": "1"}, "items": [claim()] if lists == 1 else []}
+
+    seen: list[tuple[str, list[str]]] = []
+    late = claim(metadata={"uid": "u-2"})
+
+    def react(item: dict[str, Any], known: dict[str, Any]) -> None:
+        seen.append((item["metadata"]["uid"], sorted(known)))
+        if lists == 2:
+            raise StopIteration  # none of the errors after which it goes on: the end of the test
+
+    with pytest.raises(StopIteration):
+        agent.follow(client.ApiClient(), listing, react)
+    assert seen == [("u-1", ["u-1"]), ("u-2", ["u-1", "u-2"]), ("u-2", ["u-2"])]
