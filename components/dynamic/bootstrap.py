@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
-from components.dynamic.pods import obstacle, pending_reason, ready, running
+from components.dynamic.pods import obstacle, ready, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
 from containers.etcd.supervisor.birth import BIRTH_KEY
@@ -83,7 +83,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     if token.protocol == "v3":
         progress.wait(
             "the discovery service",
-            lambda: not_lost(kube, service, _size_put(kube, token, size, pods[0])),
+            lambda: not_lost(kube, service, explained(kube, _size_put(kube, token, size, pods[0]))),
             AGAIN if own else USE_OWN,
             # A service that exists already either answers soon or not at all.
             limit_seconds=None if own else 30,
@@ -93,7 +93,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     first = Cluster(kube, pods[:1], seconds=1)
     progress.wait(
         "the seeds to form a cluster",
-        lambda: not_lost(kube, service, _formed(kube, first, pods)),
+        lambda: not_lost(kube, service, explained(kube, _formed(kube, first, pods))),
         AGAIN,
     )
     progress.phase_done("cluster formed")
@@ -157,7 +157,7 @@ def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet
             problem = obstacle(pod)
             if problem:
                 raise SequenceError(problem, _remedy(problem))
-        pending += [pending_reason(p) for p in pods if not running(p)]
+        pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     return Unmet("; ".join(pending)) if pending else True
@@ -190,6 +190,16 @@ def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool
     if [p.metadata.uid for p in kube.pods(kube.site.discovery)] != service:
         raise SequenceError("the discovery service's pod was lost, and its keys with it", AGAIN)
     return found
+
+
+def explained(kube: Kube, found: bool | Unmet) -> bool | Unmet:
+    """Return what was found; to what is missing, add what Kubernetes knows of the pods' troubles,
+    such as a node that is not ready any more."""
+    if not isinstance(found, Unmet):
+        return found
+    site = kube.site
+    troubles = kube.troubles(p for w in (site.seeds, site.discovery) for p in kube.pods(w))
+    return Unmet("; ".join([found.reason, *troubles]))
 
 
 def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
