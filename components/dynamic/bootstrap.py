@@ -80,10 +80,14 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
     service = [p.metadata.uid for p in kube.pods(site.discovery)] if own else None
+
+    def judged(found: bool | Unmet) -> bool | Unmet:
+        return not_lost(kube, service, _with_troubles(kube, found))
+
     if token.protocol == "v3":
         progress.wait(
             "the discovery service",
-            lambda: not_lost(kube, service, explained(kube, _size_put(kube, token, size, pods[0]))),
+            lambda: judged(_size_put(kube, token, size, pods[0])),
             AGAIN if own else USE_OWN,
             # A service that exists already either answers soon or not at all.
             limit_seconds=None if own else 30,
@@ -93,7 +97,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     first = Cluster(kube, pods[:1], seconds=1)
     progress.wait(
         "the seeds to form a cluster",
-        lambda: not_lost(kube, service, explained(kube, _formed(kube, first, pods))),
+        lambda: judged(_formed(kube, first, pods)),
         AGAIN,
     )
     progress.phase_done("cluster formed")
@@ -192,7 +196,7 @@ def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool
     return found
 
 
-def explained(kube: Kube, found: bool | Unmet) -> bool | Unmet:
+def _with_troubles(kube: Kube, found: bool | Unmet) -> bool | Unmet:
     """Return what was found; to what is missing, add what Kubernetes knows of the pods' troubles,
     such as a node that is not ready any more."""
     if not isinstance(found, Unmet):

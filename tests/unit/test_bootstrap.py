@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from components.dynamic.bootstrap import explained, not_lost
-from components.dynamic.kube import Kube
-from components.dynamic.progress import SequenceError, Unmet
+from components.dynamic.bootstrap import not_lost, run_seeds
+from components.dynamic.kube import ExecError, Kube
+from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.site import Site
+from components.dynamic.tokens import Token
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -49,14 +51,58 @@ def test_a_cluster_that_has_formed_needs_no_discovery_service_any_more() -> None
     assert not_lost(kube(), ["first"], True) is True
 
 
-def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone() -> None:
-    def troubles(pods: Iterable[str]) -> list[str]:
-        return [f"{pod}: not ready; its node is gone" for pod in pods if pod == "etcd-seed-1"]
+class OnADeadNode(Kube):
+    """A namespace whose second seed is on a node that is gone, as Kubernetes shows it."""
 
-    there = {"etcd-seed": ["etcd-seed-0", "etcd-seed-1"], "etcd-discovery": ["etcd-discovery-0"]}
-    site = SimpleNamespace(seeds="etcd-seed", discovery="etcd-discovery")
-    known = cast(Kube, SimpleNamespace(site=site, pods=there.__getitem__, troubles=troubles))
-    assert explained(known, WAITS) == Unmet(
-        "1 of 3 seeds answer as voters; etcd-seed-1: not ready; its node is gone"
-    )
-    assert explained(known, True) is True
+    def __init__(self, *, runs: bool) -> None:
+        site = SimpleNamespace(
+            seeds="etcd-seed", discovery="etcd-discovery", local_url="http://127.0.0.1:2379"
+        )
+        self.site = cast(Site, site)
+        self._state = SimpleNamespace(
+            running=object() if runs else None,
+            waiting=None if runs else SimpleNamespace(reason="ContainerCreating"),
+        )
+
+    def pods(self, stateful_set: str) -> list[Any]:
+        count = {"etcd-seed": 2, "etcd-discovery": 1}[stateful_set]
+        return [self._pod(f"{stateful_set}-{i}") for i in range(count)]
+
+    def _pod(self, name: str) -> Any:
+        return SimpleNamespace(
+            metadata=SimpleNamespace(name=name, uid=name, deletion_timestamp=None),
+            spec=SimpleNamespace(node_name=f"node-of-{name}", scheduling_gates=None),
+            status=SimpleNamespace(
+                conditions=[], container_statuses=[SimpleNamespace(state=self._state)]
+            ),
+        )
+
+    def _node_problem(self, name: str) -> str | None:
+        return f"node {name} is gone" if name == "node-of-etcd-seed-1" else None
+
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
+        raise ExecError("no answer")
+
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
+
+    def scale(self, stateful_set: str, replicas: int) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("runs", "protocol", "waits_for"),
+    [
+        pytest.param(False, "v3", "pods of the bootstrap", id="pods do not run"),
+        pytest.param(True, "v3", "the discovery service", id="no discovery service answers"),
+        pytest.param(True, "v2", "the seeds to form a cluster", id="no cluster forms"),
+    ],
+)
+def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
+    runs: bool, protocol: str, waits_for: str
+) -> None:
+    token = Token(protocol, "t", "http://etcd-discovery:2379")
+    with pytest.raises(SequenceError) as failure:
+        run_seeds(OnADeadNode(runs=runs), token, 2, Progress("discovery", -1), own=True)
+    assert f"in vain for {waits_for}: " in failure.value.problem
+    assert "etcd-seed-1: " in failure.value.problem
+    assert "its node node-of-etcd-seed-1 is gone" in failure.value.problem
+    assert "its node node-of-etcd-seed-0" not in failure.value.problem
