@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.dynamic import bootstrap, lock, tokens
+from components.dynamic import acceptance, bootstrap, lock, tokens
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.pods import gated
 from components.dynamic.progress import Progress
@@ -32,7 +32,7 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
             say = f"the handover of cluster {retained.cluster_id} is not finished: going on with it"
             progress.say(say)
             return _outs(retained, "resumed", earlier.get("token", ""))
-        born = bootstrap.born_cluster(kube)
+        born = acceptance.accepted_earlier(kube, earlier, progress)
         if born is not None:
             say = f"cluster {born.cluster_id} was born in an earlier run: going on with it"
             progress.say(say)
@@ -45,7 +45,7 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
             bootstrap.wipe(kube, progress)
         progress.phase_done("checks")
         cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
-        born = bootstrap.accept(cluster, token)
+        born = acceptance.accept(kube, cluster, token, progress)
         # Only now is there a pod again from which its service is reached.
         bootstrap.forget(kube, cluster, earlier, progress)
         progress.say(f"cluster {born.cluster_id} is born: {size} seeds vote")

@@ -5,49 +5,27 @@ Used by the discovery resource (beginning) and by the handover (end).
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
 from collections.abc import Mapping
+from typing import TypeVar
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
-from components.dynamic.lock import Lock
-from components.dynamic.pods import obstacle, ready, running
+from components.dynamic.pods import obstacle, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
-from containers.etcd.supervisor.birth import BIRTH_KEY
-from containers.etcd.supervisor.membership import View
+
+T = TypeVar("T")
 
 AGAIN = "pulumi up, which starts over with a new token and empty seeds"
 
 
-def born_cluster(kube: Kube) -> Lock | None:
-    """The cluster whose bootstrap was accepted already, if a member of it runs.
-
-    A seed counts as soon as it runs, a unit when it is ready: before, it has nothing to say.
-    """
-    seeds = [p for p in kube.pods(kube.site.seeds) if running(p)]
-    units = [p for p in kube.pods(kube.site.units) if ready(p)]
-    for pod in [*units, *seeds]:
-        cluster = Cluster(kube, [pod.metadata.name], seconds=1)
-        try:
-            birth = cluster.get(BIRTH_KEY)
-            view = cluster.view() if birth else Unmet("not accepted")
-            if not isinstance(view, Unmet):
-                return _lock(view, birth)
-        except ExecError:
-            continue  # not formed, or without a leader: another member may answer
-    return None
-
-
 def wipe(kube: Kube, progress: Progress) -> None:
-    """End what an attempt left that was never accepted: seeds, their data, discovery, token.
+    """End what an attempt has left, seeds, their data, discovery and token.
 
-    Nothing can be lost: no client is let in, and no unit can join, before the birth mark.
+    Of one that was never accepted: no client is let in, and no unit can join, before the birth
+    mark. Or of one whose seeds have left the cluster. So nothing can be lost.
     """
     site = kube.site
-    kube.delete_secret(site.discovery)
     for workload in (site.seeds, site.discovery):
         kube.scale(workload, 0)
 
@@ -57,20 +35,21 @@ def wipe(kube: Kube, progress: Progress) -> None:
         return Unmet(f"still there: {', '.join(left)}") if left else True
 
     progress.wait("seeds and discovery to end", gone, "pulumi up", poll_seconds=0.2)
+    # Last: by this a run that comes after a cut knows that there is something to end.
+    kube.delete_secret(site.discovery)
 
 
 def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: bool) -> Cluster:
     """Let `size` seeds form a cluster with a fresh token; return it when all of them vote.
+
+    It is given to nobody yet: see `components.dynamic.acceptance`.
 
     `own`: the discovery service is the one in the namespace, started here. Raises SequenceError
     when a seed cannot start, when its etcd ended early, when our discovery service is lost, or at
     the deadline.
     """
     site = kube.site
-    kube.write_secret(
-        site.discovery,
-        {"protocol": token.protocol, "token": token.value, "endpoint": token.endpoint},
-    )
+    kube.write_secret(site.discovery, token.secret)
     if own:
         kube.scale(site.discovery, 1)
     kube.scale(site.seeds, size)
@@ -82,7 +61,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     service = [p.metadata.uid for p in kube.pods(site.discovery)] if own else None
 
     def judged(found: bool | Unmet) -> bool | Unmet:
-        return not_lost(kube, service, _with_troubles(kube, found))
+        return not_lost(kube, service, with_troubles(kube, found))
 
     if token.protocol == "v3":
         progress.wait(
@@ -101,26 +80,7 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
         AGAIN,
     )
     progress.phase_done("cluster formed")
-    return first
-
-
-def accept(cluster: Cluster, token: Token) -> Lock:
-    """Write the birth mark: from here on clients and units are let in."""
-    view = cluster.view()
-    if isinstance(view, Unmet):
-        raise SequenceError(view.reason, AGAIN)
-    mark = {
-        "clusterId": f"{view.cluster_id:x}",
-        "token": hashlib.sha256(token.value.encode()).hexdigest()[:16],
-        "born": int(time.time()),
-    }
-    birth = json.dumps(mark)
-    cluster.put(BIRTH_KEY, birth)
-    return _lock(view, birth)
-
-
-def _lock(view: View, birth: str) -> Lock:
-    return Lock(f"{view.cluster_id:x}", birth, max(s.revision for s in view.statuses.values()))
+    return Cluster(kube, pods)
 
 
 def end(kube: Kube, cluster: Cluster | None, progress: Progress) -> None:
@@ -148,7 +108,7 @@ def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Pr
         if token.endpoint != kube.site.discovery_url:
             progress.say(
                 f"{token.endpoint} still holds the keys of a used token, since it did not answer "
-                f"({str(error).strip().splitlines()[-1]}); they harm nothing"
+                f"({error}); they harm nothing"
             )
 
 
@@ -179,7 +139,7 @@ def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
     try:
         kube.exec(pod, *etcdctl, "put", token.size_key, str(size))
     except ExecError as error:
-        return Unmet(f"{token.endpoint}: {str(error).splitlines()[-1]}")
+        return Unmet(f"{token.endpoint}: {error}")
     return True
 
 
@@ -196,7 +156,7 @@ def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool
     return found
 
 
-def _with_troubles(kube: Kube, found: bool | Unmet) -> bool | Unmet:
+def with_troubles(kube: Kube, found: T | Unmet) -> T | Unmet:
     """Return what was found; to what is missing, add what Kubernetes knows of the pods' troubles,
     such as a node that is not ready any more."""
     if not isinstance(found, Unmet):

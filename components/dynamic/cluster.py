@@ -44,7 +44,7 @@ class Cluster:
                 listed, answered = self._list_and_statuses(pod)
                 view = View(*parse_members(listed), parse_statuses(answered))
             except (ExecError, ValueError) as error:
-                reason = str(error).strip().splitlines()[-1]
+                reason = str(error)
                 continue
             self._pods = self._speakers(view, pod)
             return view

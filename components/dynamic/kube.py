@@ -35,7 +35,13 @@ CONTAINER = "etcd"
 
 
 class ExecError(Exception):
-    """A command in a pod failed; the text is what it printed to its error output."""
+    """A command in a pod failed.
+
+    Its text is one line, the last one that was said: above it etcdctl's log may stand.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said.strip().splitlines()[-1])
 
 
 class Kube:
@@ -260,7 +266,8 @@ class Kube:
         except (ApiException, OSError, ValueError, WebSocketException) as error:
             # ValueError: the client reads an exit code from every failure, also from "container
             # not found", which has none.
-            raise ExecError(f"cannot run a command in pod {pod}: {error}") from None
+            reason = " ".join(str(error).split())
+            raise ExecError(f"cannot run a command in pod {pod}: {reason}") from None
         if code and not (out or "").strip():
             raise ExecError((err or "").strip() or f"exit code {code}")
         return out or ""

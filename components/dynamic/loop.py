@@ -94,7 +94,7 @@ class Loop:
             try:
                 act(step, view)
             except ExecError as error:
-                self._wait(f"etcd refuses for now: {str(error).splitlines()[-1]}", view)
+                self._wait(f"etcd refuses for now: {error}", view)
 
     def look(self) -> View | Unmet:
         """Read what etcd and Kubernetes have, and note how the members are.

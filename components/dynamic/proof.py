@@ -53,7 +53,7 @@ def _agreed(cluster: Cluster, view: View | Unmet) -> tuple[View, dict[str, objec
     try:
         proof = receipt(cluster, view)
     except (ExecError, ValueError) as error:
-        return Unmet(str(error).strip().splitlines()[-1])
+        return Unmet(str(error))
     differences: Any = proof["differences"]
     return Unmet("; ".join(differences)) if differences else (view, proof)
 

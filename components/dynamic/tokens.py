@@ -31,6 +31,11 @@ class Token:
     """v3: client URL of the discovery service. v2: empty."""
 
     @property
+    def secret(self) -> dict[str, str]:
+        """What the Secret of the bootstrap holds for the seeds, which read it when they start."""
+        return {"protocol": self.protocol, "token": self.value, "endpoint": self.endpoint}
+
+    @property
     def prefix(self) -> str:
         """v3: what all keys of the token begin with."""
         return f"/_etcd/registry/{self.value}/"

@@ -93,6 +93,11 @@ class Run:
         # Not its own __exit__, which would put its summary's error in the place of the verdict.
         self._end.callback(writer.stop)
 
+    def wait_for_a_write(self) -> None:
+        """Until one is acknowledged."""
+        assert self._writer is not None, "nobody writes"
+        self._writer.wait_until_writing()
+
     def stop_writing(self) -> None:
         """End the load before something that must end it; what was acknowledged is checked."""
         assert self._writer is not None, "nobody writes"

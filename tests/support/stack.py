@@ -251,7 +251,7 @@ class Stack:
         units = [p for n, p in self.pods().items() if re.fullmatch(r"etcd-\d+", n)]
         return [f"http://{p['status']['podIP']}:2379" for p in units]
 
-    def birth_mark(self) -> dict[str, Any]:
+    def birth_mark(self, pod: str = "etcd-0") -> dict[str, Any]:
         """The mark that tells this cluster from one that was formed again."""
         key = ("get", "--print-value-only", "etcd.pulumi.com/birth")
-        return json.loads(self.kubectl("exec", "etcd-0", "--", "etcdctl", *key))
+        return json.loads(self.kubectl("exec", pod, "--", "etcdctl", *key))

@@ -1,5 +1,5 @@
 """The birth of the cluster: seeds and discovery service killed before, during and after the seeds
-look for each other, and a token that is used twice.
+look for each other, a token that is used twice, and a birth of which Pulumi does not know.
 
 Each time it works, or `up` ends with a clear error within a minute, and the next one begins anew.
 """
@@ -11,7 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from tests.faults.background_up import BackgroundUp
 from tests.faults.cluster import SEEDS, UNITS, Cluster, UnwellError
@@ -25,6 +25,8 @@ _DISCOVERY = "etcd-discovery-0"
 _ERROR_SECONDS = 60.0
 _UP_SECONDS = 150.0
 _START_SECONDS = 60.0
+_SILENCE_SECONDS = 8.0
+"""Longer than it takes to ask every member in vain; the kubelet does not mind it yet."""
 
 
 # ---------------------------------------------------------------- catching a moment
@@ -184,6 +186,56 @@ def discovery_killed_after(run: Run) -> None:
         _works_or_says_why(run, up, "discovery service killed after discovery")
 
 
+# ---------------------------------------------------------------- a birth that is not known
+
+
+def silent_after_birth(run: Run) -> None:
+    """`up` is killed when clients are let in, before Pulumi knows; the next one hears nobody.
+
+    It must not take that for a birth that has failed: those members hold what was acknowledged.
+    """
+    stack = run.stack
+    with run.first_up() as up:
+        up.wait_for("is born", _UP_SECONDS)
+        run.wait_for_a_write()
+    mark = stack.birth_mark(SEEDS[0])
+    _forget_the_birth(run)
+    since = time.time_ns()
+    with run.background_up() as again:
+        with _all_silent(run):
+            until(
+                "`up` looks for the cluster",
+                lambda: "[discovery]" in again.output or not again.running,
+                _START_SECONDS,
+            )
+            run.last(_SILENCE_SECONDS)
+            assert again.running, f"it ended while nobody could answer:\n{again.output}"
+        again.must_succeed(_UP_SECONDS)
+    run.record("nobody answers the `up` after a birth", None, since_ns=since)
+    assert stack.birth_mark() == mark, "another cluster was born in the place of the one there was"
+
+
+def _forget_the_birth(run: Run) -> None:
+    """Pulumi's state as it is after a kill just before the birth was noted in it."""
+    stack = run.stack
+    this = ("--stack", stack.name)
+    shown = json.loads(stack.run("pulumi", "stack", "export", *this, check=True).output)
+    (urn,) = [
+        r["urn"] for r in shown["deployment"]["resources"] if r["type"].endswith("etcd:Discovery")
+    ]
+    stack.run("pulumi", "state", "delete", urn, "--target-dependents", "--yes", *this, check=True)
+
+
+@contextmanager
+def _all_silent(run: Run) -> Generator[None]:
+    """Every etcd that runs stands still."""
+    with ExitStack() as silence:
+        for pod in run.cluster.pods():
+            with suppress(NotRunningError):
+                silence.enter_context(stopped(run.cluster.container(pod).etcd()))
+        yield
+
+
 # ---------------------------------------------------------------- a token used twice
 
 
@@ -255,4 +307,5 @@ SCENARIOS = (
     _variant("f", "discovery service lost during discovery", discovery_lost_during),
     _variant("g", "discovery service killed after discovery", discovery_killed_after),
     Scenario("16h", "token used twice", token_used_twice),
+    _variant("i", "nobody answers after a birth that Pulumi does not know", silent_after_birth),
 )
