@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from string import ascii_lowercase
 
 from tests.faults.scenario import Scenario
 from tests.faults.scenarios import (
@@ -64,4 +65,4 @@ def chosen(keys: Iterable[str]) -> tuple[Scenario, ...]:
 
 
 def _fits(wanted: str, key: str) -> bool:
-    return key == wanted or (wanted.isdigit() and key.rstrip("abcdefgh") == wanted)
+    return key == wanted or (wanted.isdigit() and key.rstrip(ascii_lowercase) == wanted)
