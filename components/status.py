@@ -31,7 +31,9 @@ def main() -> int:
         handover = _handover(stack)
         site = Site.of(handover)
         with plain_errors(site):
-            return _report(Kube(handover["kubeconfig"], site), int(handover["units"]))
+            return _report(
+                Kube(handover["kubeconfig"], site, patient=False), int(handover["units"])
+            )
     except SequenceError as error:
         print(error, file=sys.stderr)
         return 1

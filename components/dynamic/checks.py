@@ -44,7 +44,7 @@ _NEEDED = (
 def check(site: Site, props: Mapping[str, Any]) -> None:
     """Raise SequenceError with every obstacle that can be seen from here."""
     with plain_errors(site):
-        kube = Kube(props["kubeconfig"], site)
+        kube = Kube(props["kubeconfig"], site, patient=False)
         version = kube.version()
         problems = _version(version.major, version.minor)
         namespace = kube.namespace()

@@ -65,7 +65,7 @@ def _model(props: Mapping[str, Any]) -> Forecast | Unmet:
     site = Site.of(props)
     try:
         with plain_errors(site):
-            kube = Kube(str(props["kubeconfig"]), site)
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
             kube.version()
             loop = Loop.of(kube, props, Progress("plan", timeout_seconds=0))
             view = loop.look()

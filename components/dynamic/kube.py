@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
+from components.dynamic.patience import Client, Patience
 from components.dynamic.pods import (
     gated,
     going_disks,
@@ -50,12 +51,21 @@ class Kube:
     Raises SequenceError for a kubeconfig that cannot be used.
     """
 
-    def __init__(self, kubeconfig: str, site: Site) -> None:
+    def __init__(self, kubeconfig: str, site: Site, *, patient: bool = True) -> None:
+        """`patient`: bear with an API that is away for a moment. Not where it is the first to be
+        asked, and a person waits to hear whether there is one."""
         self.site = site
+        # Any: as with the models, its fields are typed by their defaults.
+        configuration: Any = client.Configuration()
+        if patient:
+            configuration.retries = Patience.about_a_minute()
         try:
-            self._api = config.new_client_from_config_dict(
-                yaml.safe_load(kubeconfig), context=site.context
+            config.load_kube_config_from_dict(
+                yaml.safe_load(kubeconfig),
+                context=site.context,
+                client_configuration=configuration,
             )
+            self._api = Client(configuration)
         except (config.ConfigException, yaml.YAMLError) as error:
             raise SequenceError(
                 f"the kubeconfig cannot be used: {error}",
@@ -107,11 +117,7 @@ class Kube:
 
     def delete_pod(self, pod: str) -> None:
         """End a pod in its own time; gone already is no error."""
-        try:
-            self.core.delete_namespaced_pod(pod, self.site.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
+        self._delete(self.core.delete_namespaced_pod, pod)
 
     def release(self, pods: Iterable[Any]) -> None:
         """Take the scheduling gate off those pods that still have it."""
@@ -199,7 +205,8 @@ class Kube:
         return going_disks(found, self.site.namespace, workloads)
 
     def delete_volume(self, name: str) -> None:
-        self.core.delete_namespaced_persistent_volume_claim(name, self.site.namespace)
+        """Gone already is no error."""
+        self._delete(self.core.delete_namespaced_persistent_volume_claim, name)
 
     def annotate_volume(self, name: str, annotations: Mapping[str, str]) -> None:
         body = {"metadata": {"annotations": dict(annotations)}}
@@ -228,8 +235,12 @@ class Kube:
             self.core.replace_namespaced_secret(name, self.site.namespace, body)
 
     def delete_secret(self, name: str) -> None:
+        """Gone already is no error."""
+        self._delete(self.core.delete_namespaced_secret, name)
+
+    def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
         try:
-            self.core.delete_namespaced_secret(name, self.site.namespace)
+            call(name, self.site.namespace)
         except ApiException as error:
             if error.status != 404:
                 raise

@@ -36,7 +36,7 @@ class NamespaceProvider(Sequence):
         site = Site.of(props)
         labels = {OWNER_LABEL: site.stack, "app.kubernetes.io/managed-by": "pulumi"}
         with plain_errors(site):
-            kube = Kube(props["kubeconfig"], site)
+            kube = Kube(props["kubeconfig"], site, patient=False)
 
             def made() -> bool | Unmet:
                 try:
@@ -71,7 +71,7 @@ class NamespaceProvider(Sequence):
 
         site = Site.of(_props)
         with plain_errors(site):
-            kube = Kube(_props["kubeconfig"], site)
+            kube = Kube(_props["kubeconfig"], site, patient=False)
             namespace = kube.namespace()
             if namespace is None:
                 return

@@ -266,6 +266,12 @@ BROKEN: tuple[Broken, ...] = (
         red=("16h",),
     ),
     Broken(
+        "an-absent-api-ends-an-up",
+        "a sequence fails at once where the Kubernetes API does not answer",
+        (Patch("components/dynamic/kube.py", "        if patient:\n", "        if False:\n"),),
+        red=("21b",),
+    ),
+    Broken(
         "silence-is-taken-for-no-cluster",
         "an `up` after a birth that Pulumi does not know takes members that do not answer for none",
         (

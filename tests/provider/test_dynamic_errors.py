@@ -22,7 +22,7 @@ from components.dynamic.provider import Sequence
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from tests.support.answers import Reply, closed_port, serving
-from tests.support.dynamic import ASKING, inputs, refused
+from tests.support.dynamic import ASKING, AT_ONCE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
 from tests.support.stack import until
@@ -37,7 +37,7 @@ def work(process: Plugin, kind: type[Sequence], props: dict[str, Any]) -> object
     return process.create(kind(), props)
 
 
-@pytest.mark.parametrize("kind", ASKING, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
 def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
     props = inputs(kind, f"http://127.0.0.1:{closed_port()}")
     text = refused(lambda: work(dynamic, kind, props), dynamic)
@@ -95,6 +95,7 @@ def test_a_broken_kubeconfig_is_one_clear_error(
         pytest.param(kind, code, id=f"{kind.__name__}-{code}")
         for kind in ASKING
         for code in (401, 403, 500, 503)
+        if kind in AT_ONCE or code != 503
     ],
 )
 def test_a_refusal_of_kubernetes_is_told_in_its_own_words(

@@ -89,6 +89,10 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
 ASKING = [kind for kind in OWN if kind not in (RequirementsProvider, ProtectionProvider)]
 """Those that ask Kubernetes. The other two stand before there is a cluster, and before its end."""
 
+AT_ONCE = [PreflightProvider, NamespaceProvider]
+"""Those of them that find out whether it answers. The others bear with it for some 50 s if not;
+tests/unit/test_patience.py makes that shorter."""
+
 COMPUTED: dict[type[Sequence], dict[str, Any]] = {
     DiscoveryProvider: {
         "cluster_id": "c1",

@@ -13,6 +13,8 @@ from tests.faults.scenario import Scenario
 from tests.support.stack import until
 
 _DOWN_SECONDS = 120
+_SHORT_SECONDS = 15
+_UP_SECONDS = 120.0
 
 
 def api_down(run: Run) -> None:
@@ -47,4 +49,23 @@ def _stop(pod: str, container: Container) -> None:
     )
 
 
-SCENARIOS = (Scenario("21", "Kubernetes API down, containers stopped meanwhile", api_down),)
+def api_down_during_up(run: Run) -> None:
+    """A scale that is under way bears with it, and ends as if nothing had been."""
+    cluster = run.cluster
+    cluster.want(5)
+    with run.background_up() as up:
+        up.wait_for("[scale]", _UP_SECONDS)
+        what = f"no API server for {_SHORT_SECONDS} s while `up` scales"
+        with run.fault(what, gap=0.5):
+            with no_api_server(run.lab):
+                run.last(_SHORT_SECONDS)
+            up.must_succeed(_UP_SECONDS)
+        run.notes += [line.strip() for line in up.output.splitlines() if "asking again" in line][:1]
+    cluster.want(3)
+    run.stack.up()
+
+
+SCENARIOS = (
+    Scenario("21", "Kubernetes API down, containers stopped meanwhile", api_down),
+    Scenario("21b", "Kubernetes API down while `up` works", api_down_during_up),
+)

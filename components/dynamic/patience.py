@@ -1,0 +1,58 @@
+"""Bearing with a Kubernetes API that is away for a moment.
+
+Control planes are upgraded, change their leader, and turn away whoever asks too much. What a
+sequence asks may all be asked twice: it sets, deletes and reads, and a Secret that is there
+already is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import urllib3
+from kubernetes import client
+
+ATTEMPTS = 11
+FIRST_PAUSE_SECONDS = 0.4
+"""After the second attempt; the first is repeated at once, since it mostly is an old connection
+that was closed. Each pause doubles, up to the longest; together some 50 s."""
+LONGEST_PAUSE_SECONDS = 10.0
+
+ANSWER_SECONDS = (5, 30)
+"""To connect, and between two pieces of an answer: an API that is cut off says nothing at all."""
+
+_BUSY = (429, 502, 503, 504)
+"""The API server is not there, or turns away; 500 is its answer to what will not get better."""
+
+
+class Patience(urllib3.Retry):
+    """urllib3's own repetition, that tells of itself once it takes longer."""
+
+    @staticmethod
+    def about_a_minute() -> Patience:
+        return Patience(
+            total=ATTEMPTS - 1,
+            backoff_factor=FIRST_PAUSE_SECONDS / 2,
+            backoff_max=LONGEST_PAUSE_SECONDS,
+            status_forcelist=_BUSY,
+            allowed_methods=None,  # all of them
+            raise_on_status=False,  # the last answer is Kubernetes' own words
+            retry_after_max=int(LONGEST_PAUSE_SECONDS),
+        )
+
+    def increment(self, *args: Any, **kwargs: Any) -> Patience:
+        """As urllib3 has it: what is left of it after one more attempt. Raises MaxRetryError."""
+        left = super().increment(*args, **kwargs)
+        if len(left.history) > 1:
+            last = left.history[-1]
+            reason = last.error or f"{last.status}"
+            print(f"[kubernetes] no answer from the API, asking again: {reason}", flush=True)
+        return left
+
+
+class Client(client.ApiClient):
+    """The official client, that never waits for an answer without an end."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
+        return super().request(*args, **kwargs)

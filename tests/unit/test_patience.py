@@ -1,0 +1,129 @@
+"""A Kubernetes API that is away for a moment, and one that stays away; a server on loopback."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+from typing import Any
+
+import pytest
+import urllib3
+from kubernetes.client import ApiException
+
+from components.dynamic import patience
+from components.dynamic.kube import Kube
+from components.dynamic.progress import SequenceError
+from components.dynamic.provider import Sequence
+from components.dynamic.scale import ScaleProvider
+from components.dynamic.site import Site
+from tests.support.answers import Reply, closed_port, serving
+from tests.support.dynamic import ASKING, AT_ONCE, SITE, inputs
+from tests.support.kubernetes_api import Kubernetes, kubeconfig
+
+BUSY = Kubernetes.status(503, "the server is currently unable to handle the request")
+HERE = Site(**SITE)
+DONE = Reply(200, '{"metadata": {}, "items": []}', {"Content-Type": "application/json"})
+
+CALLS: dict[str, Callable[[Kube], Any]] = {
+    "GET": lambda kube: kube.pods("etcd"),
+    "PATCH": lambda kube: kube.scale("etcd", 3),
+    "DELETE": lambda kube: kube.delete_pod("etcd-0"),
+    "POST": lambda kube: kube.write_secret("etcd-discovery", {}),
+}
+
+
+@pytest.fixture(autouse=True)
+def _short(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 0.01)
+
+
+def answering(replies: Iterator[Reply]) -> Callable[[str, str, str], Reply]:
+    return lambda _method, _path, _body: next(replies)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
+@pytest.mark.parametrize("away", [BUSY, Reply(429), Reply(closes=True)], ids=["503", "429", "cut"])
+def test_an_api_that_comes_back_is_no_failure(
+    call: Callable[[Kube], Any], away: Reply, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replies = chain(repeat(away, 4), repeat(DONE))
+    with serving(answering(replies)) as server:
+        call(Kube(kubeconfig(server.url), HERE))
+    assert len(server.asked) == 5
+    assert len(set(server.asked)) == 1
+    assert capsys.readouterr().out.count("no answer from the API, asking again: ") == 3
+
+
+def test_one_that_was_away_once_is_not_worth_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(answering(chain([Reply(closes=True)], repeat(DONE)))) as server:
+        Kube(kubeconfig(server.url), HERE).pods("etcd")
+    assert capsys.readouterr().out == ""
+
+
+def test_one_that_stays_away_is_told_in_its_own_words_in_the_end() -> None:
+    with serving(BUSY) as server, pytest.raises(ApiException) as failure:
+        Kube(kubeconfig(server.url), HERE).pods("etcd")
+    assert "currently unable" in str(failure.value.body)
+    assert len(server.asked) == patience.ATTEMPTS
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 409, 500])
+def test_what_will_not_get_better_is_asked_once(code: int) -> None:
+    with serving(Kubernetes.status(code, "no")) as server, pytest.raises(ApiException):
+        Kube(kubeconfig(server.url), HERE).pods("etcd")
+    assert len(server.asked) == 1
+
+
+def test_the_first_question_of_all_is_asked_without_patience() -> None:
+    with serving(BUSY) as server, pytest.raises(ApiException):
+        Kube(kubeconfig(server.url), HERE, patient=False).version()
+    assert len(server.asked) == 1
+
+
+def test_an_api_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "ANSWER_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(patience, "ATTEMPTS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        kube = Kube(kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}"), HERE)
+        with pytest.raises(urllib3.exceptions.HTTPError, match="timed out"):
+            kube.pods("etcd")
+
+
+@pytest.mark.parametrize(
+    "kind", [k for k in ASKING if k not in AT_ONCE], ids=lambda kind: kind.__name__
+)
+def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
+    kind: type[Sequence], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(url: str) -> str:
+        # The scale has no work before something changes.
+        create = kind().create if kind is not ScaleProvider else _update
+        with pytest.raises(SequenceError) as failure:
+            create(inputs(kind, url))
+        return str(failure.value)
+
+    gone = work(f"http://127.0.0.1:{closed_port()}")
+    assert "the Kubernetes API of context here does not answer" in gone
+    assert "Next: kubectl --context here version" in gone
+    told = capsys.readouterr().out.count("no answer from the API, asking again: ")
+    assert told == patience.ATTEMPTS - 2
+    with serving(BUSY) as server:
+        busy = work(server.url)
+    assert "Kubernetes refuses (context here, namespace etcd): the server is currently" in busy
+
+
+def _update(props: dict[str, Any]) -> object:
+    return ScaleProvider().update("id", props, {**props, "units": 5})
+
+
+def test_the_pauses_are_about_a_minute_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    left, pauses = patience.Patience.about_a_minute(), [0.0]
+    for _ in range(patience.ATTEMPTS - 1):
+        left = left.increment("GET", "/", error=urllib3.exceptions.ProtocolError("cut"))
+        pauses.append(left.get_backoff_time())
+    assert 45 < sum(pauses) < 60
+    # A line at each attempt after the second: never more than 10 s without one.
+    assert max(pauses) <= 10
