@@ -7,6 +7,7 @@ already is replaced.
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import urllib3
@@ -40,14 +41,23 @@ class Patience(urllib3.Retry):
             retry_after_max=int(LONGEST_PAUSE_SECONDS),
         )
 
-    def increment(self, *args: Any, **kwargs: Any) -> Patience:
+    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> Patience:
         """As urllib3 has it: what is left of it after one more attempt. Raises MaxRetryError."""
-        left = super().increment(*args, **kwargs)
+        now = self.new(total=0) if _is_refusal(error) else self
+        left = super(Patience, now).increment(*args, error=error, **kwargs)
         if len(left.history) > 1:
             last = left.history[-1]
             reason = last.error or f"{last.status}"
             print(f"[kubernetes] no answer from the API, asking again: {reason}", flush=True)
         return left
+
+
+def _is_refusal(error: Exception | None) -> bool:
+    """Whether a certificate is no good, theirs or ours; a handshake that was cut is none."""
+    if not isinstance(error, urllib3.exceptions.SSLError):
+        return False
+    cause = error.args[0] if error.args else None
+    return not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
 
 
 class Client(client.ApiClient):

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from components.dynamic.discovery import DiscoveryProvider
-from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
@@ -82,7 +81,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("text", BROKEN)
-@pytest.mark.parametrize("kind", [PreflightProvider, HandoverProvider], ids=["first", "last"])
+@pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
 def test_a_broken_kubeconfig_is_one_clear_error(
     kind: type[Sequence], text: str, dynamic: Plugin
 ) -> None:

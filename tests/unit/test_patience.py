@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any
@@ -74,6 +75,23 @@ def test_what_will_not_get_better_is_asked_once(code: int) -> None:
     with serving(Kubernetes.status(code, "no")) as server, pytest.raises(ApiException):
         Kube(kubeconfig(server.url), HERE).pods("etcd")
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "attempts"),
+    [
+        (ssl.SSLCertVerificationError("self-signed certificate"), 0),
+        (ssl.SSLError("PEM lib"), 0),
+        (ssl.SSLEOFError("EOF occurred in violation of protocol"), patience.ATTEMPTS - 1),
+    ],
+    ids=["their certificate", "ours", "a handshake that was cut"],
+)
+def test_a_certificate_that_is_no_good_is_shown_once(cause: ssl.SSLError, attempts: int) -> None:
+    left, error = patience.Patience.about_a_minute(), urllib3.exceptions.SSLError(cause)
+    for _ in range(attempts):
+        left = left.increment("GET", "/", error=error)
+    with pytest.raises(urllib3.exceptions.MaxRetryError):
+        left.increment("GET", "/", error=error)
 
 
 def test_the_first_question_of_all_is_asked_without_patience() -> None:
