@@ -23,7 +23,8 @@ PROPS: dict[str, Any] = {
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: SequenceError) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, patient: bool) -> None:
+        assert not patient, "a person waits for the preview"
         raise error
 
     monkeypatch.setattr(foretelling, "Kube", fail)
