@@ -20,7 +20,7 @@ from components.dynamic.tokens import fetch_v2, require_v3
 OLDEST = (1, 29)
 """Kubernetes minor from which scheduling gates and claim retention policies are to be relied on."""
 
-_NEEDED = (
+NEEDED = (
     ("apps", "statefulsets", "", "create"),
     ("apps", "statefulsets", "", "get"),
     ("apps", "statefulsets", "", "patch"),
@@ -28,10 +28,18 @@ _NEEDED = (
     ("", "services", "", "create"),
     ("", "serviceaccounts", "", "create"),
     ("", "secrets", "", "create"),
+    ("", "secrets", "", "get"),
+    ("", "secrets", "", "update"),
+    ("", "secrets", "", "delete"),
     ("", "pods", "", "list"),
     ("", "pods", "", "patch"),
     ("", "pods", "", "delete"),
     ("", "pods", "exec", "get"),
+    # By websocket it is a creation too, from Kubernetes 1.35 on
+    # (feature gate AuthorizePodWebsocketUpgradeCreatePermission).
+    ("", "pods", "exec", "create"),
+    ("", "events", "", "list"),
+    ("", "persistentvolumeclaims", "", "list"),
     ("", "persistentvolumeclaims", "", "patch"),
     ("", "persistentvolumeclaims", "", "delete"),
     ("policy", "poddisruptionbudgets", "", "create"),
@@ -39,6 +47,8 @@ _NEEDED = (
     ("rbac.authorization.k8s.io", "roles", "", "create"),
     ("rbac.authorization.k8s.io", "rolebindings", "", "create"),
 )
+"""What a user must be allowed to do in the namespace: API group, resource, subresource, verb. Not
+what Pulumi's plugin does beside with the objects that are declared."""
 
 
 def check(site: Site, props: Mapping[str, Any]) -> None:
@@ -96,7 +106,7 @@ def _version(major: str, minor: str) -> list[str]:
 def _rights(kube: Kube, *, exists: bool) -> list[str]:
     """Everything that the user of this context is not allowed to do and must."""
     review = client.AuthorizationV1Api(kube.core.api_client)
-    needed = [(*right, kube.site.namespace) for right in _NEEDED]
+    needed = [(*right, kube.site.namespace) for right in NEEDED]
     if not exists:
         needed.append(("", "namespaces", "", "create", ""))
 

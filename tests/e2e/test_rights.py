@@ -1,0 +1,68 @@
+"""The rights that the preflight asks for are all that the sequences use, on a real Kubernetes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.dynamic.checks import NEEDED
+from tests.support.stack import Stack
+
+PLUGIN = ("get", "list", "watch", "create", "patch", "delete")
+"""What Pulumi's Kubernetes plugin does with objects that are declared."""
+DECLARED = {
+    "": ["services", "serviceaccounts"],
+    "apps": ["statefulsets"],
+    "policy": ["poddisruptionbudgets"],
+    "networking.k8s.io": ["networkpolicies"],
+    "rbac.authorization.k8s.io": ["roles", "rolebindings"],
+}
+
+
+def test_a_user_with_no_more_than_these_rights_brings_a_cluster_up_and_down(
+    new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    stack = new_stack(seeds={"count": 1})
+    stack.run("kubectl", "create", "namespace", stack.namespace, check=True)
+    guest = {"KUBECONFIG": str(_guest(stack, tmp_path))}
+    with stack.running(stack.program, guest):
+        assert "yes" not in stack.kubectl("auth", "can-i", "get", "configmaps", check=False)
+        stack.up()
+    assert sorted(stack.members()) == ["etcd-0", "etcd-1", "etcd-2"]
+    with stack.running(stack.program, guest):
+        stack.destroy()
+    assert stack.pods() == {}
+
+
+def _guest(stack: Stack, folder: Path) -> Path:
+    """A kubeconfig of somebody who may do in the namespace what is needed, and nothing else."""
+    needed = [
+        {"apiGroups": [group], "resources": [f"{kind}/{sub}" if sub else kind], "verbs": [verb]}
+        for group, kind, sub, verb in NEEDED
+    ]
+    declared = [
+        {"apiGroups": [group], "resources": kinds, "verbs": list(PLUGIN)}
+        for group, kinds in DECLARED.items()
+    ]
+    # One's own namespace may be looked at: `up` is told to use one that is there.
+    own = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
+    role: dict[str, Any] = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "guest"},
+        "rules": [*needed, *declared, own],
+    }
+    (folder / "role.json").write_text(json.dumps(role))
+    stack.kubectl("create", "serviceaccount", "guest")
+    stack.kubectl("apply", "-f", str(folder / "role.json"))
+    account = f"--serviceaccount={stack.namespace}:guest"
+    stack.kubectl("create", "rolebinding", "guest", "--role=guest", account)
+    content = yaml.safe_load(Path(stack.env["KUBECONFIG"]).read_text())
+    content["users"][0]["user"] = {"token": stack.kubectl("create", "token", "guest").strip()}
+    kubeconfig = folder / "guest"
+    kubeconfig.write_text(yaml.safe_dump(content))
+    return kubeconfig
