@@ -16,7 +16,8 @@ from kubernetes import client
 ATTEMPTS = 11
 FIRST_PAUSE_SECONDS = 0.4
 """After the second attempt; the first is repeated at once, since it mostly is an old connection
-that was closed. Each pause doubles, up to the longest; together some 50 s."""
+that was closed. Each pause doubles, up to the longest; together some 50 s. That is all where
+connections are refused; where nobody says anything, each attempt adds its time-out."""
 LONGEST_PAUSE_SECONDS = 10.0
 
 ANSWER_SECONDS = (5, 30)
