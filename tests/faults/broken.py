@@ -193,8 +193,13 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 f"{_SUPERVISOR}/health.py",
-                'self.admitted and self._ask("/readyz")',
-                'self._ask("/livez")',
+                "if not (self._etcd_wanted and self.admitted):",
+                "if not self._etcd_wanted:",
+            ),
+            Patch(
+                f"{_SUPERVISOR}/health.py",
+                'self._ask("/readyz"), time',
+                'self._ask("/livez"), time',
             ),
         ),
         red=("27",),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -223,6 +224,25 @@ def test_a_token_is_used_once_however_often_a_seed_starts(
         alone.start()
 
 
+def test_a_seed_whose_disk_is_lost_does_not_use_its_token_again(
+    service: Supervisor, seeds: Callable[[int], list[Supervisor]], tmp_path: Path
+) -> None:
+    """Its ID is made of address and token: it would vote for the second time, without its data."""
+    trio = seeds(3)
+    born(service, trio)
+    lost = trio[0]
+    assert lost.stop() == 0
+    shutil.rmtree(tmp_path / "seed-0")
+    (tmp_path / "seed-0").mkdir()
+    lost.start()
+    eventually("the seed to hold", lambda: lost.status()["failed"] is True)
+    assert "its disk is empty" in lost.status()["phase"]
+    assert lost.log().count("supervisor: starting etcd") == 1
+    assert lost.live
+    assert not lost.ready
+    assert len(trio[1].members()) == 3
+
+
 def entries(service: Supervisor, seed: Supervisor) -> str:
     return service.ctl("get", "--prefix", f"/_etcd/registry/{seed.token}/members/")
 
@@ -298,7 +318,7 @@ def elsewhere(etcd: Path, script: Path, starts: Path, unit: Supervisor) -> None:
     script.chmod(0o755)
 
 
-def wanted_always(_namespace: str, _stateful_set: str, _ordinal: int) -> bool:
+def wanted_always(_namespace: str, _stateful_set: str, _ordinal: int, **_how: int) -> bool:
     return True
 
 

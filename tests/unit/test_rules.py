@@ -112,6 +112,12 @@ def test_a_starting_unit_follows_the_table(
             id="removed, API down",
         ),
         pytest.param(Disk(data=True, removed=True), None, None, id="removed, nobody answers"),
+        pytest.param(
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, birth="mark"),
+            [member(2, "etcd-1")],
+            True,
+            id="removed, and the mark of the cluster that answers could not be read",
+        ),
     ],
 )
 def test_a_unit_that_must_not_act_waits(
@@ -119,6 +125,19 @@ def test_a_unit_that_must_not_act_waits(
 ) -> None:
     seen = view(members) if members is not None else None
     assert isinstance(rules.unit_start(disk, seen, ME, wanted), rules.Wait)
+
+
+def test_data_is_not_set_aside_for_a_cluster_whose_revision_nobody_tells() -> None:
+    disk = Disk(data=True, cluster_id=CLUSTER, member_id=1, birth="mark", revision=7)
+    seen = view([member(2, "etcd-1")], leader=0)
+    assert isinstance(rules.unit_start(disk, seen, ME, wanted=True, birth="mark"), rules.Wait)
+
+
+def test_a_disk_of_another_member_is_not_started_where_nobody_answers() -> None:
+    """Two would have one ID, or each the other's."""
+    disk = Disk(data=True, cluster_id=CLUSTER, member_id=2, peer_url=url("etcd-1"))
+    assert isinstance(rules.unit_start(disk, None, ME, wanted=None), rules.Refuse)
+    assert rules.unit_start(replace(disk, peer_url=ME), None, ME, None) == rules.Start()
 
 
 def test_data_of_another_cluster_is_never_touched() -> None:
@@ -238,8 +257,13 @@ def test_what_others_have_seen_counts_for_who_has_just_begun_to_look() -> None:
     ("disk", "birth", "index", "refused"),
     [
         pytest.param({"cluster_id": 0xC2}, "mark", 100, True, id="another ID"),
-        pytest.param({"birth": "mark"}, "other", 100, True, id="same ID, formed again"),
-        pytest.param({"birth": "mark"}, "", 100, True, id="same ID, never accepted"),
+        pytest.param(
+            {"birth": "mark", "member_id": 9}, "other", 100, True, id="same ID, formed again"
+        ),
+        pytest.param(
+            {"birth": "mark", "member_id": 9}, "", 100, True, id="same ID, never accepted"
+        ),
+        pytest.param({"birth": "mark"}, "", 100, False, id="a client has deleted all keys"),
         pytest.param({"birth": "mark"}, None, 100, False, id="the mark was not read"),
         pytest.param({"revision": 101}, "mark", 100, True, id="gone back"),
         pytest.param({"birth": "mark", "revision": 100}, "mark", 100, False, id="the same"),

@@ -37,14 +37,33 @@ def test_data_is_there_only_once_etcd_has_written_its_log(tmp_path: Path) -> Non
     assert not Volume(tmp_path).read().data
     (tmp_path / "data" / "member" / "wal").mkdir()
     assert not Volume(tmp_path).read().data, "made and not yet written to"
+    assert not Volume(tmp_path).may_hold_data()
     (tmp_path / "data" / "member" / "wal" / "0.wal").write_text("x")
     assert Volume(tmp_path).read().data
+    assert Volume(tmp_path).may_hold_data()
+
+
+def test_a_disk_that_cannot_be_read_is_no_empty_one(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file in the place of a folder stands for a broken disk")
+    with pytest.raises(NotADirectoryError):
+        Volume(tmp_path).read()
+    assert Volume(tmp_path).may_hold_data()
+
+
+def test_a_disk_without_room_is_found_out_before_anything_depends_on_it(tmp_path: Path) -> None:
+    Volume(tmp_path).require_room()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "probe.tmp").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        Volume(tmp_path).require_room()
 
 
 def test_the_identity_outlives_the_process(tmp_path: Path) -> None:
     write(Volume(tmp_path), 2**64 - 1, 2**63 + 1)
     disk = Volume(tmp_path).read(removed=True)
-    assert disk == Disk(data=False, cluster_id=2**64 - 1, member_id=2**63 + 1, removed=True)
+    assert (disk.cluster_id, disk.member_id) == (2**64 - 1, 2**63 + 1)
+    assert disk.removed
+    assert disk.peer_url == member(2**63 + 1, "etcd-0").peer_url
 
 
 def test_a_voter_remembers_which_cluster_it_voted_in_and_how_far_that_was(tmp_path: Path) -> None:
@@ -53,6 +72,18 @@ def test_a_voter_remembers_which_cluster_it_voted_in_and_how_far_that_was(tmp_pa
     disk = Volume(tmp_path).read()
     assert (disk.cluster_id, disk.member_id) == (CLUSTER, 1)
     assert (disk.birth, disk.revision) == ("the-mark", 7)
+
+
+def test_what_was_recorded_stays_where_nothing_can_be_said_now(tmp_path: Path) -> None:
+    me, volume = member(1, "etcd-0"), Volume(tmp_path)
+    volume.write_identity(view([me], index=7), me, "the-mark")
+    volume.write_identity(view([me], leader=0), me, None)
+    assert (volume.read().birth, volume.read().revision) == ("the-mark", 7)
+    volume.write_identity(view([me], index=8), me, "")
+    assert (volume.read().birth, volume.read().revision) == ("the-mark", 8)
+    other = member(2, "etcd-0")
+    volume.write_identity(view([other], leader=0), other, None)
+    assert (volume.read().birth, volume.read().revision) == (None, None), "of another member"
 
 
 def test_a_new_identity_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
@@ -126,6 +157,20 @@ def test_data_set_aside_never_overwrites_what_was_set_aside_before(tmp_path: Pat
         found.append(volume.set_data_aside())
     assert len(set(found)) == 3
     assert [next(p.rglob("*.wal")).read_text() for p in found] == ["first", "second", "third"]
+
+
+def test_of_a_member_that_has_voted_the_latest_data_alone_is_kept(tmp_path: Path) -> None:
+    """It had all that was set aside before; a disk holds etcd's quota twice, and no third copy."""
+    volume = Volume(tmp_path)
+    with_data(tmp_path, "first")
+    write(volume, 0xC1, 0xAA)
+    volume.set_data_aside()
+    with_data(tmp_path, "second")
+    me = member(0xAB, "etcd-0")
+    volume.write_identity(view([me]), me, "the-mark")
+    aside = volume.set_data_aside()
+    assert list(tmp_path.glob("removed-*")) == [aside]
+    assert next(aside.rglob("*.wal")).read_text() == "second"
 
 
 def test_data_of_an_unknown_member_is_set_aside_too(tmp_path: Path) -> None:

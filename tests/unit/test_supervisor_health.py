@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -106,6 +107,41 @@ def test_ready_is_what_etcd_says_once_the_member_is_admitted(health: Health, etc
     assert health.ready()
     etcd.ready = 503
     assert not health.ready(), "a learner, or no quorum"
+
+
+def test_only_etcd_itself_says_that_it_is_not_ready(
+    health: Health, etcd: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kubelet that is restarted asks nobody for a while, and its silence is no refusal."""
+    health.beat("running as a voter", etcd=True)
+    health.admitted = True
+    assert health.ready()
+    assert not health.refuses()
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    assert health.ready_seconds() == 0
+    assert not health.refuses()
+    etcd.ready = 503
+    assert not health.ready()
+    assert health.refuses()
+    monkeypatch.setattr(module, "REFUSAL_SECONDS", 0.0)
+    assert not health.refuses(), "that was long ago"
+
+
+def test_an_answer_that_comes_late_counts_from_when_it_came(
+    health: Health, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health.beat("running as a voter", etcd=True)
+    health.admitted = True
+    assert health.ready()
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.2)
+
+    def late(*_request: object) -> tuple[int, bytes]:
+        time.sleep(0.3)
+        return 200, b""
+
+    monkeypatch.setattr(module, "http_get", late)
+    assert health.ready()
+    assert health.ready_seconds() > 0.2
 
 
 def test_a_member_without_etcd_is_never_ready(health: Health) -> None:
@@ -268,6 +304,14 @@ def test_an_etcdctl_that_hangs_is_given_up(program: Path) -> None:
     does(program, "exec sleep 60")
     with pytest.raises(EtcdctlError, match="no answer within 2 s"):
         etcdctl(["http://a:1"], "get", "x", seconds=0.0)
+
+
+def test_an_etcdctl_that_cannot_be_started_is_an_error_like_others(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(program.parent / "nowhere"))
+    with pytest.raises(EtcdctlError, match="cannot be started"):
+        etcdctl(["http://a:1"], "member", "list")
 
 
 def test_a_port_that_nobody_listens_on_is_known_at_once() -> None:

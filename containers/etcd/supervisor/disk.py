@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +24,55 @@ class Volume:
     def read(self, *, removed: bool = False) -> Disk:
         """Return what the disk says; `removed` is passed on to the rules."""
         identity = self._read_identity()
-        wal = self._data / "member" / "wal"
         return Disk(
-            data=wal.is_dir() and any(wal.iterdir()),
+            data=self._holds_a_log(),
             cluster_id=identity.get("cluster_id"),
             member_id=identity.get("member_id"),
+            peer_url=identity.get("peer_url"),
             birth=identity.get("birth"),
             revision=identity.get("revision"),
             removed=removed,
         )
 
+    def may_hold_data(self) -> bool:
+        """Whether etcd has run on this disk, as far as it can be read."""
+        try:
+            return self._holds_a_log()
+        except OSError:
+            return True
+
+    def _holds_a_log(self) -> bool:
+        """Raises OSError for a disk that cannot be read: it must never pass for an empty one."""
+        try:
+            return any((self._data / "member" / "wal").iterdir())
+        except FileNotFoundError:
+            return False
+
     def write_identity(self, view: View, member: Member, birth: str | None = None) -> None:
         """Record who this disk belongs to, durably, before etcd writes its first byte.
 
-        `birth`: the cluster's birth mark, which is read once the member votes.
+        `birth`: the cluster's birth mark, which is read once the member votes. What was recorded
+        of the same member stays where nothing can be said now. Raises OSError.
         """
+        known = self._read_identity()
+        mine = (known.get("cluster_id"), known.get("member_id")) == (view.cluster_id, member.id)
+        before = known if mine else {}
         leader = view.leader
         identity = {
             "cluster_id": view.cluster_id,
             "member_id": member.id,
             "peer_url": member.peer_url,
-            "birth": birth,
-            "revision": view.statuses[leader.id].revision if leader else None,
+            "birth": birth or before.get("birth"),
+            "revision": view.statuses[leader.id].revision if leader else before.get("revision"),
         }
-        self._write(self._identity, json.dumps(identity))
+        if identity != known:
+            self._write(self._identity, json.dumps(identity))
+
+    def require_room(self) -> None:
+        """Raise OSError where nothing can be written: a full disk, or one that is read-only."""
+        probe = self._directory / "probe"
+        self._write(probe, "room for an identity")
+        probe.unlink()
 
     def mark_discovery_started(self, token: str) -> None:
         """From here on the token holds this member's ID: a second start with it must not be."""
@@ -57,8 +83,16 @@ class Volume:
         return self._discovery.exists()
 
     def set_data_aside(self) -> Path:
-        """Move the data of a removed ID out of the way, whole, so that nothing is ever lost."""
-        member_id = self._read_identity().get("member_id")
+        """Move the data of a removed ID out of the way, whole, so that nothing is ever lost.
+
+        What was set aside before goes if this member has voted: then it had all of that, and more.
+        Each may be as large as etcd's quota, and the disk holds two.
+        """
+        identity = self._read_identity()
+        if identity.get("birth"):
+            for older in self._directory.glob("removed-*"):
+                shutil.rmtree(older)
+        member_id = identity.get("member_id")
         aside = self._directory / f"removed-{member_id or 0:x}"
         serial = 0
         while aside.exists():

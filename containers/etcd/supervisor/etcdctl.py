@@ -32,6 +32,8 @@ def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> 
         )
     except subprocess.TimeoutExpired as error:
         raise EtcdctlError(f"no answer within {error.timeout:.0f} s") from None
+    except OSError as error:  # no process or no memory for one: no reason to end etcd, too
+        raise EtcdctlError(f"etcdctl cannot be started: {error}") from None
     if done.returncode != 0 and not done.stdout.strip():
         lines = [line for line in done.stderr.strip().splitlines() if not line.startswith("{")]
         raise EtcdctlError(lines[-1].removeprefix("Error: ") if lines else "no reason given")
@@ -79,12 +81,17 @@ def read_birth(url: str) -> str | None:
 
 
 def add_learner(url: str, name: str, peer_url: str) -> tuple[Member, ...]:
-    """Add a learner. Returns the members with the new one among them."""
+    """Add a learner. Returns the members with the new one among them.
+
+    Raises EtcdctlError, ValueError for an answer without it.
+    """
     text = etcdctl(
         [url], "member", "add", name, f"--peer-urls={peer_url}", "--learner", "-w", "json"
     )
-    parse_members(text)  # an answer that is no list is an error, whatever the exit code
-    return parse_members(etcdctl([url], "member", "list", "-w", "json"))[1]
+    members = parse_members(text)[1]
+    if all(m.peer_url != peer_url for m in members):
+        raise ValueError(f"{peer_url} is not among those of the answer: {text[:200]!r}")
+    return members
 
 
 def remove(urls: Iterable[str], member: Member) -> None:

@@ -17,6 +17,9 @@ from .http_get import http_get
 FRESH_SECONDS = 4.0
 """For how long an answer of etcd's readiness counts. The kubelet asks every second."""
 
+REFUSAL_SECONDS = 10.0
+"""For how long its refusal counts: without a quorum it takes etcd 7 s to give one."""
+
 BEAT_SECONDS = 60.0
 """A main loop that has not passed for this long hangs; its longest step takes far less."""
 
@@ -37,6 +40,7 @@ class Health:
         self._etcd_answered = False
         self._ready_since: float | None = None
         self._ready_at = 0.0
+        self._refused_at: float | None = None
         self.admitted = False
         """Whether the member may serve clients at all, if etcd is ready."""
         self.failed = False
@@ -69,11 +73,16 @@ class Health:
 
     def ready(self) -> bool:
         """Voter and linearizable: etcd's own /readyz (a learner's is 503 since 3.5.19 and 3.6)."""
-        now = time.monotonic()
-        if not (self._etcd_wanted and self.admitted and self._ask("/readyz")):
+        if not (self._etcd_wanted and self.admitted):
             self._ready_since = None
             return False
-        if self._ready_since is None or now - self._ready_at > FRESH_SECONDS:
+        asked = time.monotonic()
+        ready, now = self._ask("/readyz"), time.monotonic()
+        if not ready:
+            self._ready_since, self._refused_at = None, now
+            return False
+        self._refused_at = None
+        if self._ready_since is None or asked - self._ready_at > FRESH_SECONDS:
             self._ready_since = now
         self._ready_at = now
         return True
@@ -82,6 +91,12 @@ class Health:
         """For how long the member has been ready without a break; 0 if it is not, or not known."""
         since, now = self._ready_since, time.monotonic()
         return 0.0 if since is None or now - self._ready_at > FRESH_SECONDS else now - since
+
+    def refuses(self) -> bool:
+        """Whether etcd itself says that it is not ready. That nobody has asked it is no answer: a
+        kubelet that is being restarted asks nobody."""
+        at = self._refused_at
+        return at is not None and time.monotonic() - at <= REFUSAL_SECONDS
 
     def status(self) -> dict[str, object]:
         return {

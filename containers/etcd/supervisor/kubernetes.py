@@ -6,7 +6,11 @@ import http.client
 import json
 import os
 import ssl
+import time
+import urllib.error
 import urllib.request
+from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +20,37 @@ LEAVING_ANNOTATION = "etcd.pulumi.com/leaving"
 """On the units' StatefulSet while a scale-down takes this ordinal out of the membership."""
 
 
-def wants(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
-    """Whether the StatefulSet wants `ordinal`; None when it is gone, going or cannot be read."""
+PAUSE_SECONDS = 0.5
+_NO_ANSWER = (OSError, ValueError, http.client.HTTPException)
+
+
+def wants(namespace: str, stateful_set: str, ordinal: int, *, attempts: int = 1) -> bool | None:
+    """Whether the StatefulSet wants `ordinal`; None when it is gone, going or cannot be read.
+
+    `attempts`: how often an API that does not answer is asked; each takes up to 3 s.
+    """
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
+        with suppress(*_NO_ANSWER):
+            return _asked(namespace, stateful_set, ordinal)
+    return None
+
+
+def _asked(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
+    """Raises what stands in _NO_ANSWER."""
     host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
     url = f"https://{host}:{port}/apis/apps/v1/namespaces/{namespace}/statefulsets/{stateful_set}"
+    token = (_ACCOUNT / "token").read_text()
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+    trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
     try:
-        token = (_ACCOUNT / "token").read_text()
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        trust = ssl.create_default_context(cafile=str(_ACCOUNT / "ca.crt"))
         with urllib.request.urlopen(request, timeout=3, context=trust) as answer:
             found: dict[str, Any] = json.load(answer)
-    except (OSError, ValueError, http.client.HTTPException):
-        return None
+    except urllib.error.HTTPError as error:
+        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        return None  # gone, or not to be read by this account
     return wanted(found, ordinal)
 
 

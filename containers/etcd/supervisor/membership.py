@@ -224,6 +224,19 @@ def _healthy(view: View, member: Member, applied_at_least: int) -> bool:
     )
 
 
+NO_LEADER = "etcdserver: no leader"
+"""What a member reports beside alarms while it follows nobody."""
+
+
+def alarms(view: View) -> str:
+    """The alarms that stand, for people: ` (alarm:NOSPACE)`; empty without any.
+
+    While one stands, every member reports it, and no member counts as healthy.
+    """
+    found = {e for s in view.statuses.values() for e in s.errors if e != NO_LEADER}
+    return f" ({', '.join(sorted(found))})" if found else ""
+
+
 def describe(members: Iterable[Member]) -> str:
     """Pod names for people: `etcd-0, etcd-1`."""
     return ", ".join(sorted(m.pod for m in members))

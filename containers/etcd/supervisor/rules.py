@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .membership import History, Member, View, describe
+from .membership import History, Member, View, alarms, describe
 
 SETTLE_SECONDS = 5.0
 """Unbroken health that every voter must show before the membership changes.
@@ -37,7 +37,7 @@ def unsettled(view: View, history: History, now: float) -> str | None:
         return "no leader"
     sick = [m for m in view.voters if history.healthy_for(m, now) < 0]
     if sick:
-        return f"not healthy: {describe(sick)}"
+        return f"not healthy: {describe(sick)}{alarms(view)}"
     young = [m for m in view.voters if history.healthy_for(m, now) < SETTLE_SECONDS]
     if young:
         left = SETTLE_SECONDS - min(history.healthy_for(m, now) for m in young)
@@ -95,6 +95,8 @@ class Disk:
     cluster_id: int | None = None
     """From the identity file; None when the file is missing."""
     member_id: int | None = None
+    peer_url: str | None = None
+    """Whose disk it is: a member's address goes with its volume."""
     birth: str | None = None
     """The cluster's birth mark when this member began to vote."""
     revision: int | None = None
@@ -174,6 +176,8 @@ def _with_data(
     if view is None:
         if disk.removed:
             return Wait("removed from the membership, and no cluster answers at the Service")
+        if disk.peer_url not in (None, peer_url):
+            return Refuse(f"the data here is of the member at {disk.peer_url}, not of this one")
         # After a full outage nobody answers before all have started: never wait for the Service.
         return Start()
     other = another_cluster(disk, view, birth)
@@ -188,6 +192,8 @@ def _with_data(
             return Start()
     if not wanted:
         return Wait("removed from the membership, and not known to be wanted again")
+    if view.leader is None or (disk.birth and birth is None):
+        return Wait("removed from the membership, and not sure that this is the same cluster")
     return SetAside()
 
 
@@ -195,14 +201,17 @@ def another_cluster(disk: Disk, view: View, birth: str | None) -> str | None:
     """Why the cluster that answers cannot be the one that this disk belongs to, or None.
 
     Equal IDs prove nothing: wiped seeds that used one token twice have the same ID. The birth mark
-    is written once, and the revision only grows.
+    is written once, and the revision only grows. The mark is a key that clients can delete, and
+    need not be there where the member of this disk is listed: its ID holds the time of its add
+    (server/etcdserver/api/membership/member.go).
     """
     if disk.cluster_id is not None and disk.cluster_id != view.cluster_id:
         return (
             f"the data here belongs to cluster {disk.cluster_id:x}, "
             f"but the Service leads to cluster {view.cluster_id:x}"
         )
-    if disk.birth and birth is not None and disk.birth != birth:
+    listed = any(m.id == disk.member_id for m in view.members)
+    if disk.birth and birth is not None and disk.birth != birth and not listed:
         return (
             f"the Service leads to cluster {view.cluster_id:x} with birth mark {birth or 'none'}, "
             f"but the data here belongs to the one with {disk.birth}"

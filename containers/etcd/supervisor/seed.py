@@ -38,7 +38,7 @@ class Seed:
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
-        self._health.data = self._volume.read().data
+        self._health.data = self._volume.may_hold_data()
         while not self._stop.is_set():
             self._stop.wait(self._accompany() if self._etcd.running else self._bring_up())
         self._health.beat("stopping", etcd=False)
@@ -60,24 +60,47 @@ class Seed:
             return self._etcd.back_off()
         if disk.data:
             self._start(flags.restart(self._config))
-        elif self._service_is_prepared():
-            self._volume.mark_discovery_started(self._config.discovery_token)
-            self._start(flags.seed(self._config))
         else:
-            self._health.beat("waiting for the discovery service and its size key", etcd=False)
+            self._begin()
         return PAUSE_SECONDS
 
-    def _service_is_prepared(self) -> bool:
-        """v3: the size key is there. etcd itself would give up at once where it is missing."""
-        if self._config.discovery_protocol == "v2":
-            return True
+    def _begin(self) -> None:
+        """Take part in discovery, as soon as the service is prepared and if it is the first time.
+
+        v3: etcd itself would give up at once where the size key is missing, and would take part
+        again under the same ID, which is made of address and token, although its data is lost. A
+        service of v2 refuses that by itself.
+        """
+        c = self._config
+        if c.discovery_protocol == "v3":
+            registry = self._registry()
+            if any(line.endswith(f"={c.peer_url}") for line in registry):
+                self._health.failed = True
+                self._held = "its disk is empty, and a seed of this address has used the token"
+                return
+            if f"{self._prefix}/_config/size" not in registry:
+                self._health.beat("waiting for the discovery service and its size key", etcd=False)
+                return
+        self._volume.mark_discovery_started(c.discovery_token)
+        self._start(flags.seed(c))
+
+    @property
+    def _prefix(self) -> str:
+        return f"/_etcd/registry/{self._config.discovery_token}"
+
+    def _registry(self) -> list[str]:
+        """Keys and values that stand under a v3 token, line by line; empty while none can be read.
+
+        `<prefix>/_config/size` and what it says; `<prefix>/members/<ID>` of each seed that came,
+        and `<name>=<peer URL>` (etcd: server/etcdserver/api/v3discovery/discovery.go).
+        """
         endpoints = self._config.discovery_endpoint.split(",")
-        key = f"/_etcd/registry/{self._config.discovery_token}/_config/size"
         try:
-            reached = any(answers(endpoint) for endpoint in endpoints)
-            return reached and bool(etcdctl(endpoints, "get", "--print-value-only", key))
+            if any(answers(endpoint) for endpoint in endpoints):
+                return etcdctl(endpoints, "get", "--prefix", f"{self._prefix}/").splitlines()
         except EtcdctlError:
-            return False
+            pass
+        return []
 
     def _start(self, arguments: list[str]) -> None:
         self._health.beat("etcd is starting", etcd=True)

@@ -50,8 +50,11 @@ def before_stop(
     other stop is a restart, which never changes the membership.
     """
     stateful_set, peer_url = me
-    mine = None if view is None else view.by_peer_url(peer_url)
-    if view is None or mine is None:
+    if view is None:
+        # Whoever stays listed counts for the quorum of those that stay, and for ever.
+        return Wait("no member answers") if wanted is False else Stop()
+    mine = view.by_peer_url(peer_url)
+    if mine is None:
         return Stop()
     if wanted is not False:
         return _hand_over(view, mine, stateful_set) or Stop()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from .etcdctl import answers
-from .membership import Member, Status, View
+from .membership import NO_LEADER, Member, Status, View
 from .process import has_applied
 
 APART_SECONDS = 1.0
@@ -16,8 +16,6 @@ APART_SECONDS = 1.0
 time-out, after the 7 s in which its readiness was not answered."""
 BACKLOG = 100
 """Entries that etcd has and has not applied; with more it is busy, not stuck."""
-
-_NO_LEADER = "etcdserver: no leader"
 
 
 class Patience:
@@ -57,7 +55,7 @@ def mute(view: View, me: Member, metrics_port: int) -> bool:
 
 
 def apart(view: View, me: Member) -> bool:
-    """Whether a voter that is not ready reaches the leader and does not follow it.
+    """Whether a voter that refuses to be ready reaches the leader and does not follow it.
 
     After a cut etcd stays on its connections of before, one or both ways, and on these the kernel
     sends again after pauses that double: about as long as the cut was, up to two minutes
@@ -88,5 +86,5 @@ def leaderless(voters: Collection[Member], me: Member, own: Status) -> bool:
 
 def _busy(own: Status) -> bool:
     """Whether it has a reason of its own: an alarm, or entries to apply."""
-    alarms = [error for error in own.errors if error != _NO_LEADER]
+    alarms = [error for error in own.errors if error != NO_LEADER]
     return bool(alarms) or own.raft_index - own.applied_index > BACKLOG

@@ -63,11 +63,16 @@ class Unit:
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
-        self._health.data = self._volume.read().data
+        self._health.data = self._volume.may_hold_data()
         # With data, etcd's own readiness decides; a joiner is let in when it votes.
         self._health.admitted = True
         while not self._stop.is_set():
-            pause = self._accompany() if self._etcd.running else self._bring_up()
+            try:
+                pause = self._accompany() if self._etcd.running else self._bring_up()
+            except OSError as error:  # a disk that is full or broken: etcd may live on it still
+                reason = f"the volume cannot be used: {error}"
+                self._health.beat(reason, etcd=self._etcd.running)
+                pause = IDLE_SECONDS
             self._stop.wait(pause)
         if self._etcd.running:
             self._before_stop()
@@ -120,8 +125,9 @@ class Unit:
         """Ask Kubernetes only where the answer matters: not on an ordinary restart."""
         if view is None:
             return None
-        listed = view.by_peer_url(self._config.peer_url) is not None
-        if disk.data and listed and not disk.removed:
+        mine = view.by_peer_url(self._config.peer_url)
+        known = mine is not None and disk.member_id in (None, mine.id)
+        if disk.data and known and not disk.removed:
             return None
         c, now = self._config, time.monotonic()
         if now - self._asked_at > WANTED_SECONDS:
@@ -139,6 +145,8 @@ class Unit:
         try:
             match step:
                 case rules.Join():
+                    # An ID is used up by its add: one that cannot be noted would be lost.
+                    self._volume.require_room()
                     members = add_learner(c.cluster_url, c.name, c.peer_url)
                     mine = next(m for m in members if m.peer_url == c.peer_url)
                     self._volume.write_identity(view, mine)
@@ -150,7 +158,7 @@ class Unit:
                 case rules.Replace(member):
                     log(f"{member.hex_id} is listed for this address, but its disk is lost")
                     remove([c.cluster_url], member)
-        except (EtcdctlError, ValueError) as error:
+        except (EtcdctlError, OSError, ValueError) as error:
             # "unhealthy cluster" (etcd's own 5 s rule) and "Peer URLs already exists" pass by
             # themselves: the next look decides anew.
             return self._say(f"waiting to join: {error}")
@@ -181,9 +189,7 @@ class Unit:
         if self._joining and stuck.mute(view, mine, self._config.metrics_port):
             return self._start_again("etcd missed its own announcement")
         if not mine.learner:
-            self._voter = self._health.admitted = True
-            self._volume.write_identity(view, mine, read_birth(self._config.cluster_url))
-            return 0.0
+            return self._begin_to_vote(view, mine)
         blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
         self._health.beat(f"learner: {blocked or 'being promoted'}", etcd=True)
         if blocked is None:
@@ -193,6 +199,19 @@ class Unit:
                 log(f"not promoted yet: {error}")
             return 0.1
         return self._pause((*view.voters, mine))
+
+    def _begin_to_vote(self, view: View, mine: Member) -> float:
+        """Serve, and note in which cluster, unless the disk says that it belongs to another: etcd
+        was started without asking anybody where nobody answered."""
+        birth = read_birth(self._config.cluster_url)
+        other = rules.another_cluster(self._volume.read(), view, birth)
+        self._health.admitted = other is None
+        if other:
+            self._health.beat(f"not serving: {other}", etcd=True)
+            return IDLE_SECONDS
+        self._voter = True
+        self._volume.write_identity(view, mine, birth)
+        return 0.0
 
     def _start_again(self, why: str) -> float:
         self._joining = False
@@ -208,7 +227,8 @@ class Unit:
             return False
         if not self._patience.is_needed:
             return False
-        return self._patience.is_over(self._is_apart(), time.monotonic())
+        apart = self._health.refuses() and self._is_apart()
+        return self._patience.is_over(apart, time.monotonic())
 
     def _is_apart(self) -> bool:
         view = self._look()
@@ -250,10 +270,10 @@ class Unit:
         Ends at the latest after LEAVE_SECONDS, with the membership as it then is.
         """
         c, deadline = self._config, time.monotonic() + LEAVE_SECONDS
-        wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal)
+        wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal, attempts=3)
         me = c.stateful_set, c.peer_url
         while self._etcd.running and time.monotonic() < deadline:
-            view = self._look()
+            view = self._look(anywhere=True)
             step = stopping.before_stop(view, self._history, time.monotonic(), me, wanted)
             try:
                 match step:
@@ -285,11 +305,11 @@ class Unit:
         left = rules.seconds_to_settle(members, self._history, time.monotonic())
         return min(left, IDLE_SECONDS) or WATCH_SECONDS
 
-    def _look(self) -> View | None:
+    def _look(self, *, anywhere: bool = False) -> View | None:
         """The cluster as it answers through the Service; None while it does not.
 
         Before a cluster serves, its members can be watched already: the time for which they have
-        been healthy then counts.
+        been healthy then counts. `anywhere`: one that does not serve may answer, too.
         """
         c = self._config
         served = read_view(c.cluster_url)
@@ -311,7 +331,7 @@ class Unit:
         else:
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
             self._history = History()
-        return served
+        return view if anywhere else served
 
     def _say(self, phase: str) -> float:
         self._health.beat(phase, etcd=False)

@@ -1,0 +1,183 @@
+"""A unit's main loop with real etcd, on loopback: what goes wrong around it while it joins or runs.
+
+The cluster that it joins is a member like the discovery service's. Kubernetes' answer is given,
+since its address in a pod is fixed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from containers.etcd.supervisor import health as health_module
+from containers.etcd.supervisor import kubernetes, stuck
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.config import from_environment
+from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.unit import Unit
+from lab.tools import ensure
+from tests.support.supervisor import Supervisor, eventually, supervisors
+
+
+class Watched(Health):
+    """Counts how often the main loop has passed."""
+
+    beats = 0
+
+    def beat(self, phase: str, *, etcd: bool) -> None:
+        self.beats += 1
+        super().beat(phase, etcd=etcd)
+
+    @property
+    def phase(self) -> str:
+        return str(self.status()["phase"])
+
+
+@dataclass
+class Member:
+    """A unit that can be run, and the cluster that it joins."""
+
+    cluster: Supervisor
+    unit: Supervisor
+    volume: Path
+    starts: Path
+    """One line for each start of the unit's etcd."""
+
+    @contextmanager
+    def running(self) -> Generator[Watched]:
+        """The unit's main loop, in a thread of its own."""
+        config = from_environment(self.unit.settings)
+        health, stop = Watched(config.metrics_port), threading.Event()
+        loop = threading.Thread(target=Unit(config, health, stop).run)
+        loop.start()
+        try:
+            yield health
+        finally:
+            stop.set()
+            loop.join()
+
+    def start_count(self) -> int:
+        return len(self.starts.read_text().splitlines()) if self.starts.exists() else 0
+
+
+@pytest.fixture
+def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
+    programs = ensure(["etcd", "etcdctl"])
+    with supervisors() as known:
+        cluster = Supervisor(programs, tmp_path / "cluster", "etcd-seed-0", role="discovery")
+        known.append(cluster)
+        cluster.start()
+        eventually("the cluster to be ready", lambda: cluster.ready)
+        cluster.ctl("put", BIRTH_KEY, "the mark")
+        unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=cluster.url)
+        starts = tmp_path / "starts"
+        wrapper = tmp_path / "etcd"
+        # The supervisor takes a member's name from its name in DNS, and here there are none.
+        wrapper.write_text(
+            f'#!/bin/sh\necho "$*" >> {starts}\n'
+            f"exec {programs['etcd']} "
+            f"$(echo \"$*\" | sed 's|127={unit.peer_url}|{unit.name}={unit.peer_url}|')\n"
+        )
+        wrapper.chmod(0o755)
+        path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
+        monkeypatch.setenv("PATH", os.pathsep.join(path))
+        monkeypatch.setattr(kubernetes, "wants", _wanted)
+        yield Member(cluster, unit, tmp_path / "unit", starts)
+
+
+def _wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
+    return True
+
+
+def voting(health: Watched) -> Callable[[], bool]:
+    return lambda: health.phase == "running as a voter"
+
+
+def passes(health: Watched, times: int) -> None:
+    """Return when the main loop has passed so often."""
+    before = health.beats
+    eventually("the main loop to pass", lambda: health.beats >= before + times)
+
+
+def test_a_kubelet_that_asks_nobody_ends_no_etcd(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while it is restarted: the unit follows a leader that it reaches, and serves."""
+    monkeypatch.setattr(stuck, "APART_SECONDS", 0.1)
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        eventually("etcd to be ready", health.ready)
+        passes(health, 2)
+        monkeypatch.setattr(health_module, "FRESH_SECONDS", 0.1)
+        eventually("the answer to be old", lambda: health.ready_seconds() == 0)
+        passes(health, 4)
+        assert member.start_count() == 1
+
+
+def test_no_id_is_used_up_where_it_cannot_be_noted(member: Member) -> None:
+    (member.volume / "probe.tmp").mkdir()
+    with member.running() as health:
+        eventually("the unit to say why", lambda: "Is a directory" in health.phase)
+        passes(health, 3)
+        assert set(member.cluster.members()) == {"etcd-seed-0"}
+        (member.volume / "probe.tmp").rmdir()
+        eventually("a voter", voting(health))
+
+
+def test_a_disk_without_room_for_a_note_ends_no_etcd(member: Member) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        member.cluster.ctl("put", "key", "so that there is another revision to be noted")
+    (member.volume / "identity.tmp").mkdir()
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        passes(health, 3)
+        assert member.start_count() == 2
+        assert member.unit.ctl("get", "key")
+
+
+def test_a_unit_that_began_without_the_others_does_not_serve_another_cluster(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        known = set(member.cluster.members().values())
+    identity = member.volume / "identity.json"
+    noted = json.loads(identity.read_text())
+    identity.write_text(json.dumps({**noted, "cluster_id": 7}))
+    member.cluster.stop()
+    with member.running() as health:
+        # Nobody answers without a quorum: it starts on its data, and asks later.
+        eventually("its etcd", lambda: member.start_count() == 2)
+        member.cluster.start()
+        eventually("the refusal", lambda: "not serving: the data here belongs to" in health.phase)
+        passes(health, 2)
+        assert not health.ready()
+        assert json.loads(identity.read_text())["cluster_id"] == 7, "the evidence stays"
+        identity.write_text(json.dumps(noted))
+        eventually("a voter", voting(health))
+        eventually("to serve again", health.ready)
+        assert set(member.cluster.members().values()) == known
+
+
+def test_a_disk_of_a_replaced_id_asks_whether_it_is_wanted_and_joins_anew(member: Member) -> None:
+    """A volume that comes back after its unit was given another one; here still as a learner, since
+    without this unit's vote nobody could be asked."""
+    with member.running() as health:
+        eventually("a learner", lambda: health.phase.startswith("learner"))
+    first = member.cluster.members()["etcd-0"]
+    (member.volume / "identity.json").write_text(
+        json.dumps({**json.loads((member.volume / "identity.json").read_text()), "member_id": 9})
+    )
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        assert member.unit.members()["etcd-0"] != first
+        assert (member.volume / "removed-9").is_dir()
