@@ -39,7 +39,7 @@ else
 	@grep -Eqs '^ +create: true' Pulumi.$(STACK).yaml && \
 	  echo "  pulumi stack output kubeconfig --show-secrets --stack $(STACK) > kubeconfig" && \
 	  echo '  export KUBECONFIG="$$PWD/kubeconfig"' || true
-	@$(ENTER) && echo "  kubectl -n $$(pulumi stack output namespace --stack $(STACK)) exec etcd-0 -- etcdctl put greeting hello"
+	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK) --first-key
 endif
 
 preview: select ## show what `make up` would do

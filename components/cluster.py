@@ -66,8 +66,12 @@ def connect(settings: KubernetesSettings, registry: str) -> Cluster:
         kubeconfig=text,
         context=settings.context,
         namespace=settings.namespace,
-        # Credentials rotate; only another API server makes it another cluster.
+        # Credentials rotate, and an address may change (a proxy, another name): another identifier
+        # would replace every object, and which cluster a stack is in cannot be changed anyway.
         cluster_identifier=server,
+        # A preview goes on without the cluster, and says so.
+        skip_update_unreachable=True,
+        opts=pulumi.ResourceOptions(ignore_changes=["clusterIdentifier"]),
     )
     return Cluster(
         provider=provider, context=settings.context or "", kubeconfig=text, registry=registry

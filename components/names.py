@@ -27,6 +27,12 @@ them; Kubernetes then makes one pod. The gate keeps that pod, and any pod that K
 recreates, from running before a sequence lets it.
 """
 
+UNFINISHED = "etcd.pulumi.com/unfinished-"
+"""Start of the annotations by which a sequence (`scale`, `rollout`) notes that it is under way.
+
+On the units' PodDisruptionBudget, which every command reads. If it is cut off and the config is set
+back to what Pulumi's state has, nothing else tells that there is work.
+"""
 
 NODE_LABEL = {"etcd.pulumi.com/dedicated": "true"}
 """On the nodes that are made for members."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
 
+from components.dynamic.pods import of_stateful_set
 from components.names import Names
 
 GONE_SECONDS = 30.0
@@ -40,15 +41,20 @@ def _let_go(
 ) -> None:
     """Delete the object if it is this stack's, and leave alone what belongs to it.
 
-    Deleted with its dependents orphaned: pods and volumes live on, and the StatefulSet that is
-    made in its place adopts them, so this is harmless even where members run.
+    Deleted with its dependents orphaned: the volumes live on, and so does the one pod that a
+    StatefulSet has before anybody has scaled it. Raises RuntimeError.
     """
     from kubernetes import config, dynamic  # noqa: PLC0415 - costs every `up` time otherwise
     from kubernetes.dynamic.exceptions import NotFoundError  # noqa: PLC0415
 
     client: Any = dynamic.DynamicClient(config.new_client_from_config_dict(dict(kubeconfig)))
     objects = client.resources.get(api_version=api_version, kind=kind)
-    place = {"name": name, "namespace": names.settings.kubernetes.namespace}
+    namespace = names.settings.kubernetes.namespace
+    if kind == "StatefulSet":
+        pods = client.resources.get(api_version="v1", kind="Pod")
+        selector = ",".join(f"{key}={value}" for key, value in names.identity.items())
+        require_unscaled(name, pods.get(namespace=namespace, label_selector=selector).items)
+    place = {"name": name, "namespace": namespace}
     deadline = time.monotonic() + GONE_SECONDS
     asked = False
     while time.monotonic() < deadline:
@@ -63,3 +69,20 @@ def _let_go(
         except NotFoundError:
             return
         time.sleep(0.1)
+
+
+def require_unscaled(name: str, pods: Iterable[Any]) -> None:
+    """Raise RuntimeError where a StatefulSet that is to be made has had more pods than one.
+
+    Made anew it has one replica, until a sequence scales it, and Kubernetes ends all others at
+    once. That one had been scaled, and is in the state no more, or somebody has deleted it alone.
+    """
+    own = of_stateful_set(pods, name)
+    more = [p.metadata.name for p in own if not p.metadata.deletionTimestamp][1:]
+    if more:
+        raise RuntimeError(
+            f"{', '.join(more)} would end at once: StatefulSet {name} is no part of the stack's "
+            "state, and its pods run.\n"
+            "Next: bring the state back (pulumi stack import), or go on without it as "
+            "docs/runbook.md says: the state is lost"
+        )

@@ -42,6 +42,8 @@ def make(settings: Settings) -> Cluster:
         # The place and the name: the endpoint is not known before the cluster is, and an unknown
         # identifier would plan to replace everything in it.
         cluster_identifier=path(gke),
+        # A preview goes on without the cluster, and says so.
+        skip_update_unreachable=True,
         # Nodes before pods; on the way down, pods before nodes.
         opts=pulumi.ResourceOptions(depends_on=needs),
     )

@@ -12,10 +12,14 @@ from components.workload import SKIP_AWAIT
 TOKEN = "etcd:cluster:Service"
 
 _INTERNAL = {
-    # Each cloud reads its own; the others ignore it.
+    # Each cloud reads its own; the others ignore it. Amazon has two controllers: the one that is
+    # part of a cluster reads `internal`, the one that people install reads `scheme`.
     "networking.gke.io/load-balancer-type": "Internal",
+    "service.beta.kubernetes.io/aws-load-balancer-internal": "true",
     "service.beta.kubernetes.io/aws-load-balancer-scheme": "internal",
     "service.beta.kubernetes.io/azure-load-balancer-internal": "true",
+    "service.beta.kubernetes.io/oci-load-balancer-internal": "true",
+    "service.beta.kubernetes.io/openstack-internal-load-balancer": "true",
 }
 
 

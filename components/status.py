@@ -1,5 +1,6 @@
 """`python -m components.status`: how the cluster of a stack is now. Exit code 1 when unhealthy.
 
+With `--first-key`: the commands that put and get one, instead.
 Asks the live cluster, where the stack's outputs say how it was when the last sequence ended.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from typing import Any, cast
@@ -23,13 +25,19 @@ HANDOVER = "pulumi-python:dynamic/etcd:Handover"
 
 
 def main() -> int:
-    """Print the members, what is wrong, and the endpoint; return the exit code."""
+    """Print the members and what is wrong; return the exit code."""
     parser = argparse.ArgumentParser(prog="make status", description=__doc__)
     parser.add_argument("--stack", required=True, help="the Pulumi stack")
-    stack = parser.parse_args().stack
+    parser.add_argument(
+        "--first-key", action="store_true", help="print how to put and get a first key, instead"
+    )
+    arguments = parser.parse_args()
     try:
-        handover = _handover(stack)
+        handover = _handover(arguments.stack)
         site = Site.of(handover)
+        if arguments.first_key:
+            _print_first_key(site)
+            return 0
         with plain_errors(site):
             return _report(
                 Kube(handover["kubeconfig"], site, patient=False), int(handover["units"])
@@ -37,6 +45,13 @@ def main() -> int:
     except SequenceError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _print_first_key(site: Site) -> None:
+    """By the context that the stack names, whichever is the current one."""
+    inside = ["kubectl", "--context", site.context, "-n", site.namespace, "exec"]
+    for command in ("put greeting hello", "get greeting"):
+        print("  " + shlex.join([*inside, f"{site.units}-0", "--", "etcdctl", *command.split()]))
 
 
 def _handover(stack: str) -> dict[str, Any]:

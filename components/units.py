@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
-from components.names import Names
+from components.names import UNFINISHED, Names
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
 TOKEN = "etcd:cluster:Units"
@@ -24,6 +26,8 @@ class Units(pulumi.ComponentResource):
 
     replicas: pulumi.Output[int]
     """The count that Kubernetes has now, whoever has set it."""
+    unfinished: pulumi.Output[list[str]]
+    """The sequences that an earlier `up` has begun and not brought to their end."""
     template: pulumi.Output[str]
     """Tells one pod template from another."""
 
@@ -78,11 +82,25 @@ class Units(pulumi.ComponentResource):
         )
         found = budget.found(pulumi.ResourceOptions(parent=self))
         # The replica count of the StatefulSet whose pods are there, as the budget counts them.
-        self.replicas = found.status.apply(lambda status: status.get("expectedPods", 0))
+        self.replicas = found.status.apply(lambda status: (status or {}).get("expectedPods", 0))
+        self.unfinished = found.metadata.apply(under_way)
         self.template = pulumi.Output.json_dumps(
             workload.manifest["spec"]["template"], sort_keys=True
         ).apply(_digest)
-        self.register_outputs({"replicas": self.replicas, "template": self.template})
+        self.register_outputs(
+            {
+                "replicas": self.replicas,
+                "unfinished": self.unfinished,
+                "template": self.template,
+            }
+        )
+
+
+def under_way(budget: Mapping[str, Any] | None) -> list[str]:
+    """The sequences of which the budget's metadata say that they are under way. Pure."""
+    notes = (budget or {}).get("annotations") or {}
+    # In one order, as is all that the state holds.
+    return sorted(key.removeprefix(UNFINISHED) for key in notes if key.startswith(UNFINISHED))
 
 
 def _digest(text: str) -> str:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 OUTPUTS = {
     "endpoint": "URL of the client Service inside Kubernetes",
-    "clientHost": "IP address of the client Service",
+    "clientHost": "IP address of the client Service inside Kubernetes",
     "clientPort": "port of the client Service",
     "namespace": "namespace of all objects",
     "version": "configured etcd version",
@@ -26,7 +26,7 @@ OUTPUTS = {
     "origin": "how the cluster came to be there: `born`, `resumed` (an earlier `up` was cut off) "
     "or `retained` (on kept volumes)",
     "members": "name, id, role, peerUrl, clientUrl and version of every member when the last "
-    "handover ended",
+    "sequence ended",
     "revision": "revision of the key-value store at that moment",
     "receipt": "proof of that moment: one cluster ID, one leader, one term, and the same hash on "
     "every member",

@@ -36,7 +36,7 @@ class Module:
     programs: tuple[tuple[str, str], ...]
     """Pairs of a program's name and its package."""
     version_of: str = ""
-    """Module whose version in go.mod fills `{version}` of `variables`."""
+    """Module whose version in go.mod fills `{version}` and `{minor}` of `variables`."""
     variables: tuple[str, ...] = ()
     """String variables to set at link time, `package.name=value`."""
     changes: tuple[Change, ...] = ()
@@ -99,7 +99,8 @@ class Module:
 
     def _link_flags(self) -> list[str]:
         version = self.version if self.version_of else ""
-        settings = [f"-X {setting.format(version=version)}" for setting in self.variables]
+        minor = ".".join(version.split(".")[1:2])
+        settings = [f"-X {s.format(version=version, minor=minor)}" for s in self.variables]
         return ["-ldflags", " ".join(["-s", "-w", *settings])]
 
 

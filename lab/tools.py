@@ -26,7 +26,7 @@ _SOURCES = _CHECKOUT / "lab" / "programs"
 _KUBERNETES_VARIABLES = (
     "k8s.io/component-base/version.gitVersion=v{version}",
     "k8s.io/component-base/version.gitMajor=1",
-    "k8s.io/component-base/version.gitMinor=34",
+    "k8s.io/component-base/version.gitMinor={minor}",
     "k8s.io/component-base/version.gitTreeState=clean",
     "k8s.io/client-go/pkg/version.gitVersion=v{version}",
 )

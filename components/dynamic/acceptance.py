@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from components.dynamic.bootstrap import with_troubles
+from components.dynamic import gates
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
@@ -22,8 +23,10 @@ from components.dynamic.tokens import Token
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 
-_NOTE = "accepted"
-"""Key of the Secret: what the seeds' data lies on. Where none of it is left, nothing is."""
+T = TypeVar("T")
+
+UNWRITTEN = 1
+"""etcd's revision before the first write."""
 
 
 def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lock:
@@ -32,7 +35,9 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     Repeated until etcd has answered, always with the same mark: one whose answer was lost may
     stand there already. Raises SequenceError at the deadline.
     """
-    kube.write_secret(kube.site.discovery, {**token.secret, _NOTE: " ".join(sorted(_disks(kube)))})
+    seeds = kube.site.seeds
+    disks = gates.disks(kube.pods(seeds), kube.volumes(seeds))
+    kube.write_secret(kube.site.discovery, {**token.secret, gates.NOTE: " ".join(sorted(disks))})
     born = int(time.time())
 
     def written() -> Lock | Unmet:
@@ -51,7 +56,7 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
         return _lock(view, json.dumps(mark))
 
     return progress.wait(
-        "the birth mark to be written", lambda: with_troubles(kube, written()), "pulumi up"
+        "the birth mark to be written", lambda: _seen_to(kube, progress, written()), "pulumi up"
     )
 
 
@@ -61,23 +66,18 @@ def accepted_earlier(kube: Kube, secret: Mapping[str, str], progress: Progress) 
     `secret`: what that run has left, as `accept` has written it. Whoever may have been let in is
     waited for: no answer is no proof that there is nothing. Raises SequenceError at the deadline.
     """
-    noted = secret.get(_NOTE, "").split()
+    noted = gates.noted(secret)
     if not noted:
         return None
-    site = kube.site
 
     def found() -> Lock | Unmet | None:
-        kept = not _disks(kube).isdisjoint(noted)
-        if kept:
-            # A pod that was made anew meanwhile is held again, with its data on its claim.
-            kube.release(kube.pods(site.seeds))
-        marked = _marked(kube)
-        if not isinstance(marked, Unmet):
-            return marked
-        if not kept:
-            return None
+        told = marked(kube, _members(kube))
+        if not isinstance(told, Unmet):
+            return told
+        if noted.isdisjoint(_disks(kube)):
+            return None  # where nothing is left of what the data lies on, nothing is of the data
         progress.say("an earlier run may have let clients in: waiting for its members")
-        return with_troubles(kube, marked)
+        return _seen_to(kube, progress, told)
 
     return progress.wait(
         "an answer from the members of an earlier run",
@@ -87,28 +87,45 @@ def accepted_earlier(kube: Kube, secret: Mapping[str, str], progress: Progress) 
     )
 
 
-def _marked(kube: Kube) -> Lock | Unmet | None:
-    """The cluster with its mark, None if it has none, Unmet if nobody can say so.
+def marked(kube: Kube, pods: Iterable[str]) -> Lock | Unmet | None:
+    """The cluster of these members with its mark, Unmet if nobody can say.
 
-    A seed counts as soon as it runs, a unit when it is ready: before, it has nothing to say.
+    None if it was given to nobody: it has no mark, which is the first write, and no other one. A
+    client can delete the mark like any key: then it is empty.
     """
-    seeds = [p for p in kube.pods(kube.site.seeds) if running(p)]
-    units = [p for p in kube.pods(kube.site.units) if ready(p)]
     missing = Unmet("none of them runs")
-    for pod in [*units, *seeds]:
-        cluster = Cluster(kube, [pod.metadata.name])
+    for pod in pods:
+        cluster = Cluster(kube, [pod])
         try:
             birth = cluster.get(BIRTH_KEY)
         except ExecError as error:
             missing = Unmet(str(error))
             continue  # without a leader, or cut off: another member may answer
-        view = cluster.view() if birth else None
-        return _lock(view, birth) if isinstance(view, View) else view
+        view = cluster.view()
+        if isinstance(view, Unmet):
+            return view
+        found = _lock(view, birth)
+        return found if birth or found.revision > UNWRITTEN else None
     return missing
 
 
+def _members(kube: Kube) -> list[str]:
+    """A seed counts as soon as it runs, a unit when it is ready: before, it has nothing to say."""
+    seeds = [p for p in kube.pods(kube.site.seeds) if running(p)]
+    units = [p for p in kube.pods(kube.site.units) if ready(p)]
+    return [p.metadata.name for p in [*units, *seeds]]
+
+
+def _seen_to(kube: Kube, progress: Progress, found: T | Unmet) -> T | Unmet:
+    """Return what was found; where it is missing, let seeds come back, and add what is amiss."""
+    if not isinstance(found, Unmet):
+        return found
+    amiss = gates.see_to(kube, progress, kube.pods(kube.site.seeds))
+    return Unmet("; ".join([found.reason, *amiss]))
+
+
 def _disks(kube: Kube) -> set[str]:
-    """What the seeds' data lies on, by unique IDs: their claims, or their pods without such."""
+    """All that data of seeds may lie on, by unique IDs: claims, and pods without such."""
     seeds = kube.site.seeds
     return {str(o.metadata.uid) for o in [*kube.pods(seeds), *kube.volumes(seeds)]}
 

@@ -82,7 +82,7 @@ def _removed(loop: Loop, view: View, member: Member) -> str:
 def _stop_serving(loop: Loop, view: View) -> None:
     # From here on the units' disks hold the cluster: an `up` after a cut or a destroy must find
     # that out from the volumes alone.
-    lock.note(loop.kube, loop.lock)
+    lock.note(loop.kube, loop.lock, view)
     site = loop.kube.site
     for pod in of_stateful_set(loop.pods, site.seeds):
         loop.kube.unlabel(pod.metadata.name, site.serving_label)

@@ -120,14 +120,15 @@ def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet
         for pod in pods:
             problem = obstacle(pod)
             if problem:
-                raise SequenceError(problem, _remedy(problem))
+                raise SequenceError(problem, remedy(problem))
         pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     return Unmet("; ".join(pending)) if pending else True
 
 
-def _remedy(problem: str) -> str:
+def remedy(problem: str) -> str:
+    """What to do about a pod that will not start by itself: see `pods.obstacle`."""
     if "mage" in problem:
         return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
     return "pulumi up"

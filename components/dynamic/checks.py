@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
 from typing import Any
 
 from kubernetes import client
 from kubernetes.client import ApiException
-from kubernetes.utils.quantity import parse_quantity
 
+from components.dynamic.kept import misfits
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.progress import SequenceError
+from components.dynamic.quotas import There, out_of_limits, over_quota
 from components.dynamic.site import Site
 from components.dynamic.tokens import fetch_v2, require_v3
 
@@ -43,6 +42,7 @@ NEEDED = (
     ("", "persistentvolumeclaims", "", "patch"),
     ("", "persistentvolumeclaims", "", "delete"),
     ("policy", "poddisruptionbudgets", "", "create"),
+    ("policy", "poddisruptionbudgets", "", "patch"),
     ("networking.k8s.io", "networkpolicies", "", "create"),
     ("rbac.authorization.k8s.io", "roles", "", "create"),
     ("rbac.authorization.k8s.io", "rolebindings", "", "create"),
@@ -51,8 +51,11 @@ NEEDED = (
 what Pulumi's plugin does beside with the objects that are declared."""
 
 
-def check(site: Site, props: Mapping[str, Any]) -> None:
-    """Raise SequenceError with every obstacle that can be seen from here."""
+def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
+    """Raise SequenceError with every obstacle that can be seen from here.
+
+    `first`: nothing of this stack can be there yet.
+    """
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site, patient=False)
         version = kube.version()
@@ -65,8 +68,11 @@ def check(site: Site, props: Mapping[str, Any]) -> None:
         if not props["own_storage_class"]:
             problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if exists and not missing:
-            problems += _quota(kube, props)
+            problems += _room(kube, props)
             problems += _taken(kube)
+            if first:
+                problems += _forgotten(kube)
+                problems += misfits(site, kube.volumes(site.units), props)
     following = "pulumi up, once that is mended"
     try:
         _discovery(props)
@@ -158,69 +164,31 @@ def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:
     ]
 
 
-def _quota(kube: Kube, props: Mapping[str, Any]) -> list[str]:
-    """What the namespace's quotas leave, against what the stack will ask for beside what it has."""
+def _room(kube: Kube, props: Mapping[str, Any]) -> list[str]:
+    """What the namespace's quotas and limits leave, against what the stack will ask for."""
+    namespace = kube.site.namespace
+    quotas = _seen(kube.core.list_namespaced_resource_quota, namespace) or []
+    limits = _seen(kube.core.list_namespaced_limit_range, namespace) or []
+    if not quotas and not limits:
+        return []
     units = kube.pods(kube.site.units)
-    wanted = _growth(props, units, len(kube.volumes(kube.site.units))) if units else _all(props)
-    problems: list[str] = []
-    for quota in _seen(kube.core.list_namespaced_resource_quota, kube.site.namespace) or []:
-        for resource, hard in (quota.status.hard or {}).items():
-            more = wanted.get(resource, Decimal(0))
-            used = (quota.status.used or {}).get(resource, "0")
-            if more > 0 and parse_quantity(hard) - parse_quantity(used) < more:
-                problems.append(
-                    f"quota {quota.metadata.name} of namespace {kube.site.namespace} allows "
-                    f"{resource} {hard}, {used} in use; "
-                    f"this stack needs {_told(resource, more)} more"
-                )
-    return problems
+    there = There(units, len(kube.volumes(kube.site.units)))
+    return [*over_quota(namespace, quotas, limits, props, there), *out_of_limits(limits, props)]
 
 
-def _told(resource: str, amount: Decimal) -> str:
-    if "memory" in resource or "storage" in resource:
-        return f"{math.ceil(amount / 2**20)}Mi"
-    return f"{amount.normalize():f}"
-
-
-def _all(props: Mapping[str, Any]) -> dict[str, Decimal]:
-    """A stack that has nothing yet, when it asks for most: at the handover. By quota's resource."""
-
-    def asked(what: str) -> Decimal:
-        return parse_quantity(str(props[what]))
-
-    return _by_resource(
-        asked("pods"), asked("cpu"), asked("memory"), asked("volumes"), asked("storage")
-    )
-
-
-def _growth(props: Mapping[str, Any], units: Iterable[Any], volumes: int) -> dict[str, Decimal]:
-    """A cluster that runs: what its units shall have, less what these pods and volumes have."""
-    requests = [pod.spec.containers[0].resources.requests or {} for pod in units]
-
-    def more(what: str, has: Iterable[str | int]) -> Decimal:
-        return parse_quantity(str(props[f"unit_{what}"])) - sum(map(parse_quantity, has))
-
-    return _by_resource(
-        more("pods", [len(requests)]),
-        more("cpu", [r.get("cpu", 0) for r in requests]),
-        more("memory", [r.get("memory", 0) for r in requests]),
-        more("volumes", [volumes]),
-        parse_quantity(str(props["storage"])),
-    )
-
-
-def _by_resource(
-    pods: Decimal, cpu: Decimal, memory: Decimal, volumes: Decimal, volume: Decimal
-) -> dict[str, Decimal]:
-    """By the names that a ResourceQuota has (Kubernetes: policy/resource-quotas)."""
-    return {
-        "pods": pods,
-        **dict.fromkeys(("requests.cpu", "cpu"), cpu),
-        # A unit's limit is what it requests.
-        **dict.fromkeys(("requests.memory", "memory", "limits.memory"), memory),
-        "persistentvolumeclaims": volumes,
-        "requests.storage": volume * volumes,
-    }
+def _forgotten(kube: Kube) -> list[str]:
+    """Workloads of this stack of which its state knows nothing: going on would end their pods."""
+    site = kube.site
+    found = _seen(kube.apps.list_namespaced_stateful_set, site.namespace) or []
+    names = sorted(w.metadata.name for w in found if site.owns(w))
+    if not names:
+        return []
+    return [
+        f"StatefulSet {', '.join(names)} of namespace {site.namespace}: there already, labelled as "
+        f"of stack {site.stack}, of whose state they are no part. Either that state is lost, or it "
+        "is kept in another backend. Use the one that has it (pulumi login, pulumi stack import), "
+        "or go on without it as docs/runbook.md says: the state is lost"
+    ]
 
 
 def _taken(kube: Kube) -> list[str]:
@@ -244,13 +212,11 @@ def _taken(kube: Kube) -> list[str]:
         "StatefulSet": {site.units, site.seeds, site.discovery},
         "NetworkPolicy": {site.units, site.discovery},
     }
-    own = {"app.kubernetes.io/name": site.units, "app.kubernetes.io/instance": site.stack}
     return [
         f"{kind} {found.metadata.name} of namespace {site.namespace} exists and is not of this "
         f"stack (labels: {found.metadata.labels or 'none'}); set another etcd:etcd.name, "
         "etcd:service.name or etcd:kubernetes.namespace, or delete it"
         for kind, listed in lists.items()
         for found in _seen(listed, site.namespace) or []
-        if found.metadata.name in names.get(kind, {site.units})
-        and not own.items() <= (found.metadata.labels or {}).items()
+        if found.metadata.name in names.get(kind, {site.units}) and not site.owns(found)
     ]

@@ -25,7 +25,8 @@ def refusal(old: Mapping[str, str], new: Mapping[str, str], plan: str = "") -> s
     return (
         f"{said}: not possible while the cluster exists.{would}\n"
         f"Next: {_way_back(changed[0], old[changed[0]])} "
-        "(or give the cluster up first: pulumi destroy)"
+        "(or give the cluster up, and its data, first: "
+        "etcd:storage.retain false, pulumi up, pulumi destroy)"
     )
 
 

@@ -62,6 +62,8 @@ class Forecast:
     goal: Goal
     view: View
     workload: Workload
+    pods: Sequence[restarts.Pod] = ()
+    """The units' pods, for a rolling change. One that is not told of is ready, and restarts."""
     stages: list[Stage] = field(default_factory=list[Stage])
 
     @property
@@ -80,7 +82,10 @@ class Forecast:
                 case plan.StopServing():
                     self.workload = replace(self.workload, serving_seeds=False)
                 case plan.Announce(ordinal):
+                    stays = self.workload.leaving
                     self.workload = replace(self.workload, leaving=ordinal)
+                    if ordinal is None and stays is not None and stays < self.goal.count:
+                        self._note(f"{self.goal.units}-{stays}, which was told to leave, stays")
                 case plan.Resize(replicas):
                     pods = frozenset(range(replicas))
                     self.workload = replace(self.workload, replicas=replicas, pods=pods)
@@ -94,8 +99,9 @@ class Forecast:
                         return self
 
     def restart(self) -> Forecast:
-        """Run the rolling change of every unit to its end."""
+        """Run the rolling change of every unit that is not of the newest template to its end."""
         pods = {name: restarts.Pod(name, current=False, ready=True) for name in self.goal.pods}
+        pods |= {pod.name: pod for pod in self.pods if pod.name in pods}
         while True:
             there = list(pods.values())
             step = restarts.next_restart(self.goal, self.view, _health(self.view), NOW, there)
@@ -105,11 +111,17 @@ class Forecast:
                 case plan.MoveLeader(leader, target):
                     self._lead(leader, target)
                 case restarts.Restart(pod):
-                    stage = self._stage(f"{pod} restarts")
-                    self.stages.append(replace(stage, serving=stage.serving - 1))
-                    pods[pod] = replace(pods[pod], current=True)
+                    self._restart(pods[pod])
+                    pods[pod] = restarts.Pod(pod, current=True, ready=True)
                 case plan.Wait(reason):
-                    if not self._wait(reason):
+                    away = [pod for pod in pods.values() if not pod.ready]
+                    for pod in away:
+                        new = pod.current or pod.ending
+                        pods[pod.name] = restarts.Pod(pod.name, current=new, ready=True)
+                    self._come_back(away)
+                    if away:
+                        self._note(f"waits ({reason})")
+                    elif not self._wait(reason):
                         return self
 
     def _wait(self, reason: str) -> bool:
@@ -126,6 +138,22 @@ class Forecast:
             return False
         self._join(joining[0])
         return True
+
+    def _restart(self, pod: restarts.Pod) -> None:
+        """It is missed while it restarts, if it is not missed before."""
+        serves = any(m.pod == pod.name and m.id in self.view.statuses for m in self.view.voters)
+        stage = self._stage(f"{pod.name} restarts")
+        self.stages.append(replace(stage, serving=stage.serving - serves))
+        if not pod.ready:
+            self._come_back([pod])
+            self._note(f"{pod.name} is back")
+
+    def _come_back(self, pods: Sequence[restarts.Pod]) -> None:
+        """The members of these pods answer again, if there is a leader whom they could follow."""
+        names = {pod.name for pod in pods}
+        silent = [m for m in self.view.voters if m.id not in self.view.statuses]
+        if self.view.leader is not None:
+            self._answer([m for m in silent if m.pod in names])
 
     def _join(self, pod: str) -> None:
         """A unit comes as a learner, if it is none yet, and is promoted."""

@@ -12,19 +12,27 @@ from components.dynamic.balance import workload
 from components.dynamic.forecast import Forecast, too_low
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
+from components.dynamic.plan import reached
+from components.dynamic.pods import of_stateful_set
 from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.rolling import units_pods
 from components.dynamic.site import Site
 
 _NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
 
 
-def foretell_scale(props: Mapping[str, Any]) -> None:
+_LEFT = ", left unfinished by an earlier up"
+
+
+def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
     """Print what a change of the count will do, step by step.
 
     Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
     that goes below `min_tolerance`, and if it is another cluster that answers.
+
+    `resumed`: nobody asks for another count now, an earlier change was cut off.
     """
-    _foretell("change of the count", props, restart=False)
+    _foretell(f"change of the count{_LEFT if resumed else ''}", props, restart=False)
 
 
 def foretell_restarts(props: Mapping[str, Any]) -> None:
@@ -34,13 +42,28 @@ def foretell_restarts(props: Mapping[str, Any]) -> None:
     _foretell(what, props, restart=True)
 
 
-def _foretell(what: str, props: Mapping[str, Any], *, restart: bool) -> None:
+def foretell_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -> None:
+    """The same where the template is as it was, and not all units may have it.
+
+    `newest`: Kubernetes' name for it, of when all had it; None where that was not noted.
+    """
+    what = f"rolling change{_LEFT}"
+    if newest is None:
+        Progress("plan", timeout_seconds=0).say(
+            f"{what}: no steps to show, which units are left is seen when it runs"
+        )
+        return
+    _foretell(what, props, restart=True, newest=newest)
+
+
+def _foretell(what: str, props: Mapping[str, Any], *, restart: bool, newest: str = "") -> None:
+    """`newest`: pods of this revision do not restart."""
     progress = Progress("plan", timeout_seconds=0)
-    model = _model(props)
+    model = _model(props, newest)
     if isinstance(model, Unmet):
         progress.say(f"{what}: no steps to show, {model.reason}")
         return
-    if restart:
+    if restart and not reached(model.goal, model.view, model.workload):
         # On top of a change of the count, which is shown where it belongs.
         model.scale().stages.clear()
     first = model.now
@@ -58,7 +81,7 @@ def _foretell(what: str, props: Mapping[str, Any], *, restart: bool) -> None:
         )
 
 
-def _model(props: Mapping[str, Any]) -> Forecast | Unmet:
+def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
     """The cluster as it is; Unmet if it cannot be asked."""
     if any(isinstance(props.get(key), Unknown | None) for key in _NEEDED):
         return Unmet("the cluster is not known before it is made")
@@ -69,7 +92,10 @@ def _model(props: Mapping[str, Any]) -> Forecast | Unmet:
             kube.version()
             loop = Loop.of(kube, props, Progress("plan", timeout_seconds=0))
             view = loop.look()
-            return view if isinstance(view, Unmet) else Forecast(loop.goal, view, workload(loop))
+            if isinstance(view, Unmet):
+                return view
+            pods = units_pods(of_stateful_set(loop.pods, site.units), newest)
+            return Forecast(loop.goal, view, workload(loop), pods)
     except lock.AnotherClusterError:
         raise
     except SequenceError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 import urllib3
@@ -30,6 +31,7 @@ from components.dynamic.pods import (
 )
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
+from components.names import UNFINISHED
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 
 CONTAINER = "etcd"
@@ -88,6 +90,24 @@ class Kube:
                 raise
             return None
 
+    def contents(self) -> dict[str, list[Any]]:
+        """StatefulSets, pods and claims of the namespace, whosoever they are, by kind.
+
+        No StatefulSets where this user may not list them.
+        """
+        place = self.site.namespace
+        try:
+            workloads = self.apps.list_namespaced_stateful_set(place).items
+        except ApiException as error:
+            if error.status != 403:
+                raise
+            workloads = []
+        return {
+            "StatefulSet": workloads,
+            "Pod": self.core.list_namespaced_pod(place).items,
+            "PersistentVolumeClaim": self.core.list_namespaced_persistent_volume_claim(place).items,
+        }
+
     # ------------------------------------------------------------ workloads
 
     def scale(self, stateful_set: str, replicas: int) -> None:
@@ -104,6 +124,14 @@ class Kube:
         body = {"metadata": {"annotations": {LEAVING_ANNOTATION: value}}}
         self.apps.patch_namespaced_stateful_set(stateful_set, self.site.namespace, body)
 
+    def note_unfinished(self, sequence: str, *, unfinished: bool) -> None:
+        """Note for the next `up` that a sequence is under way, or take the note away."""
+        note = {f"{UNFINISHED}{sequence}": "true" if unfinished else None}
+        policy: Any = client.PolicyV1Api(self._api)
+        policy.patch_namespaced_pod_disruption_budget(
+            self.site.units, self.site.namespace, {"metadata": {"annotations": note}}
+        )
+
     def pods(self, stateful_set: str) -> list[Any]:
         """The pods of a StatefulSet, by ordinal."""
         return of_stateful_set(
@@ -115,16 +143,29 @@ class Kube:
         found, _, headers = self.core.list_namespaced_pod_with_http_info(self.site.namespace)
         return found.items, parsedate_to_datetime(headers["Date"])
 
-    def delete_pod(self, pod: str) -> None:
-        """End a pod in its own time; gone already is no error."""
-        self._delete(self.core.delete_namespaced_pod, pod)
+    def delete_pod(self, pod: Any) -> None:
+        """End a pod in its own time; gone already is no error.
+
+        This very pod: where the answer is lost and it is asked again, one of the same name may have
+        come up in its place.
+        """
+        metadata = pod.metadata
+        body = {"preconditions": {"uid": metadata.uid}}
+        try:
+            self.core.delete_namespaced_pod(metadata.name, self.site.namespace, body=body)
+        except ApiException as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
 
     def release(self, pods: Iterable[Any]) -> None:
-        """Take the scheduling gate off those pods that still have it."""
-        for pod in pods:
-            if gated(pod):
-                body = {"spec": {"schedulingGates": None}}
+        """Take the scheduling gate off those pods that still have it; gone already is no error."""
+        body = {"spec": {"schedulingGates": None}}
+        for pod in filter(gated, pods):
+            try:
                 self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)
+            except ApiException as error:
+                if error.status != 404:
+                    raise
 
     def unlabel(self, pod: str, label: str) -> None:
         body = {"metadata": {"labels": {label: None}}}
@@ -139,15 +180,15 @@ class Kube:
         workload = self.stateful_set(stateful_set)
         newest = workload.status.update_revision
         stuck = [
-            pod.metadata.name
+            pod
             for pod in self.pods(stateful_set)
             if pod.metadata.labels.get("controller-revision-hash") != newest
             and pod.metadata.deletion_timestamp is None
             and (obstacle(pod) or never_started(pod))
         ]
-        for name in stuck:
-            self.delete_pod(name)
-        return stuck
+        for pod in stuck:
+            self.delete_pod(pod)
+        return [pod.metadata.name for pod in stuck]
 
     def refusal(self, stateful_set: str) -> str:
         """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""
@@ -208,7 +249,8 @@ class Kube:
         """Gone already is no error."""
         self._delete(self.core.delete_namespaced_persistent_volume_claim, name)
 
-    def annotate_volume(self, name: str, annotations: Mapping[str, str]) -> None:
+    def annotate_volume(self, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations; None takes one away."""
         body = {"metadata": {"annotations": dict(annotations)}}
         self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
 
@@ -274,9 +316,9 @@ class Kube:
                 raise ExecError(f"no answer within {seconds:.0f} s")
             out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
             code = session.returncode
-        except (ApiException, OSError, ValueError, WebSocketException) as error:
-            # ValueError: the client reads an exit code from every failure, also from "container
-            # not found", which has none.
+        except (ApiException, OSError, TypeError, ValueError, WebSocketException) as error:
+            # The client reads an exit code from every end: from "container not found", which has
+            # none (ValueError), and from a connection that was cut, which says nothing (TypeError).
             reason = " ".join(str(error).split())
             raise ExecError(f"cannot run a command in pod {pod}: {reason}") from None
         if code and not (out or "").strip():
@@ -298,6 +340,11 @@ def plain_errors(site: Site) -> Generator[None]:
         yield
     except ApiException as error:
         where = f"context {site.context}, namespace {site.namespace}"
+        if error.status == HTTPStatus.NOT_FOUND:
+            raise SequenceError(
+                f"Kubernetes has no such object any more ({where}): {_words(error)}",
+                "pulumi refresh, so that Pulumi knows what is gone, then pulumi up",
+            ) from None
         raise SequenceError(
             f"Kubernetes refuses ({where}): {_words(error)}",
             "grant what is missing, then pulumi up",

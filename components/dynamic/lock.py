@@ -13,6 +13,7 @@ from typing import Any
 
 from components.dynamic.kube import Kube
 from components.dynamic.progress import SequenceError
+from components.dynamic.site import Site
 from containers.etcd.supervisor.membership import View
 
 CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
@@ -20,6 +21,8 @@ CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
 
 BIRTH_ANNOTATION = "etcd.pulumi.com/birth"
 REVISION_ANNOTATION = "etcd.pulumi.com/revision"
+PEER_ANNOTATION = "etcd.pulumi.com/peer"
+"""Host and port at which the others find the member of this volume."""
 
 
 class AnotherClusterError(SequenceError):
@@ -41,12 +44,14 @@ class Lock:
 def on_volumes(kube: Kube) -> Lock | None:
     """The lock of the cluster that lives on the units' volumes, if they hold one.
 
-    Raises SequenceError if the volumes hold more than one cluster.
+    A volume that is being deleted holds none. Raises SequenceError if the volumes hold more than
+    one cluster.
     """
     noted: dict[str, Any] = {
         c.metadata.name: c.metadata.annotations
         for c in kube.volumes(kube.site.units)
         if CLUSTER_ANNOTATION in (c.metadata.annotations or {})
+        and c.metadata.deletion_timestamp is None
     }
     ids = {name: annotations[CLUSTER_ANNOTATION] for name, annotations in noted.items()}
     if len(set(ids.values())) > 1:
@@ -79,28 +84,44 @@ def floor(noted: Lock | None, props: Mapping[str, Any]) -> int:
     return max([noted.revision if noted else 0, *known])
 
 
-def note(kube: Kube, lock: Lock) -> None:
-    """Write the lock on every unit's volume."""
-    annotations = {
+def note(kube: Kube, lock: Lock, view: View) -> None:
+    """Write the lock on the volume of every unit that is a member, and off all other units'."""
+    members = {f"data-{m.pod}": m.peer_url.partition("//")[2] for m in view.members}
+    for claim in kube.volumes(kube.site.units):
+        name, there = claim.metadata.name, claim.metadata.annotations or {}
+        wanted = notes(lock, members.get(name))
+        if any(there.get(key) != value for key, value in wanted.items()):
+            kube.annotate_volume(name, wanted)
+
+
+def notes(lock: Lock, peer: str | None) -> dict[str, str | None]:
+    """Annotations of a volume; none of them where it is no member's. Pure.
+
+    `peer`: host and port of its member. Data of a unit that has left is no cluster.
+    """
+    if peer is None:
+        keys = (CLUSTER_ANNOTATION, BIRTH_ANNOTATION, REVISION_ANNOTATION, PEER_ANNOTATION)
+        return dict.fromkeys(keys)
+    return {
         CLUSTER_ANNOTATION: lock.cluster_id,
         BIRTH_ANNOTATION: lock.birth,
         REVISION_ANNOTATION: str(lock.revision),
+        PEER_ANNOTATION: peer,
     }
-    for claim in kube.volumes(kube.site.units):
-        if (claim.metadata.annotations or {}).items() >= annotations.items():
-            continue
-        kube.annotate_volume(claim.metadata.name, annotations)
 
 
-def compare(lock: Lock, view: View, birth: str | None = None) -> str | None:
+def compare(lock: Lock, view: View, birth: str | None = None, units: str = "") -> str | None:
     """Why the cluster of `view` is not the one of `lock`, or None. Pure.
 
-    `birth`: its birth mark; None when it was not asked for.
+    `birth`: its birth mark; None when it was not asked for. `units`: their StatefulSet. The mark is
+    a key that clients can delete. Where a unit is a member it was there: units find a cluster by
+    the Service, which leads to none without it.
     """
     found = f"{view.cluster_id:x}"
     if found != lock.cluster_id:
         return f"cluster {found} answers, but cluster {lock.cluster_id} was born here"
-    if birth is not None and lock.birth and birth != lock.birth:
+    deleted = birth == "" and any(m.ordinal_in(units) is not None for m in view.members)
+    if birth is not None and lock.birth and birth != lock.birth and not deleted:
         return (
             f"cluster {found} answers with birth mark {birth or 'none'}, "
             f"but {lock.birth} was recorded: it was formed a second time"
@@ -115,12 +136,12 @@ def compare(lock: Lock, view: View, birth: str | None = None) -> str | None:
     return None
 
 
-def require(lock: Lock, view: View, namespace: str, birth: str | None = None) -> None:
+def require(lock: Lock, view: View, site: Site, birth: str | None = None) -> None:
     """Raise AnotherClusterError if it is another cluster."""
-    problem = compare(lock, view, birth)
+    problem = compare(lock, view, birth, site.units)
     if problem:
         raise AnotherClusterError(
             problem,
-            f"stop the clients, then kubectl -n {namespace} get pods,pvc, to find out who formed "
-            "it (docs/runbook.md: another cluster answers)",
+            f"stop the clients, then kubectl -n {site.namespace} get pods,pvc, to find out who "
+            "formed it (docs/runbook.md: another cluster answers)",
         )

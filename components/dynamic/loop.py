@@ -19,6 +19,9 @@ from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
 
 POLL_SECONDS = 0.2
+STALE_SECONDS = 15.0
+"""After which what was seen is no ground for a step. A look takes well below a second, but every
+question to a Kubernetes API that is away for a moment is asked again."""
 LOOK_SECONDS = 3.0
 """Between two looks at the pods for reasons why a unit does not come."""
 
@@ -43,11 +46,15 @@ class Loop:
     """All pods of the namespace, as of this round."""
     seen: View | None = None
     """The cluster as of this round, if it answers."""
+    beside: Callable[[list[Any]], list[str]] = lambda _pods: []
+    """What else a look at the pods is for: given all of the namespace, says what is amiss."""
+    unmarked: bool = False
+    """Whether the birth mark is gone from the cluster: a client can delete it, like any key."""
     _known: bool = False
     """Whether the birth mark was compared."""
     _looked_at: float = field(default_factory=time.monotonic)
     _pending: list[str] = field(default_factory=list[str])
-    """What Kubernetes said at the last look about units that do not come."""
+    """What Kubernetes said at the last look about units that do not come, and what is beside."""
 
     @staticmethod
     def of(kube: Kube, props: Mapping[str, Any], progress: Progress) -> Loop:
@@ -80,7 +87,7 @@ class Loop:
         """
         while True:
             # What is seen first has no mark to be measured against: the second look comes at once.
-            first = self.seen is None
+            first, began = self.seen is None, time.monotonic()
             view = self.look()
             if isinstance(view, Unmet):
                 self._wait(view.reason, None)
@@ -90,6 +97,9 @@ class Loop:
                 return
             if isinstance(step, Wait):
                 self._wait(step.reason, view, pause=not first)
+                continue
+            if time.monotonic() - began > STALE_SECONDS:
+                self._wait("the Kubernetes API is slow, looking again", view, pause=False)
                 continue
             try:
                 act(step, view)
@@ -108,8 +118,9 @@ class Loop:
             return view
         # After the view, so that one of those who have answered is asked: it must be their mark.
         birth = None if self._known else self._birth()
-        lock.require(self.lock, view, self.kube.site.namespace, birth)
-        self._known = self._known or birth is not None
+        lock.require(self.lock, view, self.kube.site, birth)
+        if birth is not None:
+            self._known, self.unmarked = True, not birth
         self.pods, now = self.kube.pods_and_time()
         self._note(view, now)
         self.seen = view
@@ -157,7 +168,11 @@ class Loop:
         renewed = self.kube.renew_stuck(site.units)
         if renewed:
             self.progress.say(f"made anew, since its template was corrected: {', '.join(renewed)}")
-        pods = [p for p in self.kube.pods(site.units) if p.metadata.name in self.goal.pods]
+        found, _ = self.kube.pods_and_time()
+        # First: it may help the cluster even where a unit's obstacle ends the sequence.
+        aside = self.beside(found)
+        units = of_stateful_set(found, site.units)
+        pods = [p for p in units if p.metadata.name in self.goal.pods]
         for pod in pods:
             problem = obstacle(pod)
             if problem and pod.metadata.name not in renewed:
@@ -167,5 +182,6 @@ class Loop:
             self._pending.append(
                 f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"
             )
+        self._pending += aside
         if self._pending:
             self.progress.hint("; ".join(self._pending))

@@ -1,4 +1,4 @@
-"""Dynamic resource `Namespace`: there when it is needed, gone only if it is ours and empty of data.
+"""Dynamic resource `Namespace`: there when it is needed, gone only if it is ours alone.
 
 Not a Kubernetes resource of Pulumi's: that one refuses a namespace that exists, and would delete
 one that holds retained volumes, and anything else that somebody put there.
@@ -6,18 +6,28 @@ one that holds retained volumes, and anything else that somebody put there.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
+from components.dynamic.pods import ordinal_of
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
+
+if TYPE_CHECKING:
+    from components.dynamic.kube import Kube
 
 OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
 DELETE_SECONDS = 120
+
+MOST_NAMED = 3
+"""Of what others have in a namespace."""
+
+CLAIM = "PersistentVolumeClaim"
 
 
 class NamespaceProvider(Sequence):
@@ -64,45 +74,88 @@ class NamespaceProvider(Sequence):
     def delete(self, _id: str, _props: Any) -> None:
         """End what is left of an interrupted bootstrap, then the namespace if it is ours.
 
-        Volumes that are to be kept keep the namespace too.
+        Volumes that are to be kept keep the namespace too, and so does anything of others in it.
         """
         from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
         from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
 
         site = Site.of(_props)
+        progress = Progress("namespace", DELETE_SECONDS)
         with plain_errors(site):
             kube = Kube(_props["kubeconfig"], site, patient=False)
             namespace = kube.namespace()
             if namespace is None:
                 return
             kube.delete_secret(site.discovery)
-            keep = bool(_props["retain"]) and bool(kube.volumes(site.units))
+            volumes = kube.volumes(site.units)
+            keep = bool(_props["retain"]) and bool(volumes)
             labels = namespace.metadata.labels or {}
-            ours = labels.get(OWNER_LABEL) == site.stack and not keep
-            if ours:
+            goes = labels.get(OWNER_LABEL) == site.stack and not keep
+            if goes and (others := of_others(site, kube.contents())):
+                progress.say(
+                    f"namespace {site.namespace} stays, for what others have in it: {_few(others)}"
+                )
+                goes = False
+            if goes:
                 kube.core.delete_namespace(site.namespace)
-            workloads = (site.units, site.seeds, site.discovery)
+            elif not keep:
+                # Kubernetes itself deletes only those of the units that were left at the end, and
+                # the next `up` would take the rest for a cluster that was kept.
+                for claim in volumes:
+                    kube.delete_volume(claim.metadata.name)
 
             # Nobody would be there to delete a disk, once the cluster has gone.
             disks_go = bool(_props.get("cluster_goes")) and not keep
 
             def gone() -> bool | Unmet:
-                left = kube.disks(workloads) if disks_go else []
-                if ours:
-                    left += [f"namespace {site.namespace}"] if kube.namespace() else []
-                    return Unmet(f"still there: {', '.join(left)}") if left else True
-                left += [p.metadata.name for w in workloads for p in kube.pods(w)]
-                if not keep:
-                    # Kubernetes deletes the claims by itself after the StatefulSets are gone.
-                    left += [c.metadata.name for w in workloads for c in kube.volumes(w)]
+                left = kube.disks(_workloads(site)) if disks_go else []
+                left += _left(kube, goes=goes, keep=keep)
                 return Unmet(f"still there: {', '.join(left)}") if left else True
 
-            Progress("namespace", DELETE_SECONDS).wait(
+            progress.wait(
                 f"what is in namespace {site.namespace} to end",
                 gone,
                 f"kubectl get all,pvc -n {site.namespace}",
                 poll_seconds=0.3,
             )
+
+
+def of_others(site: Site, contents: Mapping[str, Iterable[Any]]) -> list[str]:
+    """What of a namespace's contents (objects by kind) is not of this stack. Pure.
+
+    What is just ending is somebody's still.
+    """
+    return [
+        f"{kind} {found.metadata.name}"
+        for kind, objects in contents.items()
+        for found in objects
+        if not (site.owns(found) or (kind == CLAIM and _is_our_claim(site, found)))
+    ]
+
+
+def _is_our_claim(site: Site, found: Any) -> bool:
+    """By the name alone, as a StatefulSet takes it for its own."""
+    return any(ordinal_of(found, f"data-{w}") is not None for w in _workloads(site))
+
+
+def _workloads(site: Site) -> tuple[str, ...]:
+    return site.units, site.seeds, site.discovery
+
+
+def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:
+    """What must end still: the namespace if it goes, else what is ours in it."""
+    site = kube.site
+    if goes:
+        return [f"namespace {site.namespace}"] if kube.namespace() else []
+    left = [p.metadata.name for w in _workloads(site) for p in kube.pods(w)]
+    if not keep:
+        left += [c.metadata.name for w in _workloads(site) for c in kube.volumes(w)]
+    return left
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class Namespace(Resource, module="etcd", name="Namespace"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from components.dynamic import bootstrap
+from components.dynamic import bootstrap, gates
 from components.dynamic.balance import balance
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
@@ -23,6 +24,7 @@ def hand_over(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress("handover", int(props["timeout_seconds"]))
         loop = Loop.of(kube, props, progress)
+        loop.beside = partial(gates.see_to, kube, progress)
         balance(loop)
         # Without seeds (a retained cluster) nothing else has ended a phase.
         progress.phase_done("seeds removed" if progress.phases else "units vote")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from containers.etcd.supervisor.membership import History, Member, View, describe
+from containers.etcd.supervisor.membership import History, Member, View, alarms, describe
 from containers.etcd.supervisor.rules import spares, unsettled
 
 DEAD_SECONDS = 15.0
@@ -121,11 +121,22 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
         return Wait(f"a learner is still joining: {view.learners[0].pod}")
     sick = [m for m in view.voters if history.healthy_for(m, now) < 0]
     if view.leader is None or sick:
-        return Wait(f"not healthy: {describe(sick)}" if sick else "no leader")
+        return Wait(f"not healthy: {describe(sick)}{alarms(view)}" if sick else "no leader")
     ending = [p for p in sorted(workload.pods) if p >= goal.count]
     if ending:
         return Wait(f"pods are ending: {', '.join(f'{goal.units}-{p}' for p in ending)}")
     return Done() if workload.leaving is None else Announce(None)
+
+
+def reached(goal: Goal, view: View, workload: Workload) -> bool:
+    """Whether nothing of a change of the count is left to be done, however well the members are."""
+    return (
+        {m.pod for m in view.voters} == set(goal.pods)
+        and not view.learners
+        and workload.replicas == goal.count
+        and workload.leaving is None
+        and all(ordinal < goal.count for ordinal in workload.pods)
+    )
 
 
 def bring_back(goal: Goal, workload: Workload) -> Announce | Resize | None:

@@ -48,6 +48,11 @@ def ready_seconds(pod: Any, now: datetime) -> float:
     return 0.0 if since is None else max(0.0, (now - since).total_seconds() - 1)
 
 
+def on_volume(pod: Any) -> bool:
+    """Whether its data outlives it, on a claim."""
+    return any(v.persistent_volume_claim is not None for v in pod.spec.volumes or [])
+
+
 def gated(pod: Any) -> bool:
     return bool(pod.spec.scheduling_gates)
 

@@ -37,7 +37,7 @@ class PreflightProvider(Sequence):
         from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
-        check(site, props)
+        check(site, props, first=True)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
@@ -45,10 +45,12 @@ class PreflightProvider(Sequence):
 
         What is wanted now is noted in any case: the next growth is measured against it.
         """
+        from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
+
         changed = self.changed(_olds, _news)
-        if all(key in self._amounts and _less(_olds.get(key), _news[key]) for key in changed):
-            return UpdateResult(outs={**_news})
-        return super().update(_id, _olds, _news)
+        if not all(key in self._amounts and _less(_olds.get(key), _news[key]) for key in changed):
+            check(Site.of(_news), _news, first=False)
+        return UpdateResult(outs={**_news})
 
 
 def _less(before: Any, now: Any) -> bool:

@@ -13,6 +13,7 @@ from components.dynamic.kube import ExecError
 from components.dynamic.lock import Lock
 from components.dynamic.loop import Loop
 from components.dynamic.progress import Unmet
+from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 
 AGREE_SECONDS = 30.0
@@ -37,7 +38,10 @@ def prove(loop: Loop) -> dict[str, Any]:
         limit_seconds=AGREE_SECONDS,
     )
     known, revision = loop.lock, int(str(proof["revision"]))
-    lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision))
+    if loop.unmarked and known.birth:
+        loop.cluster.put(BIRTH_KEY, known.birth)
+        loop.progress.say("the cluster's birth mark, which a client had deleted, is written again")
+    lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision), view)
     loop.progress.say(f"balanced: {len(view.voters)} units vote, {proof['leader']} leads")
     return {
         "members": table(view),

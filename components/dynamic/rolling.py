@@ -12,6 +12,7 @@ from components.dynamic.plan import MoveLeader
 from components.dynamic.pods import of_stateful_set, ready
 from components.dynamic.progress import Progress, Unmet
 from components.dynamic.proof import prove
+from components.dynamic.rollout import NAME
 from components.dynamic.site import Site
 from containers.etcd.supervisor.membership import View
 
@@ -20,35 +21,49 @@ REVISION_LABEL = "controller-revision-hash"
 
 
 def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
-    """Restart every unit that is not of the declared template.
+    """Restart every unit that is not of the declared template. Raises SequenceError.
 
-    Returns the proof, empty where nothing was to be done. Raises SequenceError.
+    Returns what becomes of the resource's outputs: `controller_revision`, Kubernetes' name for that
+    template, and `proof`, which is the one of before where nothing was to be done.
     """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress("rollout", int(props["timeout_seconds"]))
+        progress = Progress(NAME, int(props["timeout_seconds"]))
         newest = progress.wait("Kubernetes to see the template", lambda: _newest(kube), "pulumi up")
-        if all(pod.current for pod in _pods(kube.pods(site.units), newest)):
-            return {}
+        outs = {"controller_revision": newest, "proof": props.get("proof") or {}}
+        found = kube.pods(site.units)
+        there = units_pods(found, newest)
+        # One of its own that was cut off may not have waited for the last unit.
+        if all(pod.current for pod in there) and NAME not in props.get("unfinished", ()):
+            return outs
+        kube.note_unfinished(NAME, unfinished=True)
         loop = Loop.of(kube, props, progress)
+        alone = restarts.alone(loop.goal, there)
+        if alone is not None:
+            _delete(kube, found, alone.pod)
+            progress.say(f"unit {alone.pod} restarts: it is the only one, and is down")
 
         def decide(view: View, now: float) -> restarts.Step:
-            pods = _pods(of_stateful_set(loop.pods, site.units), newest)
+            pods = units_pods(of_stateful_set(loop.pods, site.units), newest)
             return restarts.next_restart(loop.goal, view, loop.history, now, pods)
 
         def act(step: restarts.Change, view: View) -> None:
             _take(loop, step, view)
 
         loop.run(decide, act)
-        return prove(loop)
+        outs["proof"] = prove(loop)
+        kube.note_unfinished(NAME, unfinished=False)
+        return outs
 
 
-def _pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:
+def units_pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:
+    """The units' pods for the rules; `newest`: Kubernetes' name for the declared template."""
     return [
         restarts.Pod(
             name=pod.metadata.name,
             current=pod.metadata.labels.get(REVISION_LABEL) == newest,
             ready=ready(pod),
+            ending=pod.metadata.deletion_timestamp is not None,
         )
         for pod in found
     ]
@@ -60,11 +75,16 @@ def _take(loop: Loop, step: restarts.Change, view: View) -> None:
             loop.cluster.move_leader(leader, target)
             loop.progress.say(f"leader moved from {leader.pod} to {target.pod}")
         case restarts.Restart(pod):
-            loop.kube.delete_pod(pod)
-            count = len(view.voters)
+            _delete(loop.kube, loop.pods, pod)
+            serving = sum(m.id in view.statuses and m.pod != pod for m in view.voters)
             loop.progress.say(
-                f"unit {pod} restarts: {count - 1} of {count} members serve, quorum {view.quorum}"
+                f"unit {pod} restarts: {serving} of {len(view.voters)} members serve, "
+                f"quorum {view.quorum}"
             )
+
+
+def _delete(kube: Kube, pods: Iterable[Any], name: str) -> None:
+    kube.delete_pod(next(pod for pod in pods if pod.metadata.name == name))
 
 
 def _newest(kube: Kube) -> str | Unmet:

@@ -15,6 +15,9 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
+NAME = "rollout"
+"""In its lines, and in its note that it is under way."""
+
 
 class RolloutProvider(Sequence):
     """Restarts what is not of the declared template; derived from the pods that are there."""
@@ -29,17 +32,28 @@ class RolloutProvider(Sequence):
         from components.dynamic.rolling import roll  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
-        outs = {**props, "proof": roll(site, props)}
+        outs = {**props, "unfinished": [], **roll(site, props)}
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Shows the plan, where there is work. Raises SequenceError for one that must not be."""
-        declared = super().diff(_id, _olds, _news)
-        if declared.changes:
-            from components.dynamic.foretelling import foretell_restarts  # noqa: PLC0415 - heavy
+        """Work, too, where an earlier sequence was cut off, whichever: a unit may run with a
+        template that was taken back, also one that came up while the count was changed.
 
-            foretell_restarts(_news)
-        return declared
+        Shows the plan of the work. Raises SequenceError for one that must not be.
+        """
+        declared = super().diff(_id, _olds, _news)
+        unfinished = _news.get("unfinished")
+        # Not known in every preview.
+        resumed = isinstance(unfinished, list) and bool(unfinished)
+        if declared.changes or resumed:
+            from components.dynamic import foretelling  # noqa: PLC0415 - heavy
+
+            if declared.changes:
+                foretelling.foretell_restarts(_news)
+            else:
+                known = _olds.get("controller_revision")
+                foretelling.foretell_unfinished_restarts(_news, known)
+        return DiffResult(changes=bool(declared.changes or resumed))
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""
@@ -58,8 +72,8 @@ class Rollout(Resource, module="etcd", name="Rollout"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), template (what tells one pod template from another),
-        units, min_tolerance, cluster_id, birth, floor (a revision that was reached already),
-        timeout_seconds."""
+        unfinished (sequences that were cut off), units, min_tolerance, cluster_id, birth, floor (a
+        revision that was reached already), timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             RolloutProvider(),

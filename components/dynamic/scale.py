@@ -16,10 +16,14 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
+NAME = "scale"
+"""In its lines, and in its note that it is under way."""
+
 
 class ScaleProvider(Sequence):
     """Brings the membership to the count; derived from what is there, so it resumes anywhere."""
 
+    # `found` and `unfinished` tell how it is, not what is wanted.
     inputs = ("units",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -28,27 +32,40 @@ class ScaleProvider(Sequence):
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, "proof": {}})
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Work, too, where somebody else has scaled: `found` is the count that Kubernetes has.
+        """Work, too, where somebody else has scaled, and where an earlier scale was cut off.
 
-        Shows the plan of the work. Raises SequenceError for one that must not be.
+        `found` is the count that Kubernetes has. What a rolling change has left is none of its
+        business: a unit that is down may wait for that one, which comes after this. Shows the plan
+        of the work. Raises SequenceError for one that must not be.
         """
-        declared = super().diff(_id, _olds, _news)
-        found, units = _news.get("found"), _news.get("units")
-        drifted = isinstance(found, int | float) and found != units
-        changes = bool(declared.changes or drifted)
+        wanted = self._is_wanted(_olds, _news)
+        unfinished = _news.get("unfinished")
+        # Neither is known in every preview.
+        changes = wanted or (isinstance(unfinished, list) and NAME in unfinished)
         if changes:
             from components.dynamic.foretelling import foretell_scale  # noqa: PLC0415 - heavy
 
-            foretell_scale(_news)
+            foretell_scale(_news, resumed=not wanted)
         return DiffResult(changes=changes)
+
+    def _is_wanted(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+        """Whether the count is another than it was, or than Kubernetes has."""
+        found = news.get("found")
+        drifted = isinstance(found, int | float) and found != news.get("units")
+        return drifted or bool(self.changed(olds, news))
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Return when exactly the wanted units vote and no other pod is left."""
         from components.dynamic.scaling import rescale  # noqa: PLC0415 - kubernetes is heavy
 
         props = {**_olds, **_news}
-        proof = rescale(Site.of(props), props)
-        return UpdateResult(outs={**props, "found": props["units"], "proof": proof})
+        resumed = not self._is_wanted(_olds, _news)
+        outs = {
+            "found": props["units"],
+            "unfinished": [],
+            "proof": rescale(Site.of(props), props, resumed=resumed),
+        }
+        return UpdateResult(outs={**props, **outs})
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""
@@ -67,9 +84,10 @@ class Scale(Resource, module="etcd", name="Scale"):
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has), retain
-        (volumes outlive a scale-down), min_tolerance, cluster_id, birth, floor (a revision that
-        was reached already), timeout_seconds."""
+        """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has),
+        unfinished (sequences that were cut off), retain (volumes outlive a scale-down),
+        min_tolerance, cluster_id, birth, floor (a revision that was reached already),
+        timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             ScaleProvider(),

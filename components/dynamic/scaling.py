@@ -5,25 +5,48 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.dynamic.balance import balance
+from components.dynamic import plan
+from components.dynamic.balance import balance, workload
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.pods import ordinal_of
 from components.dynamic.progress import Progress
 from components.dynamic.proof import prove
+from components.dynamic.scale import NAME
 from components.dynamic.site import Site
+from containers.etcd.supervisor.membership import View
 
 
-def rescale(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring the membership to the wanted count; return the proof. Raises SequenceError."""
+def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:
+    """Bring the membership to the wanted count; return the proof. Raises SequenceError.
+
+    `resumed`: the count is as it was, and a change of it was cut off. Where that has left nothing
+    to do the proof is the one of before, and it is of no matter how well the members are.
+    """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress("scale", int(props["timeout_seconds"]))
+        progress = Progress(NAME, int(props["timeout_seconds"]))
         loop = Loop.of(kube, props, progress)
-        balance(loop)
+        kube.note_unfinished(NAME, unfinished=True)
+        done = resumed and _nothing_is_left(loop)
+        if not done:
+            balance(loop)
         if not props["retain"]:
             _delete_volumes(kube, loop.goal.count, progress)
-        return prove(loop)
+        proof = (props.get("proof") or {}) if done else prove(loop)
+        kube.note_unfinished(NAME, unfinished=False)
+        return proof
+
+
+def _nothing_is_left(loop: Loop) -> bool:
+    """Call back a unit that was told to leave and is wanted; whether that was all."""
+    leaving = workload(loop).leaving
+    if leaving is not None and leaving < loop.goal.count:
+        units = loop.kube.site.units
+        loop.kube.announce(units, None)
+        loop.progress.say(f"unit {units}-{leaving}, which was told to leave, stays")
+    view = loop.look()
+    return isinstance(view, View) and plan.reached(loop.goal, view, workload(loop))
 
 
 def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:

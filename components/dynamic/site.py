@@ -28,6 +28,15 @@ class Site:
     discovery_url: str
     """Client URL of the discovery service in the namespace."""
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """Labels of every object of this stack, as `components.names` declares them."""
+        return {"app.kubernetes.io/name": self.units, "app.kubernetes.io/instance": self.stack}
+
+    def owns(self, found: Any) -> bool:
+        """Whether an object of Kubernetes is labelled as this stack's."""
+        return self.identity.items() <= (found.metadata.labels or {}).items()
+
     def inputs(self) -> dict[str, str]:
         return asdict(self)
 

@@ -36,6 +36,7 @@ from components.settings.reader import (
     SettingsError,
     closest,
 )
+from components.settings.syntax import COMPONENT
 
 __all__ = [
     "DiscoverySettings",
@@ -103,6 +104,7 @@ def parse(
     at once.
     """
     problems = Problems()
+    _report_stack_name(stack, problems)
     _report_unknown_groups(config, problems)
     sections = {name: Section(problems, name, config.get(name)) for name in GROUPS}
     cluster = gke.read(sections["gke"], google_project, stack)
@@ -127,6 +129,16 @@ def parse(
     if problems.texts:
         raise SettingsError(problems.texts)
     return replace(settings, warnings=relations.warnings(settings))
+
+
+def _report_stack_name(stack: str, problems: Problems) -> None:
+    """It is a label of every object, and part of every selector."""
+    if COMPONENT.matches(stack):
+        return
+    problems.texts.append(
+        f"the stack's name is {stack!r}; allowed: {COMPONENT.allowed}\n"
+        "  Next: pulumi stack rename NAME"
+    )
 
 
 def _report_unknown_groups(config: Mapping[str, object], problems: Problems) -> None:

@@ -33,7 +33,17 @@ def check(settings: Settings, problems: Problems) -> None:
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """What is allowed, but better known before it is relied on."""
-    return (*_public_discovery(settings), *_crowded_nodes(settings))
+    return (*_public_discovery(settings), *_crowded_nodes(settings), *_open_nodes(settings))
+
+
+def _open_nodes(settings: Settings) -> tuple[str, ...]:
+    if settings.service.type != "NodePort":
+        return ()
+    return (
+        "etcd:service.type is NodePort: whoever reaches a node can read and write every key, since "
+        "there are no client certificates yet. "
+        f"Next: {set_value('service.type', 'ClusterIP')}, or a firewall in front of the nodes",
+    )
 
 
 def _public_discovery(settings: Settings) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from tests.support.stack import Stack, until
 from tests.support.writer import Writer
@@ -93,6 +94,31 @@ def test_destroy_leaves_a_namespace_that_was_there_before(
     stack.destroy()
     left = [o["metadata"]["name"] for o in stack.objects("all,pvc,secrets,configmaps,pdb,roles")]
     assert sorted(left) == ["kube-root-ca.crt", "of-somebody-else"]
+
+
+def test_destroy_leaves_a_namespace_that_another_stack_is_in(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """Although it has made it."""
+    single: dict[str, Any] = {"seeds": {"count": 1}, "units": {"count": 1}}
+    first = new_stack(**single)
+    first.up()
+    place = {"namespace": first.namespace}
+    beside = new_stack(**single, kubernetes=place, etcd={"name": "kv"}, service={"name": "kv"})
+    beside.namespace = first.namespace
+    beside.up()
+    before = beside.pods()["kv-0"]["metadata"]["uid"]
+    said = first.destroy().output
+    assert f"namespace {first.namespace} stays, for what others have in it: StatefulSet kv" in said
+    left = {o["metadata"]["name"]: o["metadata"] for o in beside.objects("pods,pvc")}
+    assert sorted(left) == ["data-kv-0", "kv-0"]
+    assert left["kv-0"]["uid"] == before
+    assert not any("deletionTimestamp" in metadata for metadata in left.values())
+    (member,) = beside.etcdctl("member", "list", pod="kv-0")["members"]
+    assert member["name"] == "kv-0"
+    beside.up("--expect-no-changes")
+    beside.destroy()
+    assert beside.objects("pods,pvc") == []
 
 
 def test_retained_data_comes_back_without_seeds(

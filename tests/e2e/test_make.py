@@ -147,7 +147,12 @@ def test_the_same_commands_work_on_a_cluster_of_ones_own(
     own = {"config": {f"etcd:{group}": values for group, values in settings.items()}}
     (clone.folder / "Pulumi.own.yaml").write_text(yaml.safe_dump(own))
     shell = f"export KUBECONFIG={tmp_path}/kubeconfig DOCKER_HOST={env['DOCKER_HOST']}; "
-    assert "healthy" in clone.good(shell + "make up STACK=own")
+    up = clone.good(shell + "make up STACK=own")
+    assert "healthy" in up
+    put, get = up[up.index("Your first key:") :].splitlines()[1:3]
+    assert put.strip().startswith("kubectl --context mine -n own exec etcd-0 ")
+    done = clone.good(f"{shell}export PATH={env['PATH']}; {put} && {get}")
+    assert done.splitlines() == ["OK", "greeting", "hello"]
     assert "healthy" in clone.good(shell + "make status STACK=own")
     clone.good(shell + "make destroy STACK=own")
     assert not (clone.folder / ".lab" / "kubeconfig").exists(), "no lab was started"

@@ -147,14 +147,128 @@ def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
     ids = {name: member["ID"] for name, member in stack.members().items()}
     leader = leader_of(stack)
     output = write(etcd={"extraEnv": [{"name": "MARK", "value": "1"}]})
-    restarts = re.findall(r"unit (\S+) restarts: ", output)
-    assert restarts[2] == leader
-    assert sorted(restarts[:3]) == units(3)
+    assert restarted(output)[2] == leader
+    assert sorted(restarted(output)) == units(3)
     assert f"leader moved from {leader}" in output
     after = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
     assert not set(before.values()) & set(after.values())
     assert {name: member["ID"] for name, member in stack.members().items()} == ids
     is_balanced(stack, 3)
+
+
+def test_a_scale_down_that_was_cut_off_and_taken_back_leaves_nobody_leaving(stack: Stack) -> None:
+    """As an `up` leaves it that is killed when it has told etcd-2 to leave, and nothing more."""
+    before = pods_of(stack)
+    stack.kubectl("annotate", "statefulset", "etcd", "etcd.pulumi.com/leaving=2")
+    leave_note(stack, "scale")
+    told = "etcd-2, which was told to leave, stays"
+    shown = stack.pulumi("preview")
+    assert shown.code == 0, shown
+    assert "change of the count, left unfinished by an earlier up" in shown.output
+    assert told in shown.output
+    # What it finds must not become what is declared, or the note would be taken away unread.
+    refresh(stack)
+    assert notes(stack) == {"etcd.pulumi.com/unfinished-scale"}
+
+    assert told in stack.up().output
+    workload = json.loads(stack.kubectl("get", "statefulset", "etcd", "-o", "json"))
+    assert "etcd.pulumi.com/leaving" not in workload["metadata"]["annotations"]
+    assert notes(stack) == set()
+    assert pods_of(stack) == before
+    is_balanced(stack, 3)
+    refresh(stack)
+    is_balanced(stack, 3)
+
+
+def test_a_template_that_was_taken_back_goes_from_the_unit_that_has_it(stack: Stack) -> None:
+    """As an `up` leaves it that is killed when the first unit runs with the new template."""
+    before = pods_of(stack)
+    for mark in ("1", None):
+        annotations = {"spec": {"template": {"metadata": {"annotations": {"mark": mark}}}}}
+        stack.kubectl("patch", "statefulset", "etcd", "-p", json.dumps(annotations))
+        if mark:
+            until("Kubernetes has seen it", lambda: is_seen(stack))
+            stack.kubectl("delete", "pod", "etcd-2")
+            until("etcd-2 is back", lambda: is_marked_and_ready(stack, "etcd-2"))
+    leave_note(stack, "rollout")
+    shown = stack.pulumi("preview")
+    assert shown.code == 0, shown
+    assert "rolling change, left unfinished by an earlier up" in shown.output
+    assert "1. etcd-2 restarts: 3 voters" in shown.output
+    assert "etcd-1 restarts" not in shown.output
+
+    output = stack.up().output
+    assert restarted(output) == ["etcd-2"]
+    assert notes(stack) == set()
+    after = pods_of(stack)
+    assert {n: uid for n, uid in after.items() if n != "etcd-2"} == {
+        n: uid for n, uid in before.items() if n != "etcd-2"
+    }
+    assert not is_marked_and_ready(stack, "etcd-2")
+    is_balanced(stack, 3)
+
+
+def test_a_template_with_which_no_etcd_starts_is_mended_by_the_next_one(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    """etcd refuses to run in a pod that runs: Kubernetes sees nothing amiss with the pod."""
+    refusing = {"name": "ETCD_HEARTBEAT_INTERVAL", "value": "0"}
+    stack.set(etcd={"extraEnv": [refusing]}, handover={"timeoutSeconds": 30})
+    text = stack.refused()
+    (failed,) = restarted(text)
+    assert f"not ready: {failed}" in text
+    assert notes(stack) == {"etcd.pulumi.com/unfinished-rollout"}
+
+    output = write(
+        etcd={"extraEnv": [{"name": "MARK", "value": "2"}]}, handover={"timeoutSeconds": 120}
+    )
+    assert restarted(output)[0] == failed
+    assert sorted(restarted(output)) == units(3)
+    assert f"{failed} is back: 3 voters" in output, "the plan tells it, too"
+    assert notes(stack) == set()
+    is_balanced(stack, 3)
+
+
+def restarted(output: str) -> list[str]:
+    """The units that a rolling change has restarted, in its order; a line may be told again."""
+    return list(dict.fromkeys(re.findall(r"unit (\S+) restarts: ", output)))
+
+
+def pods_of(stack: Stack) -> dict[str, str]:
+    """The pods and their unique IDs."""
+    return {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+
+
+def leave_note(stack: Stack, sequence: str) -> None:
+    """As a sequence does that has begun."""
+    note = f"etcd.pulumi.com/unfinished-{sequence}=true"
+    stack.kubectl("annotate", "poddisruptionbudget", "etcd", note)
+
+
+def notes(stack: Stack) -> set[str]:
+    """What stands on the units' budget of sequences that are under way."""
+    budget = json.loads(stack.kubectl("get", "poddisruptionbudget", "etcd", "-o", "json"))
+    annotations = budget["metadata"].get("annotations") or {}
+    return {key for key in annotations if key.startswith("etcd.pulumi.com/")}
+
+
+def refresh(stack: Stack) -> None:
+    done = stack.pulumi("refresh", "--yes", "--skip-preview")
+    assert done.code == 0, done
+
+
+def is_seen(stack: Stack) -> bool:
+    """Whether pods that are made now are made from the StatefulSet's template of now."""
+    workload = json.loads(stack.kubectl("get", "statefulset", "etcd", "-o", "json"))
+    return workload["status"]["observedGeneration"] == workload["metadata"]["generation"]
+
+
+def is_marked_and_ready(stack: Stack, pod: str) -> bool:
+    found = stack.pods().get(pod)
+    if found is None or "mark" not in found["metadata"].get("annotations", {}):
+        return False
+    conditions = {c["type"]: c["status"] for c in found["status"].get("conditions", [])}
+    return conditions.get("Ready") == "True"
 
 
 def leader_of(stack: Stack) -> str:

@@ -96,8 +96,8 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/dynamic/birth.py",
-                "        if earlier:\n            progress.say(",
-                "        if False:\n            progress.say(",
+                "    if earlier:\n        progress.say(",
+                "    if False:\n        progress.say(",
             ),
         ),
         red=("19a",),

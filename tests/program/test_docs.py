@@ -17,6 +17,7 @@ README = (ROOT / "README.md").read_text()
 
 _MAKE = "tests/e2e/test_make.py"
 _BALANCED = "tests/e2e/test_balanced.py::test_a_second_up_and_a_refresh_change_nothing"
+_OWN = f"{_MAKE}::test_the_same_commands_work_on_a_cluster_of_ones_own"
 _RETAINED = "tests/e2e/test_interrupted.py::test_retained_data_comes_back_without_seeds"
 _INTERRUPTED = (
     "tests/e2e/test_interrupted.py::test_an_up_killed_at_one_step_after_the_other_ends_balanced"
@@ -55,7 +56,8 @@ RUN_BY = {
     "etcdctl get greeting": f"{_MAKE}::test_the_first_key_as_make_up_says",
     "etcdctl member list": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "kubectl get pods -n etcd": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
-    "kubectl -n etcd exec etcd-0 -- etcdctl put greeting hello": _RETAINED,
+    "kubectl --context my-context -n etcd exec etcd-0 -- etcdctl put greeting hello": _OWN,
+    "kubectl --context my-context -n etcd exec etcd-0 -- etcdctl get greeting": _OWN,
     "pulumi preview": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "pulumi up": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "pulumi refresh": _BALANCED,

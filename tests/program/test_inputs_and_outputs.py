@@ -127,9 +127,18 @@ def test_only_the_named_context_goes_to_the_cluster(declare: Declare) -> None:
     assert "of-another-cluster" not in provider["kubeconfig"]
 
 
-def test_rotated_credentials_do_not_make_it_another_cluster(declare: Declare) -> None:
-    """Without an identifier of its own the provider, and all that is in it, would be replaced."""
-    assert declare().one("pulumi:providers:kubernetes").inputs["clusterIdentifier"] == SERVER
+def test_no_change_of_the_kubeconfig_makes_it_another_cluster(declare: Declare) -> None:
+    """Pulumi's plugin, from 4.0 on, replaces itself, and all that is in the cluster, when its
+    identifier changes; without one when credentials or the server's address do."""
+    provider = declare().one("pulumi:providers:kubernetes")
+    assert provider.inputs["clusterIdentifier"] == SERVER
+    assert provider.ignored_changes == ("clusterIdentifier",)
+
+
+def test_a_preview_goes_on_without_the_cluster(declare: Declare) -> None:
+    """With the plugin from 4.0 on, which refuses to read otherwise."""
+    provider = declare().one("pulumi:providers:kubernetes")
+    assert provider.inputs["skipUpdateUnreachable"] == "true"
 
 
 def config(kubeconfig: Path, **groups: Any) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from pulumi.runtime.mocks import MockResourceArgs
 
 from tests.program.conftest import Declare
+from tests.support import program as support
 from tests.support.program import DYNAMIC, SEQUENCES, Declared, Program
 
 BOTH = pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
@@ -102,6 +104,36 @@ def test_the_count_is_what_kubernetes_has_not_what_was_declared(
     """So that an `up` notices a scale by hand."""
     program = declare(preview=preview, units={"count": 5})
     assert program.one(f"{DYNAMIC}Scale").inputs["found"] == 3
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        pytest.param({}, [], id="nothing"),
+        pytest.param(
+            {"etcd.pulumi.com/unfinished-scale": "true", "of/others": "x"}, ["scale"], id="a scale"
+        ),
+    ],
+)
+def test_what_an_earlier_up_has_not_finished_is_told_to_whom_it_concerns(
+    declare: Declare,
+    preview: bool,
+    notes: dict[str, str],
+    expected: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usual = vars(support)["_Answers"].new_resource
+
+    def noted(answers: Any, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        identity, state = usual(answers, args)
+        found = {"metadata": {"name": "etcd", "annotations": notes}} if args.resource_id else {}
+        return identity, {**state, **found}
+
+    monkeypatch.setattr("tests.support.program._Answers.new_resource", noted)
+    program = declare(preview=preview)
+    for name in ("Scale", "Rollout"):
+        assert program.one(f"{DYNAMIC}{name}").inputs["unfinished"] == expected, name
 
 
 def test_what_changes_a_pod_and_nothing_else_is_a_rolling_change(declare: Declare) -> None:

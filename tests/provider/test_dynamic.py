@@ -200,6 +200,36 @@ def test_a_scale_by_hand_is_noticed_and_undone(found: Any, drifted: bool, dynami
     assert dynamic.diff(ScaleProvider(), outs, inputs(ScaleProvider, found=found)) == (drifted, [])
 
 
+@pytest.mark.parametrize(
+    ("kind", "unfinished", "work"),
+    [
+        pytest.param(ScaleProvider, ["scale"], True, id="scale: its own"),
+        pytest.param(ScaleProvider, ["rollout", "scale"], True, id="scale: both"),
+        # It would wait for units that the rolling change is there to mend.
+        pytest.param(ScaleProvider, ["rollout"], False, id="scale: the other"),
+        pytest.param(RolloutProvider, ["rollout"], True, id="rollout: its own"),
+        # What came up meanwhile may run with a template that was taken back.
+        pytest.param(RolloutProvider, ["scale"], True, id="rollout: the other"),
+        pytest.param(ScaleProvider, rpc.UNKNOWN, False, id="scale: not known in this preview"),
+        pytest.param(RolloutProvider, rpc.UNKNOWN, False, id="rollout: not known"),
+    ],
+)
+def test_what_was_cut_off_is_work_though_the_config_was_set_back(
+    kind: type[Sequence], unfinished: Any, work: bool, dynamic: Plugin
+) -> None:
+    outs = inputs(kind) | COMPUTED[kind]
+    assert dynamic.diff(kind(), outs, inputs(kind, unfinished=unfinished)) == (work, [])
+    shown = "left unfinished by an earlier up: no steps to show"
+    assert (shown in dynamic.said()) is work
+
+
+@pytest.mark.parametrize("kind", [ScaleProvider, RolloutProvider])
+def test_a_state_of_before_the_notes_is_no_work(kind: type[Sequence], dynamic: Plugin) -> None:
+    outs = inputs(kind) | COMPUTED[kind]
+    del outs["unfinished"]
+    assert dynamic.diff(kind(), outs, inputs(kind)) == (False, [])
+
+
 def test_the_count_is_of_no_concern_to_the_handover_once_it_is_done(dynamic: Plugin) -> None:
     outs = inputs(HandoverProvider) | COMPUTED[HandoverProvider]
     assert dynamic.diff(HandoverProvider(), outs, inputs(HandoverProvider, units=5)) == (False, [])

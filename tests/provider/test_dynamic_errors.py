@@ -20,8 +20,9 @@ from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
+from components.dynamic.site import Site
 from tests.support.answers import Reply, closed_port, serving
-from tests.support.dynamic import ASKING, AT_ONCE, inputs, refused
+from tests.support.dynamic import ASKING, AT_ONCE, SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
 from tests.support.stack import until
@@ -128,6 +129,17 @@ def test_what_is_no_kubernetes_is_one_clear_error(reply: Reply, dynamic: Plugin)
 # ---------------------------------------------------------------- preflight
 
 
+OURS = Site(**SITE).identity
+"""Labels of what belongs to the stack."""
+FIXED = {
+    "storage.kind": "persistent",
+    "storage.size": "20Gi",
+    "kubernetes.clusterDomain": "cluster.local",
+    "etcd.peerPort": "2380",
+}
+"""Settings that a cluster on volumes was made with."""
+
+
 def preflight(process: Plugin, api: Kubernetes, **changed: Any) -> str:
     props = inputs(PreflightProvider, api.url, **changed)
     return refused(lambda: process.create(PreflightProvider(), props), process)
@@ -172,6 +184,12 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             {},
             "patch statefulsets/scale",
             id="may not scale",
+        ),
+        pytest.param(
+            {"forbidden": {("patch", "poddisruptionbudgets")}},
+            {},
+            "patch poddisruptionbudgets",
+            id="may not note what is under way",
         ),
         pytest.param(
             {"forbidden": {("create", "statefulsets"), ("get", "pods/exec")}, "namespace": True},
@@ -225,6 +243,64 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             "allows memory 4Gi",
             id="no memory for the same units",
         ),
+        pytest.param(
+            {"namespace": True, "quota": {"count/services": ("5", "3")}},
+            {},
+            "allows count/services 5, 3 in use; this stack needs 3 more",
+            id="too few Services allowed",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "quota": {"fast.storageclass.storage.k8s.io/requests.storage": ("100Gi", "0")},
+                "classes": {"fast": False},
+            },
+            {"storage_class": "fast"},
+            "allows fast.storageclass.storage.k8s.io/requests.storage 100Gi",
+            id="too little of that storage class allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"limits.cpu": ("100", "0")}},
+            {},
+            "counts limits.cpu, so that a pod without a CPU limit is refused",
+            id="a quota for what members do not have",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "Container", "max": {"memory": "512Mi"}}],
+            },
+            {},
+            "allows memory from 0 to 512Mi for each Container; etcd:units.memory is 1024Mi",
+            id="units are too large for the namespace",
+        ),
+        pytest.param(
+            {"namespace": True, "limits": [{"type": "Container", "min": {"cpu": "200m"}}]},
+            {},
+            "allows cpu from 200m to any for each Container; etcd:seeds.cpu is 0.1",
+            id="seeds are too small for the namespace",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "10Gi"}}],
+            },
+            {},
+            "allows storage from 0 to 10Gi for each PersistentVolumeClaim; etcd:storage.size",
+            id="volumes are too large for the namespace",
+        ),
+        pytest.param(
+            {"namespace": True, "objects": {"statefulsets": ["etcd-seed", "etcd"]}, "labels": OURS},
+            {},
+            "StatefulSet etcd, etcd-seed of namespace etcd: there already",
+            id="the stack's state is lost",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "kept": "c1"},
+            {"fixed": {**FIXED, "storage.kind": "memory"}},
+            "hold cluster c1, and etcd:storage.kind is memory",
+            id="a cluster is kept on volumes that would not be used",
+        ),
     ],
 )
 def test_an_obstacle_is_told_before_anything_is_touched(
@@ -261,6 +337,26 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             {"namespace": True, "units": 3, "quota": {"pods": ("2", "3"), "memory": ("1", "2")}},
             {"unit_pods": 1, "unit_cpu": "0.5", "unit_memory": "1", "unit_volumes": 1},
             id="a full namespace, and nothing more is wanted",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "quota": {"limits.cpu": ("100", "0")},
+                "limits": [{"type": "Container", "default": {"cpu": "2"}}],
+            },
+            {},
+            id="a quota for what the namespace gives to those who have none",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [
+                    {"type": "Container", "min": {"cpu": "100m"}, "max": {"memory": "1Gi"}},
+                    {"type": "Pod", "max": {"memory": "1Mi"}},
+                ],
+            },
+            {},
+            id="just within the limits of a container",
         ),
     ],
 )

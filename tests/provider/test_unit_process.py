@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,10 +19,12 @@ from typing import Any
 import pytest
 
 from containers.etcd.supervisor import health as health_module
-from containers.etcd.supervisor import kubernetes, stuck
+from containers.etcd.supervisor import kubernetes, rules, stuck
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
+from containers.etcd.supervisor.etcdctl import read_view
 from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.membership import History, observe
 from containers.etcd.supervisor.unit import Unit
 from lab.tools import ensure
 from tests.support.supervisor import Supervisor, eventually, supervisors
@@ -77,7 +80,13 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         cluster.start()
         eventually("the cluster to be ready", lambda: cluster.ready)
         cluster.ctl("put", BIRTH_KEY, "the mark")
-        unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=cluster.url)
+        unit = Supervisor(
+            programs,
+            tmp_path / "unit",
+            "etcd-0",
+            cluster_url=cluster.url,
+            quota_bytes=str(4 * 1024**2),
+        )
         starts = tmp_path / "starts"
         wrapper = tmp_path / "etcd"
         # The supervisor takes a member's name from its name in DNS, and here there are none.
@@ -91,6 +100,9 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         monkeypatch.setenv("PATH", os.pathsep.join(path))
         monkeypatch.setattr(kubernetes, "wants", _wanted)
         yield Member(cluster, unit, tmp_path / "unit", starts)
+
+
+VALUE = "x" * 100_000
 
 
 def _wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
@@ -181,3 +193,34 @@ def test_a_disk_of_a_replaced_id_asks_whether_it_is_wanted_and_joins_anew(member
         eventually("a voter", voting(health))
         assert member.unit.members()["etcd-0"] != first
         assert (member.volume / "removed-9").is_dir()
+
+
+def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        eventually("the database to be full", lambda: not _is_put(member.unit))
+        seen = read_view(member.cluster.url)
+        assert seen is not None
+        reason = rules.unsettled(seen, observe(History(), seen, 0.0), 0.0)
+        assert "alarm:NOSPACE" in (reason or "")
+
+        status = json.loads(member.unit.ctl("endpoint", "status", "-w", "json"))
+        revision = status[0]["Status"]["header"]["revision"]
+        member.unit.ctl("compact", "--physical", str(revision))
+        for each in (member.unit, member.cluster):
+            each.ctl("defrag")
+        member.unit.ctl("alarm", "disarm")
+        assert _is_put(member.unit)
+        seen = read_view(member.cluster.url)
+        assert seen is not None
+        assert [s.errors for s in seen.statuses.values()] == [(), ()]
+
+
+def _is_put(unit: Supervisor) -> bool:
+    try:
+        unit.ctl("put", "key", VALUE)
+    except subprocess.CalledProcessError as error:
+        if "database space exceeded" not in error.stderr:
+            raise
+        return False
+    return True

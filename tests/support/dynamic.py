@@ -73,8 +73,8 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
     StartProvider: {"units": 3},
     DiscoveryProvider: {"size": 3, "mode": "inCluster", "url": "", "timeout_seconds": 600},
     HandoverProvider: SEQUENCE,
-    ScaleProvider: {**SEQUENCE, "found": 3},
-    RolloutProvider: {**SEQUENCE, "template": "a1b2"},
+    ScaleProvider: {**SEQUENCE, "found": 3, "unfinished": []},
+    RolloutProvider: {**SEQUENCE, "template": "a1b2", "unfinished": []},
     RequirementsProvider: {
         "cluster": CLUSTER,
         "project": "my-project",

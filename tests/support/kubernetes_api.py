@@ -7,7 +7,7 @@ tested on a real Kubernetes, end to end.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,9 +45,15 @@ class Kubernetes:
     quota: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The namespace's quota: hard limit and what is in use, by resource."""
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Names of somebody else's objects in the namespace, by kind as in its address."""
+    """Names of objects in the namespace, by kind as in its address."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of these; somebody else's without."""
+    limits: Sequence[object] = ()
+    """Of the namespace's LimitRange."""
     units: int = 0
     """Units that run, each with a volume; they request 500m and 1Gi."""
+    kept: str = ""
+    """The cluster that is noted on these volumes."""
     always: Reply | None = None
     """The answer to everything."""
     answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
@@ -60,6 +66,13 @@ class Kubernetes:
         fake = Kubernetes(**kubernetes)  # pyright: ignore[reportArgumentType] - the fields
         with serving(fake._respond) as fake._server:
             yield fake
+
+    def _claim(self, ordinal: int) -> object:
+        notes = {"etcd.pulumi.com/cluster-id": self.kept} if self.kept else {}
+        return {
+            "metadata": {"name": f"data-etcd-{ordinal}", "annotations": notes},
+            "spec": {"resources": {"requests": {"storage": "20Gi"}}},
+        }
 
     @staticmethod
     def status(code: int, message: str) -> Reply:
@@ -98,15 +111,18 @@ class Kubernetes:
             used = {resource: in_use for resource, (_, in_use) in self.quota.items()}
             status = {"hard": hard, "used": used}
             return _list([{"metadata": {"name": "limits"}, "status": status}])
+        if name == "limitranges":
+            return _list([{"metadata": {"name": "bounds"}, "spec": {"limits": self.limits}}])
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
             return _json({"metadata": {"name": "etcd", "labels": {}}})
         if name == "pods":
             return _list([_unit(ordinal) for ordinal in range(self.units)])
         if name == "persistentvolumeclaims":
-            return _list([{"metadata": {"name": f"data-etcd-{i}"}} for i in range(self.units)])
+            return _list([self._claim(ordinal) for ordinal in range(self.units)])
         if name in self.objects:
             spec = {"spec": _WORKLOAD} if name == "statefulsets" else {}
-            return _list([{"metadata": {"name": n}, **spec} for n in self.objects[name]])
+            found = [{"name": n, "labels": dict(self.labels)} for n in self.objects[name]]
+            return _list([{"metadata": metadata, **spec} for metadata in found])
         if name in _EMPTY:
             return _list([])
         return Kubernetes.status(404, f"{path} is not there")

@@ -53,11 +53,15 @@ ANSWERED = json.dumps(
 
 
 class Namespace(Kube):
-    """A namespace with one seed, whose etcd answers what it is told to; an exception is raised."""
+    """A namespace with a seed, whose etcd answers what it is told to; an exception is raised."""
 
     workload = "etcd-seed"
     pod = "pod-1"
+    gated = False
     claims: Sequence[str] = ()
+    """One for each seed that has one, by ordinal."""
+    others: Sequence[str] = ()
+    """Further seeds, which are held, by what their pods are known."""
 
     def __init__(self, **answers: list[Any]) -> None:
         site = SimpleNamespace(
@@ -78,23 +82,48 @@ class Namespace(Kube):
         self.done: list[str] = []
         """What was changed, in its order."""
         self.marks: list[str] = []
-        self.released = 0
+        self.released: list[str] = []
+        self.secret: dict[str, str] = {}
 
     def pods(self, stateful_set: str) -> list[Any]:
         if stateful_set != self.workload or "scale etcd-seed" in self.done:
             return []
+        others = [self._pod(i, uid, gated=True) for i, uid in enumerate(self.others, 1)]
+        return [self._pod(0, self.pod, gated=self.gated), *others]
+
+    def _pod(self, ordinal: int, uid: str, *, gated: bool) -> Any:
+        name = f"{self.workload}-{ordinal}"
         running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
         ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW)
-        metadata = SimpleNamespace(name=f"{self.workload}-0", uid=self.pod, deletion_timestamp=None)
         status = SimpleNamespace(conditions=[ready], container_statuses=[running])
-        spec = SimpleNamespace(node_name="n", scheduling_gates=None)
-        return [SimpleNamespace(metadata=metadata, spec=spec, status=status)]
+        if gated:
+            status = SimpleNamespace(conditions=[], container_statuses=[], phase="Pending")
+        return SimpleNamespace(
+            metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None),
+            spec=SimpleNamespace(node_name="n", scheduling_gates=["gate"] if gated else None),
+            status=status,
+        )
 
     def release(self, pods: Any) -> None:
-        self.released += 1
+        self.released += [p.metadata.name for p in pods if p.spec.scheduling_gates]
+        if "etcd-seed-0" in self.released:
+            self.gated = False
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        return self.secret
+
+    def _node_problem(self, name: str) -> str | None:
+        return None
 
     def volumes(self, stateful_set: str) -> list[Any]:
-        return [SimpleNamespace(metadata=SimpleNamespace(uid=claim)) for claim in self.claims]
+        return [
+            SimpleNamespace(
+                metadata=SimpleNamespace(
+                    name=f"data-{stateful_set}-{i}", uid=uid, deletion_timestamp=None
+                )
+            )
+            for i, uid in enumerate(self.claims)
+        ]
 
     def scale(self, stateful_set: str, replicas: int) -> None:
         self.done.append(f"scale {stateful_set}")
@@ -119,7 +148,8 @@ class Namespace(Kube):
 
 
 def accepted(kube: Namespace, seconds: int = 60, note: str = "pod-1 claim-1") -> Any:
-    return accepted_earlier(kube, {"accepted": note}, Progress("discovery", seconds))
+    kube.secret = {"accepted": note}
+    return accepted_earlier(kube, kube.secret, Progress("discovery", seconds))
 
 
 def test_what_may_be_accepted_is_noted_before_it_is() -> None:
@@ -153,7 +183,14 @@ def test_a_cluster_with_its_mark_is_gone_on_with() -> None:
 
 
 def test_a_cluster_that_says_it_has_no_mark_was_given_to_nobody() -> None:
-    assert accepted(Namespace(get=[""])) is None
+    unwritten = ANSWERED.replace('"revision": 7', '"revision": 1')
+    assert accepted(Namespace(get=[""], status=[unwritten])) is None
+
+
+def test_a_cluster_that_was_written_to_was_given_though_its_mark_is_deleted() -> None:
+    """The mark is the first write, and a key like all others."""
+    found = accepted(Namespace(get=[""]))
+    assert (found.cluster_id, found.birth, found.revision) == ("1f", "", 7)
 
 
 def test_nobody_is_asked_where_nothing_was_accepted() -> None:
@@ -162,8 +199,9 @@ def test_nobody_is_asked_where_nothing_was_accepted() -> None:
 
 def test_seeds_of_which_no_disk_is_left_are_not_waited_for_and_new_ones_are_not_started() -> None:
     kube = Namespace(get=[ExecError(SILENT)])
+    kube.gated = True
     assert accepted(kube, note="pod-0 claim-0") is None
-    assert kube.released == 0
+    assert kube.released == []
 
 
 def test_a_unit_that_has_the_cluster_is_heard_though_no_seed_is_left() -> None:
@@ -173,10 +211,50 @@ def test_a_unit_that_has_the_cluster_is_heard_though_no_seed_is_left() -> None:
 
 
 def test_a_seeds_pod_that_was_made_anew_on_its_claim_is_let_start() -> None:
-    kube = Namespace(get=[ExecError(SILENT), MARK])
-    kube.pod, kube.claims = "pod-2", ["claim-1"]
+    kube = Namespace()
+    kube.pod, kube.claims, kube.gated = "pod-2", ["claim-1"], True
     assert accepted(kube).birth == MARK
-    assert kube.released == 2
+    assert kube.released == ["etcd-seed-0"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "note"),
+    [
+        pytest.param(["claim-1", "claim-of-now"], "claim-1 claim-2", id="its claim is new"),
+        pytest.param([], "pod-1 pod-2", id="in memory"),
+    ],
+)
+def test_a_seed_on_a_new_disk_stays_held_beside_one_that_comes_back(
+    claims: list[str], note: str
+) -> None:
+    """It would run under its old ID, on an empty disk."""
+    kube = Namespace(get=[ExecError(SILENT)])
+    kube.claims, kube.others = claims, ["pod-of-now"]
+    kube.gated, kube.pod = bool(claims), "pod-1" if not claims else "pod-of-later"
+    with pytest.raises(SequenceError) as failure:
+        accepted(kube, seconds=-1, note=note)
+    assert kube.released == (["etcd-seed-0"] if claims else [])
+    assert failure.value.problem.endswith("; etcd-seed-1: held, since its disk is new")
+
+
+def test_what_a_seed_is_held_on_when_a_cluster_is_accepted_is_not_noted() -> None:
+    """Nobody knows what is on it: its pod was made anew since the cluster has formed."""
+    kube = Namespace()
+    kube.claims, kube.others = ["claim-1", "claim-2"], ["pod-2"]
+    accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
+    assert kube.secret["accepted"] == "claim-1 pod-1"
+
+
+def test_a_seed_that_goes_before_the_mark_is_written_is_let_come_back() -> None:
+    kube = Namespace(list=[ExecError(SILENT), LISTED])
+    kube.claims = ["claim-1"]
+
+    def evicted(name: str, data: Any) -> None:
+        kube.secret, kube.gated, kube.pod = dict(data), True, "pod-2"
+
+    kube.write_secret = evicted  # pyright: ignore[reportAttributeAccessIssue]
+    accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
+    assert kube.released == ["etcd-seed-0"]
 
 
 @pytest.mark.parametrize("what", ["get", "list", "status"])

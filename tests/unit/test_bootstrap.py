@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from kubernetes.client import ApiException
 
 from components.dynamic.bootstrap import not_lost, run_seeds
 from components.dynamic.kube import ExecError, Kube
@@ -49,6 +50,24 @@ def test_a_lost_discovery_service_ends_the_wait(there: tuple[str, ...]) -> None:
 
 def test_a_cluster_that_has_formed_needs_no_discovery_service_any_more() -> None:
     assert not_lost(kube(), ["first"], True) is True
+
+
+def test_a_held_pod_that_goes_before_it_is_let_start_ends_no_sequence() -> None:
+    def refuse(pod: str, namespace: str, body: Any) -> None:
+        raise ApiException(status=404 if pod == "gone" else 403)
+
+    kube = Kube.__new__(Kube)
+    kube.site = cast(Site, SimpleNamespace(namespace="etcd"))
+    kube.core = SimpleNamespace(patch_namespaced_pod=refuse)
+    held = {
+        name: SimpleNamespace(
+            metadata=SimpleNamespace(name=name), spec=SimpleNamespace(scheduling_gates=["gate"])
+        )
+        for name in ("gone", "forbidden")
+    }
+    kube.release([held["gone"]])
+    with pytest.raises(ApiException):
+        kube.release([held["forbidden"]])
 
 
 class OnADeadNode(Kube):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from components.dynamic.forecast import Forecast, Stage, too_low
 from components.dynamic.plan import Goal, Workload
+from components.dynamic.restarts import Pod
 from containers.etcd.supervisor.membership import View
 from tests.support.views import member, view
 
@@ -52,6 +53,69 @@ def test_a_rolling_change_restarts_the_leader_last() -> None:
         "etcd-0 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
         "leadership moves from etcd-2 to etcd-1: 3 voters, quorum 2, tolerance 1",
         "etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
+    ]
+
+
+def with_pods(model: Forecast, *pods: Pod) -> Forecast:
+    model.pods = pods
+    return model
+
+
+def test_a_unit_that_has_failed_restarts_first_and_costs_nothing() -> None:
+    model = with_pods(cluster(3, 3, silent=(12,)), Pod("etcd-2", current=False, ready=False))
+    assert str(model.now) == ("etcd-0 leads: 3 voters, 2 of them serve, quorum 2, tolerance 0")
+    assert said(model.restart())[:3] == [
+        "etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
+        "etcd-2 is back: 3 voters, quorum 2, tolerance 1",
+        "etcd-1 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
+    ]
+    assert [s.what for s in model.stages if s.what.endswith("restarts")] == [
+        f"etcd-{i} restarts" for i in (2, 1, 0)
+    ]
+
+
+def test_a_unit_that_has_failed_alone_lowers_no_tolerance() -> None:
+    pods = [Pod(f"etcd-{i}", current=i != 2, ready=i != 2) for i in range(3)]
+    model = with_pods(cluster(3, 3, silent=(12,)), *pods)
+    first = model.now
+    assert too_low(first, model.restart().stages, 1) is None
+    assert [s.what for s in model.stages] == ["etcd-2 restarts", "etcd-2 is back"]
+
+
+def test_a_unit_that_answers_and_is_not_ready_is_missed_while_it_restarts() -> None:
+    model = with_pods(cluster(3, 3), Pod("etcd-2", current=False, ready=False))
+    assert said(model.restart())[0] == (
+        "etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0"
+    )
+
+
+@pytest.mark.parametrize(
+    "pod",
+    [
+        pytest.param(Pod("etcd-2", current=True, ready=False), id="of the newest template"),
+        pytest.param(Pod("etcd-2", current=False, ready=False, ending=True), id="ending already"),
+    ],
+)
+def test_a_unit_that_is_on_its_way_is_waited_for(pod: Pod) -> None:
+    model = with_pods(cluster(3, 3, silent=(12,)), pod)
+    assert said(model.restart())[:2] == [
+        "waits (not ready: etcd-2): 3 voters, quorum 2, tolerance 1",
+        "etcd-1 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0",
+    ]
+    assert "etcd-2 restarts" not in [s.what for s in model.stages]
+
+
+def test_what_runs_with_the_declared_template_already_is_not_foretold_to_restart() -> None:
+    pods = [Pod(f"etcd-{i}", current=i != 1, ready=True) for i in range(3)]
+    assert [s.what for s in with_pods(cluster(3, 3), *pods).restart().stages] == ["etcd-1 restarts"]
+
+
+def test_a_unit_that_is_called_back_is_told() -> None:
+    seen = cluster(5, 5).view
+    goal = Goal(seeds="etcd-seed", units="etcd", count=5)
+    model = Forecast(goal, seen, Workload(5, 4, frozenset(range(5)), False))
+    assert said(model.scale()) == [
+        "etcd-4, which was told to leave, stays: 5 voters, quorum 3, tolerance 2"
     ]
 
 
@@ -112,9 +176,12 @@ def test_every_plan_ends_with_exactly_the_wanted_voters(
     assert len(model.stages) < 40
     if leader:
         assert [m.pod for m in model.view.voters] == [f"etcd-{i}" for i in range(wanted)]
-        model.restart()
+        down = data.draw(st.sets(st.sampled_from(model.goal.pods)))
+        known = [Pod(name, data.draw(st.booleans()), name not in down) for name in model.goal.pods]
+        with_pods(model, *known).restart()
         restarted = [s.what for s in model.stages if s.what.endswith("restarts")]
-        assert sorted(restarted) == [f"etcd-{i} restarts" for i in range(wanted)]
+        assert sorted(restarted) == sorted(f"{p.name} restarts" for p in known if not p.current)
+        assert len(model.stages) < 80
 
 
 @pytest.mark.parametrize(("voters", "serving", "tolerance"), [(1, 1, 0), (4, 4, 1), (5, 3, 0)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,8 +11,10 @@ from pulumi.output import Unknown
 
 from components.dynamic import foretelling
 from components.dynamic.lock import AnotherClusterError
+from components.dynamic.plan import Goal, Workload
 from components.dynamic.progress import SequenceError
 from tests.support.dynamic import SITE
+from tests.support.views import member, view
 
 PROPS: dict[str, Any] = {
     "site": SITE,
@@ -47,3 +51,107 @@ def test_another_cluster_stops_the_preview(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_cluster_that_is_not_made_yet_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
     foretelling.foretell_scale({**PROPS, "kubeconfig": Unknown()})
     assert "the cluster is not known before it is made" in capsys.readouterr().out
+
+
+# ---------------------------------------------------------------- what an earlier `up` has left
+
+
+def let_answer(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    revisions: str = "aaa",
+    leaving: int | None = None,
+    down: int | None = None,
+) -> None:
+    """A cluster of three units; each runs from the template of that letter."""
+    silent = [] if down is None else [10 + down]
+    seen = view([member(10 + i, f"etcd-{i}") for i in range(3)], silent=silent)
+    loop = SimpleNamespace(
+        goal=Goal(seeds="etcd-seed", units="etcd", count=3),
+        pods=[_pod(i, revision, ready=i != down) for i, revision in enumerate(revisions)],
+        look=lambda: seen,
+    )
+    there = Workload(3, leaving, frozenset(range(3)), serving_seeds=False)
+
+    def answers(found: Any) -> Callable[..., Any]:
+        def whatever_is_asked(*_: object, **__: object) -> Any:
+            return found
+
+        return whatever_is_asked
+
+    monkeypatch.setattr(foretelling, "Kube", answers(SimpleNamespace(version=str)))
+    monkeypatch.setattr(foretelling, "Loop", SimpleNamespace(of=answers(loop)))
+    monkeypatch.setattr(foretelling, "workload", answers(there))
+
+
+def _pod(ordinal: int, revision: str, *, ready: bool) -> Any:
+    running = SimpleNamespace(state=SimpleNamespace(running=object()))
+    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time="now")
+    return SimpleNamespace(
+        metadata=SimpleNamespace(
+            name=f"etcd-{ordinal}",
+            labels={"controller-revision-hash": revision},
+            deletion_timestamp=None,
+        ),
+        status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
+    )
+
+
+def test_a_changed_template_is_foretold_for_every_unit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    let_answer(monkeypatch)
+    foretelling.foretell_restarts({**PROPS, "template": "t2"})
+    said = capsys.readouterr().out
+    assert [f"etcd-{i} restarts" in said for i in range(3)] == [True, True, True]
+
+
+def test_of_a_change_that_was_taken_back_only_what_has_it_is_foretold_to_restart(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    let_answer(monkeypatch, revisions="aab", down=2)
+    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
+    said = capsys.readouterr().out
+    assert "rolling change, left unfinished by an earlier up" in said
+    assert "1. etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0" in said
+    assert "2. etcd-2 is back: 3 voters, quorum 2, tolerance 1" in said
+    assert "3. " not in said
+
+
+def test_where_nothing_is_left_to_restart_no_tolerance_is_too_low(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unfinished scale is one for the rolling change too: it may not be refused for that."""
+    let_answer(monkeypatch)
+    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
+    assert "1. " not in capsys.readouterr().out
+
+
+def test_which_units_are_left_is_not_guessed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state that was written before it was noted which pods run with the template."""
+    let_answer(monkeypatch)
+    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, None)
+    said = capsys.readouterr().out
+    assert "left unfinished by an earlier up: no steps to show" in said
+    assert "1. " not in said
+
+
+def test_a_unit_that_was_told_to_leave_and_stays_is_foretold(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    let_answer(monkeypatch, leaving=2)
+    foretelling.foretell_scale({**PROPS, "min_tolerance": 1})
+    said = capsys.readouterr().out
+    assert "1. etcd-2, which was told to leave, stays: 3 voters, quorum 2, tolerance 1" in said
+
+
+def test_a_unit_that_has_failed_is_not_foretold_to_get_well_by_a_scale_that_is_not_to_be(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    let_answer(monkeypatch, down=2)
+    foretelling.foretell_restarts({**PROPS, "template": "t3"})
+    said = capsys.readouterr().out
+    assert "1. etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0" in said
+    assert "2. etcd-2 is back: 3 voters, quorum 2, tolerance 1" in said

@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from components.dynamic import loop as module
 from components.dynamic.loop import Loop
+from components.dynamic.plan import Done
 from components.dynamic.progress import Progress
+from containers.etcd.supervisor.membership import View
+from tests.support.views import member, view
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -60,3 +64,44 @@ def test_who_is_ready_is_asked_first_and_seeds_before_units(
     loop = Loop.of(kube, {"units": 3, "cluster_id": "c1", "birth": "b"}, Progress("scale", 0))
     loop.look()
     assert list(dict.fromkeys(told)) == asked
+
+
+class Clock:
+    """In the place of the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_what_was_seen_too_long_ago_is_no_ground_for_a_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """While a look waits for Kubernetes to answer again, a member may have fallen ill."""
+    clock, acted = Clock(), list[float]()
+    monkeypatch.setattr(module, "time", clock)
+    took = iter([20.0, 0.1, 0.1])
+
+    def look(_loop: Loop) -> View:
+        clock.now += next(took)
+        return view([member(1, "etcd-0")])
+
+    monkeypatch.setattr(Loop, "look", look)
+    unseen: Any = SimpleNamespace(site=None)
+    progress = Progress("rollout", 600)
+    loop = Loop(unseen, unseen, progress, unseen, unseen)
+
+    def decide(_view: View, _now: float) -> str | Done:
+        return Done() if acted else "restart"
+
+    def act(_step: str, _view: View) -> None:
+        acted.append(clock.now)
+
+    monkeypatch.setattr(Loop, "_look_at_pods", lambda _loop: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    loop.run(decide, act)
+    assert acted == [120.1]

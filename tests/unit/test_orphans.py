@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pulumi
@@ -56,3 +57,27 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
     assert asked == [
         ({"current-context": "made"}, names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
     ]
+
+
+def pod(name: str, *, ending: bool = False) -> Any:
+    metadata = SimpleNamespace(name=name, deletionTimestamp="now" if ending else None)
+    return SimpleNamespace(metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [
+        pytest.param([], id="nothing runs"),
+        pytest.param([pod("etcd-0")], id="one that Kubernetes has made by itself"),
+        pytest.param([pod("etcd-0"), pod("etcd-1", ending=True)], id="others are ending"),
+        pytest.param([pod("etcd-0"), pod("etcd-seed-0"), pod("etcd-seed-1")], id="of another"),
+    ],
+)
+def test_a_statefulset_that_nobody_has_scaled_is_taken_over(pods: list[Any]) -> None:
+    orphans.require_unscaled("etcd", pods)
+
+
+def test_pods_that_would_end_at_once_are_not_ended() -> None:
+    running = [pod(f"etcd-{i}") for i in range(3)]
+    with pytest.raises(RuntimeError, match=r"etcd-1, etcd-2 would end at once.*\nNext: "):
+        orphans.require_unscaled("etcd", running)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,7 +31,7 @@ DONE = Reply(200, '{"metadata": {}, "items": []}', {"Content-Type": "application
 CALLS: dict[str, Callable[[Kube], Any]] = {
     "GET": lambda kube: kube.pods("etcd"),
     "PATCH": lambda kube: kube.scale("etcd", 3),
-    "DELETE": lambda kube: kube.delete_pod("etcd-0"),
+    "DELETE": lambda kube: kube.delete_volume("data-etcd-0"),
     "POST": lambda kube: kube.write_secret("etcd-discovery", {}),
 }
 
@@ -145,3 +147,25 @@ def test_the_pauses_are_about_a_minute_together(monkeypatch: pytest.MonkeyPatch)
     assert 45 < sum(pauses) < 60
     # A line at each attempt after the second: where connections are refused, every 10 s or sooner.
     assert max(pauses) <= 10
+
+
+POD: Any = SimpleNamespace(metadata=SimpleNamespace(name="etcd-0", uid="first"))
+
+
+@pytest.mark.parametrize("code", [404, 409], ids=["it is gone", "another has come in its place"])
+def test_a_pod_is_ended_once_however_often_it_is_asked_for(code: int) -> None:
+    """Where an answer is lost, the pod that came up in its place is not the one that was meant."""
+    bodies: list[Any] = []
+
+    def respond(_method: str, _path: str, body: str) -> Reply:
+        bodies.append(json.loads(body))
+        return Reply(closes=True) if len(bodies) == 1 else Kubernetes.status(code, "no")
+
+    with serving(respond) as server:
+        Kube(kubeconfig(server.url), HERE).delete_pod(POD)
+    assert bodies == [{"preconditions": {"uid": "first"}}] * 2
+
+
+def test_a_pod_that_may_not_be_ended_is_no_success() -> None:
+    with serving(Kubernetes.status(403, "no")) as server, pytest.raises(ApiException):
+        Kube(kubeconfig(server.url), HERE).delete_pod(POD)

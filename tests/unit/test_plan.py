@@ -197,6 +197,29 @@ def test_a_surplus_unit_that_is_dead_goes_though_it_is_dead() -> None:
     assert plan.next_step(GOAL, seen, history, NOW, at(5, leaving=4)) == plan.Remove(FIVE[4])
 
 
+@pytest.mark.parametrize(
+    ("members", "workload", "reached"),
+    [
+        pytest.param(UNITS, at(3), True, id="exactly the wanted units"),
+        pytest.param(UNITS, at(3, pods=2), True, id="one of their pods is being made anew"),
+        pytest.param(UNITS, at(3, leaving=2), False, id="one of them is told to leave"),
+        pytest.param(UNITS[:2], at(3), False, id="one has not joined"),
+        pytest.param(
+            [*UNITS[:2], member(12, "etcd-2", learner=True)], at(3), False, id="one is a learner"
+        ),
+        pytest.param(FIVE[:4], at(3), False, id="one too many is listed"),
+        pytest.param(UNITS, at(4), False, id="Kubernetes would bring another"),
+        pytest.param(UNITS, at(3, pods=4), False, id="a pod has not ended"),
+        pytest.param([*UNITS, SEEDS[0]], at(3), False, id="a seed"),
+    ],
+)
+def test_the_count_is_reached_however_well_the_members_are(
+    members: list[Member], workload: plan.Workload, reached: bool
+) -> None:
+    for silent in ([], [10]):
+        assert plan.reached(GOAL, view(members, silent=silent), workload) is reached
+
+
 @st.composite
 def situations(draw: st.DrawFn) -> tuple[View, History, plan.Workload]:
     """Any mix of seeds and units, wanted and surplus, learners, silent and lagging members,
@@ -258,7 +281,10 @@ def test_from_any_situation_the_plan_keeps_the_rules(
         assert step.replicas >= GOAL.count
         assert f"etcd-{step.replicas}" not in {m.pod for m in seen.members}, "removed before"
         assert workload.leaving == step.replicas
+    if plan.reached(GOAL, seen, workload):
+        assert isinstance(step, plan.Wait | plan.Done), "nothing is left to change"
     if isinstance(step, plan.Done):
+        assert plan.reached(GOAL, seen, workload)
         assert voters == set(GOAL.pods)
         assert not seen.learners
         assert workload.replicas == GOAL.count

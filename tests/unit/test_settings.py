@@ -212,6 +212,26 @@ def test_load_reads_every_key_of_the_project_and_fails_without_a_traceback() -> 
     assert caught.value.__suppress_context__
 
 
+def test_a_port_of_every_node_is_allowed_with_a_warning() -> None:
+    (warning,) = parse(with_value("service.type", "NodePort")).warnings
+    assert "whoever reaches a node" in warning
+    assert "Next: pulumi config set --path etcd:service.type ClusterIP" in warning
+
+
+@pytest.mark.parametrize("stack", ["dev", "team.prod_2", "a" * 63])
+def test_a_stack_may_have_any_name_that_is_a_label(stack: str) -> None:
+    assert parse(GOOD, stack=stack).units.count == 3
+
+
+@pytest.mark.parametrize("stack", ["a" * 64, "dev-", "_dev"])
+def test_a_stack_whose_name_is_no_label_is_refused_before_anything_is_made(stack: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(GOOD, stack=stack)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"the stack's name is {stack!r}; allowed: ")
+    assert problem.endswith("Next: pulumi stack rename NAME")
+
+
 def test_load_tells_the_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
     url = "https://discovery.etcd.io/new"
     config = with_values({"discovery.mode": "v2", "discovery.url": url})

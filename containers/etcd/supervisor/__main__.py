@@ -1,12 +1,15 @@
 """Entry point: `python3 -m supervisor run` in the pod; `... status` prints its state as JSON.
 
+`... check`, while the image is built: whether its etcd is of version $ETCD_VERSION.
 Exit codes of `run`: 0 after SIGTERM or SIGINT, 2 when the pod template lacks a setting.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+import subprocess
 import sys
 from threading import Event, Thread
 from types import FrameType
@@ -21,14 +24,30 @@ from .unit import Unit
 def main() -> int:
     """Run the command named on the command line and return the exit code."""
     parser = argparse.ArgumentParser(prog="supervisor", description=__doc__)
-    parser.add_argument("command", choices=["run", "status"])
+    parser.add_argument("command", choices=["run", "status", "check"])
     command = parser.parse_args().command
+    if command == "check":
+        return _check(os.environ["ETCD_VERSION"])
     try:
         config = from_environment()
     except (KeyError, OSError, ValueError) as error:
         print(f"supervisor: setting missing or wrong: {error}", file=sys.stderr)
         return 2
     return _status(config) if command == "status" else _run(config)
+
+
+def _check(wanted: str) -> int:
+    said = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=True).stdout
+    # "etcd Version: 3.6.14", then more lines.
+    found = said.split()[2]
+    if found == wanted:
+        return 0
+    print(
+        f"supervisor: image.etcdBase holds etcd {found}, and etcd.version is {wanted}; "
+        "set one to the other",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _run(config: Config) -> int:

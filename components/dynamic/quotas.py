@@ -1,0 +1,156 @@
+"""What a namespace's quotas and limits leave, against what the stack will ask for. Pure.
+
+Kubernetes refuses each pod and claim that goes beyond them when it is made, which for a StatefulSet
+is said in an event only. By the names that ResourceQuota and LimitRange have (Kubernetes:
+policy/resource-quotas, policy/limit-range).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from kubernetes.utils.quantity import parse_quantity
+
+SERVICES = 3
+STATEFUL_SETS = 3
+SECRETS = 1
+"""What a stack that has nothing yet makes, beside pods and volumes."""
+
+
+@dataclass(frozen=True)
+class There:
+    """What the stack's units have."""
+
+    pods: Sequence[Any]
+    volumes: int
+
+
+def over_quota(
+    namespace: str,
+    quotas: Iterable[Any],
+    limits: Sequence[Any],
+    props: Mapping[str, Any],
+    there: There,
+) -> list[str]:
+    """Of each resource that a quota leaves too little of. `props`: the preflight's."""
+    wanted = _growth(props, there) if there.pods else _all(props)
+    problems: list[str] = []
+    for quota in quotas:
+        where = f"quota {quota.metadata.name} of namespace {namespace}"
+        for resource, hard in (quota.status.hard or {}).items():
+            more = wanted.get(resource, Decimal(0))
+            used = (quota.status.used or {}).get(resource, "0")
+            if more > 0 and parse_quantity(hard) - parse_quantity(used) < more:
+                problems.append(
+                    f"{where} allows {resource} {hard}, {used} in use; "
+                    f"this stack needs {_told(resource, more)} more"
+                )
+            if resource == "limits.cpu" and not _has_default(limits, "cpu"):
+                problems.append(
+                    f"{where} counts {resource}, so that a pod without a CPU limit is refused, and "
+                    "members have none, since a limit slows them down. Take it out of the quota, "
+                    "or give the namespace a LimitRange with a default"
+                )
+    return problems
+
+
+def out_of_limits(limits: Iterable[Any], props: Mapping[str, Any]) -> list[str]:
+    """Of each request that a LimitRange refuses. A CPU limit is only ever its default."""
+    asked = _single(props)
+    problems: list[str] = []
+    for limit in limits:
+        for item in limit.spec.limits or []:
+            for kind, resource, key, amount in asked:
+                least, most = ((getattr(item, edge) or {}).get(resource) for edge in ("min", "max"))
+                if item.type != kind:
+                    continue
+                too_little = least is not None and amount < parse_quantity(least)
+                if too_little or (most is not None and amount > parse_quantity(most)):
+                    problems.append(
+                        f"LimitRange {limit.metadata.name} allows {resource} from {least or 0} to "
+                        f"{most or 'any'} for each {kind}; etcd:{key} is {_told(resource, amount)}"
+                    )
+    return problems
+
+
+def _single(props: Mapping[str, Any]) -> list[tuple[str, str, str, Decimal]]:
+    """What one container or claim asks for: kind, resource, config key, amount."""
+
+    def each(what: str, prefix: str) -> Decimal:
+        units = parse_quantity(str(props[f"unit_{what}"]))
+        count = int(props["unit_pods"])
+        if prefix == "units":
+            return units / count
+        helpers = int(props["pods"]) - count
+        return (parse_quantity(str(props[what])) - units) / helpers
+
+    containers = [
+        ("Container", what, f"{prefix}.{what}", each(what, prefix))
+        for prefix in ("units", "seeds")
+        for what in ("cpu", "memory")
+    ]
+    size = parse_quantity(str(props["storage"]))
+    claims = [("PersistentVolumeClaim", "storage", "storage.size", size)]
+    return [*containers, *(claims if int(props["volumes"]) else [])]
+
+
+def _has_default(limits: Iterable[Any], resource: str) -> bool:
+    """Whether a container without that limit is given one."""
+    items = [item for limit in limits for item in limit.spec.limits or []]
+    return any(i.type == "Container" and resource in (i.default or i.max or {}) for i in items)
+
+
+def _told(resource: str, amount: Decimal) -> str:
+    if "memory" in resource or "storage" in resource:
+        return f"{math.ceil(amount / 2**20)}Mi"
+    return f"{amount.normalize():f}"
+
+
+def _all(props: Mapping[str, Any]) -> dict[str, Decimal]:
+    """A stack that has nothing yet, when it asks for most: at the handover. By quota's resource."""
+
+    def asked(what: str) -> Decimal:
+        return parse_quantity(str(props[what]))
+
+    return {
+        **_by_resource(props, asked("pods"), asked("cpu"), asked("memory"), asked("volumes")),
+        **dict.fromkeys(("services", "count/services"), Decimal(SERVICES)),
+        **dict.fromkeys(("secrets", "count/secrets"), Decimal(SECRETS)),
+        "count/statefulsets.apps": Decimal(STATEFUL_SETS),
+    }
+
+
+def _growth(props: Mapping[str, Any], there: There) -> dict[str, Decimal]:
+    """A cluster that runs: what its units shall have, less what these pods and volumes have."""
+    requests = [pod.spec.containers[0].resources.requests or {} for pod in there.pods]
+
+    def more(what: str, has: Iterable[str | int]) -> Decimal:
+        return parse_quantity(str(props[f"unit_{what}"])) - sum(map(parse_quantity, has))
+
+    return _by_resource(
+        props,
+        more("pods", [len(requests)]),
+        more("cpu", [r.get("cpu", 0) for r in requests]),
+        more("memory", [r.get("memory", 0) for r in requests]),
+        more("volumes", [there.volumes]),
+    )
+
+
+def _by_resource(
+    props: Mapping[str, Any], pods: Decimal, cpu: Decimal, memory: Decimal, volumes: Decimal
+) -> dict[str, Decimal]:
+    storage = parse_quantity(str(props["storage"])) * volumes
+    of_class = f"{props['storage_class']}.storageclass.storage.k8s.io"
+    claims = ("persistentvolumeclaims", "count/persistentvolumeclaims")
+    return {
+        **dict.fromkeys(("pods", "count/pods"), pods),
+        **dict.fromkeys(("requests.cpu", "cpu"), cpu),
+        # A unit's limit is what it requests.
+        **dict.fromkeys(("requests.memory", "memory", "limits.memory"), memory),
+        **dict.fromkeys((*claims, f"{of_class}/persistentvolumeclaims"), volumes),
+        **dict.fromkeys(("requests.storage", f"{of_class}/requests.storage"), storage),
+    }

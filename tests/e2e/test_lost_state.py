@@ -1,0 +1,96 @@
+"""Pulumi's state is lost while the cluster runs: nothing is touched, and the runbook's way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.support.refusal import the_one_error
+from tests.support.stack import Stack, until
+
+UP = ("up", "--yes", "--skip-preview")
+WORKLOADS = ("statefulset/etcd", "statefulset/etcd-seed", "statefulset/etcd-discovery")
+KEEP = {
+    "spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain"}},
+}
+"""As in docs/runbook.md."""
+
+
+def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_volumes(
+    new_stack: Callable[..., Stack],
+) -> None:
+    stack = new_stack(seeds={"count": 1})
+    stack.up()
+    cluster = stack.outputs()["clusterId"]
+    stack.etcdctl("put", "key", "value")
+    before = _seen(stack)
+    _lose_the_state(stack)
+    refused = the_one_error(stack.pulumi(*UP))
+    assert "of whose state they are no part" in refused
+    assert "docs/runbook.md" in refused
+    assert _seen(stack) == before
+
+    stack.kubectl("patch", "statefulset", "etcd", "--type=merge", "-p", json.dumps(KEEP))
+    until("the volumes to belong to nobody", lambda: not _owners(stack))
+    stack.kubectl("delete", *WORKLOADS)
+    until("the end of the pods", lambda: not stack.pods())
+    for group, values, told in (
+        ("storage", {"size": "2Gi"}, "less than etcd:storage.size (2Gi)"),
+        ("storage", {"size": "1Gi", "kind": "memory"}, "etcd:storage.kind is memory"),
+        ("units", {"count": 1}, "more than etcd:units.count (1)"),
+    ):
+        stack.set(**{group: values})
+        assert told in the_one_error(stack.pulumi(*UP))
+        stack.set(storage={"size": "1Gi", "kind": "persistent"}, units={"count": 3})
+    assert stack.objects("statefulsets") == []
+    stack.up()
+    assert (stack.outputs()["clusterId"], stack.outputs()["origin"]) == (cluster, "retained")
+    assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
+
+
+def _seen(stack: Stack) -> dict[str, str]:
+    """Every object that an `up` would make, by its unique ID."""
+    kinds = "pods,statefulsets,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets"
+    found = stack.objects(kinds, "-l", "app.kubernetes.io/name=etcd")
+    return {f"{o['kind']} {o['metadata']['name']}": o["metadata"]["uid"] for o in found}
+
+
+def _owners(stack: Stack) -> list[str]:
+    claims = stack.objects("persistentvolumeclaims")
+    return [c["metadata"]["name"] for c in claims if c["metadata"].get("ownerReferences")]
+
+
+def _lose_the_state(stack: Stack) -> None:
+    stack.run(
+        *("pulumi", "stack", "rm", "--yes", "--force", "--preserve-config"),
+        *("--stack", stack.name),
+        check=True,
+    )
+    folder = ("--cwd", str(stack.folder))
+    stack.run("pulumi", *folder, "stack", "init", stack.name, "--no-select", check=True)
+
+
+def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """The birth mark is one of them."""
+    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    stack.up()
+    mark = stack.birth_mark()
+    stack.etcdctl("del", "", "--from-key")
+    before = stack.pods()["etcd-0"]["metadata"]["uid"]
+    stack.kubectl("delete", "pod", "etcd-0")
+    until("the unit to be back", lambda: _ready(stack, "etcd-0", before))
+    stack.set(units={"count": 3})
+    said = stack.up().output
+    assert "birth mark, which a client had deleted, is written again" in said
+    assert stack.birth_mark() == mark
+
+
+def _ready(stack: Stack, name: str, before: str) -> bool:
+    pod = stack.pods().get(name)
+    if pod is None or pod["metadata"]["uid"] == before:
+        return False
+    return any(
+        c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
+    )

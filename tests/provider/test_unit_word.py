@@ -1,0 +1,38 @@
+"""What a birth concludes from what a real unit's supervisor says of itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from components.dynamic.volatile import holds_data
+from tests.support.answers import closed_port
+from tests.support.supervisor import Supervisor, eventually, supervisors
+
+
+def test_a_unit_with_data_is_never_taken_for_one_without(tmp_path: Path) -> None:
+    """Nor between two starts of etcd, when nothing runs; as after a join since it started."""
+    etcd = tmp_path / "etcd"
+    etcd.write_text("#!/bin/sh\nexit 1\n")
+    etcd.chmod(0o755)
+    with supervisors() as known:
+        nowhere = f"http://127.0.0.1:{closed_port()}"
+        programs = {"etcd": etcd, "etcdctl": etcd}
+        unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=nowhere)
+        known.append(unit)
+        unit.start()
+        eventually("the unit to wait", lambda: holds_data(unit.status()) is False)
+
+        log = tmp_path / "unit" / "data" / "member" / "wal" / "0.wal"
+        log.parent.mkdir(parents=True)
+        log.touch()
+        eventually("etcd to end", lambda: "etcd ended with 1" in unit.status()["phase"])
+        said: list[bool | None] = []
+        for _ in range(20):
+            said.append(holds_data(unit.status()))
+            time.sleep(0.1)
+        assert False not in said
+
+        assert unit.stop() == 0
+        unit.start()
+        eventually("its volume to be known", lambda: holds_data(unit.status()) is True)

@@ -1,0 +1,374 @@
+"""When a birth makes a cluster, and when it goes on with one. Stands in for Kubernetes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic import birth as module
+from components.dynamic.birth import birth
+from components.dynamic.kube import ExecError, Kube
+from components.dynamic.lock import BIRTH_ANNOTATION, CLUSTER_ANNOTATION, Lock
+from components.dynamic.progress import SequenceError
+from components.dynamic.site import Site
+from components.dynamic.tokens import Token
+from tests.support.dynamic import SITE
+
+NOW = datetime.now(UTC)
+MARK = '{"clusterId": "1f", "token": "t", "born": 1}'
+SILENT = "Error: context deadline exceeded"
+UNIT = "http://etcd-0.etcd-peer"
+LISTED = json.dumps(
+    {
+        "header": {"cluster_id": 31},
+        "members": [
+            {
+                "ID": 1,
+                "name": "etcd-0",
+                "peerURLs": [f"{UNIT}:2380"],
+                "clientURLs": [f"{UNIT}:2379"],
+            }
+        ],
+    }
+)
+ANSWERED = json.dumps(
+    [
+        {
+            "Endpoint": f"{UNIT}:2379",
+            "Status": {
+                "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
+                "version": "3.6.14",
+                "leader": 1,
+                "raftIndex": 9,
+                "raftAppliedIndex": 9,
+                "raftTerm": 2,
+            },
+        }
+    ]
+)
+TAKEN = {"protocol": "v3", "token": "old", "endpoint": "http://etcd-discovery:2379"}
+"""The Secret of a run that has taken a token."""
+ACCEPTED = {**TAKEN, "accepted": "claim-of-etcd-seed-0"}
+
+VOTES = {"data": False, "etcd": True, "phase": "running as a voter"}
+"""It has joined in this supervisor's lifetime."""
+WAITS = {"data": False, "etcd": False, "phase": "waiting: no cluster answers at the Service"}
+BEGINS = {"data": False, "etcd": False, "phase": "starting"}
+"""It has not looked at its volume yet."""
+PAUSES = {"data": False, "etcd": False, "phase": "etcd ended with 1; starting again"}
+CAME_BACK = {"data": True, "etcd": False, "phase": "etcd ended with 1; starting again"}
+MUTE: dict[str, Any] = {}
+
+
+def pod(
+    name: str,
+    *,
+    ready: bool = False,
+    gated: bool = False,
+    ending: bool = False,
+    volume: bool = False,
+    waiting: str | None = None,
+    restarts: int = 0,
+) -> Any:
+    """`waiting`: why its container does not run; `volume`: its data is on a claim."""
+    claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
+    said = SimpleNamespace(reason=waiting, message=None) if waiting else None
+    state = SimpleNamespace(running=None if waiting else object(), waiting=said)
+    container = SimpleNamespace(state=state, restart_count=restarts, image="etcd")
+    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
+    gates = [SimpleNamespace(name="bootstrap")] if gated else None
+    return SimpleNamespace(
+        metadata=SimpleNamespace(
+            name=name, uid=f"uid-of-{name}", deletion_timestamp=NOW if ending else None
+        ),
+        spec=SimpleNamespace(
+            node_name=None,
+            scheduling_gates=gates,
+            volumes=[SimpleNamespace(name="data", persistent_volume_claim=claim)],
+        ),
+        status=SimpleNamespace(
+            phase="Running", conditions=[condition], container_statuses=[] if gated else [container]
+        ),
+    )
+
+
+def claim(name: str, **annotations: str) -> Any:
+    metadata = SimpleNamespace(
+        name=f"data-{name}",
+        uid=f"claim-of-{name}",
+        annotations=annotations,
+        deletion_timestamp=None,
+    )
+    return SimpleNamespace(metadata=metadata)
+
+
+class Namespace(Kube):
+    """A namespace; what is asked again is answered with the next one of a list, then the last."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Sequence[Mapping[str, str]] = ({},),
+        pods: Sequence[Any] = (),
+        claims: Sequence[Any] = (),
+        statuses: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        **answers: Sequence[Any],
+    ) -> None:
+        self.site = Site(**SITE)
+        self.secrets, self.found, self.claims = list(secrets), list(pods), list(claims)
+        self.statuses = {name: list(said) for name, said in (statuses or {}).items()}
+        said = {"get": [MARK], "list": [LISTED], "status": [ANSWERED], **answers}
+        self.answers: dict[str, list[Any]] = {key: list(value) for key, value in said.items()}
+        self.asked: list[str] = []
+        self.released: list[str] = []
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        return dict(_next(self.secrets))
+
+    def pods(self, stateful_set: str) -> list[Any]:
+        return [p for p in self.found if p.metadata.name.rpartition("-")[0] == stateful_set]
+
+    def volumes(self, stateful_set: str) -> list[Any]:
+        stem = f"data-{stateful_set}"
+        return [c for c in self.claims if c.metadata.name.rpartition("-")[0] == stem]
+
+    def release(self, pods: Any) -> None:
+        self.released += [p.metadata.name for p in pods if p.spec.scheduling_gates]
+
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        self.asked.append(pod)
+        return dict(_next(self.statuses[pod]))
+
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
+        answer = _next(self.answers[next(word for word in command if word in self.answers)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _next(answers: list[Any]) -> Any:
+    return answers.pop(0) if len(answers) > 1 else answers[0]
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a birth does with the namespace, in its order."""
+    steps: list[str] = []
+
+    def step(name: str, result: Any = None) -> Any:
+        def take(*_arguments: Any, **_more: Any) -> Any:
+            steps.append(name)
+            return result
+
+        return take
+
+    monkeypatch.setattr(module.tokens, "fresh", step("token", Token("v3", "new", "")))
+    monkeypatch.setattr(module.bootstrap, "wipe", step("wipe"))
+    monkeypatch.setattr(module.bootstrap, "run_seeds", step("seeds"))
+    monkeypatch.setattr(module.bootstrap, "forget", step("forget"))
+    monkeypatch.setattr(module.acceptance, "accept", step("accept", Lock("2f", "new mark", 1)))
+    monkeypatch.setattr("components.dynamic.progress.time.sleep", lambda _seconds: None)  # pyright: ignore[reportUnknownLambdaType]
+    return steps
+
+
+BIRTH = ["token", "seeds", "accept", "forget"]
+
+
+def born(kube: Namespace, monkeypatch: pytest.MonkeyPatch, seconds: int = 5) -> dict[str, Any]:
+    monkeypatch.setattr(module, "Kube", lambda *_arguments: kube)  # pyright: ignore[reportUnknownLambdaType]
+    props = {"kubeconfig": "", "size": 3, "mode": "inCluster", "url": ""}
+    return birth(kube.site, {**props, "timeout_seconds": seconds})
+
+
+# ---------------------------------------------------------------- units without volumes
+
+
+@pytest.mark.parametrize(
+    ("units", "statuses"),
+    [
+        pytest.param([pod("etcd-0")], {"etcd-0": [VOTES]}, id="joined since it started"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [CAME_BACK]}, id="its container came back"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [MUTE, MUTE, VOTES]}, id="silent at first"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [BEGINS, CAME_BACK]}, id="just started again"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [PAUSES, VOTES]}, id="between two starts"),
+        pytest.param(
+            [pod("etcd-0", waiting="ContainerCreating"), pod("etcd-1"), pod("etcd-2")],
+            {"etcd-1": [WAITS], "etcd-2": [VOTES]},
+            id="one of three",
+        ),
+        pytest.param(
+            [pod("etcd-0"), pod("etcd-1")],
+            {"etcd-0": [MUTE], "etcd-1": [VOTES]},
+            id="one answers, one does not",
+        ),
+    ],
+)
+def test_units_that_hold_a_cluster_are_gone_on_with(
+    units: Sequence[Any],
+    statuses: Mapping[str, Sequence[Mapping[str, Any]]],
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = born(Namespace(pods=units, statuses=statuses), monkeypatch)
+    assert (found["origin"], found["cluster_id"], found["birth"]) == ("resumed", "1f", MARK)
+    assert done == []
+
+
+def test_a_unit_that_is_ready_is_asked_before_one_whose_node_may_be_dead(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = [pod("etcd-0"), pod("etcd-1", ready=True)]
+    kube = Namespace(pods=units, statuses={"etcd-0": [MUTE], "etcd-1": [VOTES]})
+    assert born(kube, monkeypatch)["origin"] == "resumed"
+    assert kube.asked == ["etcd-1", "etcd-0"]
+
+
+@pytest.mark.parametrize("what", ["get", "list"])
+def test_units_that_hold_a_cluster_are_waited_for_while_they_do_not_answer(
+    what: str, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"get": MARK, "list": LISTED}[what]
+    kube = Namespace(pods=[pod("etcd-0")], statuses={"etcd-0": [VOTES]})
+    kube.answers[what] = [ExecError(SILENT), ExecError(SILENT), said]
+    assert born(kube, monkeypatch)["origin"] == "resumed"
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        pytest.param(CAME_BACK, f"a cluster is in etcd-0: {SILENT}", id="no quorum"),
+        pytest.param(MUTE, "no word of what they hold from etcd-0", id="silent"),
+    ],
+)
+def test_silence_of_units_is_never_taken_for_no_cluster(
+    status: Mapping[str, Any], why: str, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(pods=[pod("etcd-0")], statuses={"etcd-0": [status]}, get=[ExecError(SILENT)])
+    with pytest.raises(SequenceError) as failure:
+        born(kube, monkeypatch, seconds=-1)
+    assert failure.value.problem.endswith(why)
+    assert failure.value.following.startswith("bring the units back, then pulumi up")
+    assert done == []
+
+
+def test_units_of_whose_cluster_a_client_has_deleted_all_keys_are_gone_on_with(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(pods=[pod("etcd-0")], statuses={"etcd-0": [VOTES]}, get=[""])
+    found = born(kube, monkeypatch)
+    assert (found["origin"], found["cluster_id"], found["birth"]) == ("resumed", "1f", "")
+    assert done == []
+
+
+def test_a_unit_that_crashes_is_told_at_once(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3)
+    with pytest.raises(SequenceError, match="pod etcd-0: CrashLoopBackOff"):
+        born(Namespace(pods=[unit], statuses={"etcd-0": [MUTE]}), monkeypatch)
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("units", "statuses"),
+    [
+        pytest.param([], {}, id="none is made yet"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [WAITS]}, id="waits for a cluster"),
+        pytest.param([pod("etcd-0")], {"etcd-0": [MUTE, BEGINS, WAITS]}, id="has just started"),
+        pytest.param([pod("etcd-0", waiting="ContainerCreating")], {}, id="never started"),
+        pytest.param([pod("etcd-0", waiting="ImagePullBackOff")], {}, id="cannot be pulled"),
+        pytest.param([pod("etcd-0", ending=True)], {}, id="ends, and its data with it"),
+    ],
+)
+def test_units_that_hold_nothing_are_no_cluster(
+    units: Sequence[Any],
+    statuses: Mapping[str, Sequence[Mapping[str, Any]]],
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = Namespace(pods=units, statuses=statuses)
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert done == BIRTH
+
+
+def test_units_with_volumes_are_not_asked_since_the_lock_on_these_has_decided(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(pods=[pod("etcd-0", volume=True)], claims=[claim("etcd-0")])
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert kube.asked == []
+    assert done == BIRTH
+
+
+# ---------------------------------------------------------------- an attempt beside this one
+
+
+@pytest.mark.parametrize("first", [{}, TAKEN], ids=["began after us", "began before us"])
+def test_what_another_run_has_accepted_meanwhile_is_not_thrown_away(
+    first: Mapping[str, str], done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = [pod("etcd-seed-0", volume=True)]
+    kube = Namespace(secrets=[first, ACCEPTED], pods=seeds, claims=[claim("etcd-seed-0")])
+    found = born(kube, monkeypatch)
+    assert (found["origin"], found["birth"], found["token"]) == ("resumed", MARK, "old")
+    assert done == ["token"]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        pytest.param([TAKEN], id="not accepted"),
+        pytest.param([{}, TAKEN], id="begun meanwhile, not accepted"),
+        pytest.param([ACCEPTED], id="accepted, and all its disks are gone"),
+    ],
+)
+def test_what_nobody_was_given_is_ended_before_a_new_attempt(
+    secrets: Sequence[Mapping[str, str]], done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert born(Namespace(secrets=secrets), monkeypatch)["origin"] == "born"
+    assert done == ["token", "wipe", *BIRTH[1:]]
+
+
+# ---------------------------------------------------------------- units with volumes
+
+LOCK = {CLUSTER_ANNOTATION: "1f", BIRTH_ANNOTATION: MARK}
+
+
+def test_seeds_that_run_are_left_to_the_handover(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(pods=[pod("etcd-seed-0")], claims=[claim("etcd-0", **LOCK)])
+    assert born(kube, monkeypatch)["origin"] == "resumed"
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "origin", "steps"),
+    [
+        pytest.param({}, "retained", ["wipe"], id="at rest"),
+        pytest.param(ACCEPTED, "resumed", [], id="evicted from a handover that was cut off"),
+        pytest.param(
+            {**TAKEN, "accepted": "claim-of-another"}, "retained", ["wipe"], id="on a new disk"
+        ),
+    ],
+)
+def test_seeds_that_may_be_voters_are_left_to_the_handover_though_they_are_held(
+    secret: Mapping[str, str],
+    origin: str,
+    steps: list[str],
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = Namespace(
+        secrets=[secret],
+        pods=[pod("etcd-seed-0", gated=True, volume=True)],
+        claims=[claim("etcd-0", **LOCK), claim("etcd-seed-0")],
+    )
+    assert born(kube, monkeypatch)["origin"] == origin
+    assert done == steps

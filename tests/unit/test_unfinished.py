@@ -1,0 +1,310 @@
+"""A sequence that is cut off is found by the next `up`, whatever the config says then.
+
+Kubernetes and etcd are left out: their answers are given, and what is asked of them is written down
+in its order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic import rolling, scaling
+from components.dynamic.kube import Kube
+from components.dynamic.plan import Goal, Workload
+from components.dynamic.progress import SequenceError, Unmet
+from components.dynamic.rollout import RolloutProvider
+from components.dynamic.scale import ScaleProvider
+from components.dynamic.site import Site
+from components.units import under_way
+from tests.support.answers import Reply, serving
+from tests.support.dynamic import PROOF, inputs
+from tests.support.kubernetes_api import kubeconfig
+from tests.support.views import member, view
+
+SITE = Site.of(inputs(ScaleProvider))
+NEW_PROOF = {**PROOF, "at": 9.5}
+
+
+class CutError(SequenceError):
+    """The sequence ends here, in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__("cut", "pulumi up")
+
+
+class World:
+    """What a sequence sees, and all that it does, in its order."""
+
+    def __init__(self, count: int = 3) -> None:
+        self.done: list[str] = []
+        self.cut = False
+        self.members = [member(10 + i, f"etcd-{i}") for i in range(count)]
+        self.silent: tuple[int, ...] = ()
+        self.answers = True
+        self.revisions = "a" * count
+        self.workload = Workload(count, None, frozenset(range(count)), serving_seeds=False)
+        self.site = SITE
+        self.goal = Goal(seeds="etcd-seed", units="etcd", count=count)
+
+    # ------------------------------------------------------------ as Kubernetes
+
+    def note_unfinished(self, sequence: str, *, unfinished: bool) -> None:
+        self.done.append(f"{sequence} is {'under way' if unfinished else 'finished'}")
+
+    def announce(self, _: str, leaving: int | None) -> None:
+        self.done.append(f"leaving: {leaving}")
+        self.workload = Workload(
+            self.workload.replicas, leaving, self.workload.pods, serving_seeds=False
+        )
+
+    def volumes(self, _: str) -> list[Any]:
+        names = [f"data-etcd-{i}" for i in range(len(self.members) + 1)]
+        return [SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in names]
+
+    def delete_volume(self, name: str) -> None:
+        self.done.append(f"{name} deleted")
+
+    def delete_pod(self, pod: Any) -> None:
+        name = pod.metadata.name
+        self.done.append(f"{name} restarts")
+        ordinal = int(name.removeprefix("etcd-"))
+        self.revisions = self.revisions[:ordinal] + "a" + self.revisions[ordinal + 1 :]
+
+    def stateful_set(self, _: str) -> Any:
+        return SimpleNamespace(
+            metadata=SimpleNamespace(generation=2),
+            status=SimpleNamespace(observed_generation=2, update_revision="a"),
+        )
+
+    def pods(self, _: str) -> list[Any]:
+        return [
+            SimpleNamespace(
+                metadata=SimpleNamespace(
+                    name=f"etcd-{i}",
+                    labels={"controller-revision-hash": revision},
+                    deletion_timestamp=None,
+                ),
+                status=SimpleNamespace(container_statuses=[], conditions=[]),
+            )
+            for i, revision in enumerate(self.revisions)
+        ]
+
+    # ------------------------------------------------------------ as etcd
+
+    def look(self) -> Any:
+        return view(self.members, silent=self.silent) if self.answers else Unmet("nobody answers")
+
+    def work(self) -> None:
+        """What is done in the membership, which is not for here."""
+        self.done.append("work")
+        if self.cut:
+            raise CutError
+
+    def prove(self, _: object) -> dict[str, Any]:
+        self.done.append("proof")
+        return NEW_PROOF
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World()
+
+    def kube(*_: object) -> World:
+        return world
+
+    def work(*_: object) -> None:
+        world.work()
+
+    def workload(_: object) -> Workload:
+        return world.workload
+
+    def loop(*_: object) -> Any:
+        return SimpleNamespace(
+            kube=world,
+            goal=world.goal,
+            pods=[],
+            progress=SimpleNamespace(say=print),
+            look=world.look,
+            run=work,
+        )
+
+    for module in (scaling, rolling):
+        monkeypatch.setattr(module, "Kube", kube)
+        monkeypatch.setattr(module, "Loop", SimpleNamespace(of=loop))
+        monkeypatch.setattr(module, "prove", world.prove)
+    monkeypatch.setattr(scaling, "balance", work)
+    monkeypatch.setattr(scaling, "workload", workload)
+    return world
+
+
+def scale(**news: Any) -> dict[str, Any]:
+    """An `up` of a stack whose state knows of three units."""
+    olds = inputs(ScaleProvider) | {"proof": PROOF}
+    return ScaleProvider().update("x", olds, inputs(ScaleProvider, **news)).outs or {}
+
+
+def roll(**news: Any) -> dict[str, Any]:
+    olds = inputs(RolloutProvider) | {"proof": PROOF}
+    return RolloutProvider().update("x", olds, inputs(RolloutProvider, **news)).outs or {}
+
+
+# ---------------------------------------------------------------- the note
+
+
+@pytest.mark.parametrize(
+    ("annotations", "expected"),
+    [
+        pytest.param(None, [], id="no annotations"),
+        pytest.param({"kubectl.kubernetes.io/last-applied-configuration": "{}"}, [], id="others"),
+        pytest.param({"etcd.pulumi.com/unfinished-scale": "true"}, ["scale"], id="one"),
+        pytest.param(
+            {
+                "etcd.pulumi.com/unfinished-scale": "true",
+                "etcd.pulumi.com/unfinished-rollout": "true",
+            },
+            ["rollout", "scale"],
+            id="two, in one order always",
+        ),
+    ],
+)
+def test_the_notes_are_read_from_the_annotations(
+    annotations: dict[str, str] | None, expected: list[str]
+) -> None:
+    assert under_way({"name": "etcd", "annotations": annotations}) == expected
+    assert under_way(None) == []
+
+
+@pytest.mark.parametrize(("unfinished", "value"), [(True, "true"), (False, None)])
+def test_a_note_is_one_annotation_of_the_units_budget(unfinished: bool, value: str | None) -> None:
+    said: list[Any] = []
+
+    def answer(method: str, path: str, body: str) -> Reply:
+        said.append((method, path, json.loads(body)))
+        return Reply(200, "{}", {"Content-Type": "application/json"})
+
+    with serving(answer) as server:
+        Kube(kubeconfig(server.url), SITE).note_unfinished("scale", unfinished=unfinished)
+    budget = "/apis/policy/v1/namespaces/etcd/poddisruptionbudgets/etcd"
+    note = {"metadata": {"annotations": {"etcd.pulumi.com/unfinished-scale": value}}}
+    assert said == [("PATCH", budget, note)]
+
+
+def test_a_scale_notes_that_it_is_under_way_until_it_is_proved(world: World) -> None:
+    outs = scale(units=5, found=3, retain=True)
+    assert world.done == ["scale is under way", "work", "proof", "scale is finished"]
+    assert outs["proof"] == NEW_PROOF
+    assert (outs["found"], outs["unfinished"]) == (5, [])
+
+
+def test_a_rolling_change_notes_that_it_is_under_way_until_it_is_proved(world: World) -> None:
+    world.revisions = "aab"
+    outs = roll(template="c3d4")
+    assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
+    assert outs["proof"] == NEW_PROOF
+    assert (outs["template"], outs["unfinished"]) == ("c3d4", [])
+    assert outs["controller_revision"] == "a", "for who is asked which units have this template"
+
+
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        pytest.param(lambda: scale(units=5, found=3), "scale", id="scale"),
+        pytest.param(lambda: roll(template="c3d4"), "rollout", id="rollout"),
+    ],
+)
+def test_the_note_of_a_sequence_that_is_cut_off_stands(
+    world: World, run: Callable[[], object], name: str
+) -> None:
+    world.cut, world.revisions = True, "aab"
+    with pytest.raises(CutError):
+        run()
+    assert world.done == [f"{name} is under way", "work"]
+
+
+# ---------------------------------------------------------------- set back after a cut
+
+
+def test_a_unit_that_was_told_to_leave_and_is_wanted_again_is_told_so(world: World) -> None:
+    world.workload = Workload(3, 2, frozenset(range(3)), serving_seeds=False)
+    outs = scale(unfinished=["scale"])
+    assert world.done == ["scale is under way", "leaving: None", "scale is finished"]
+    assert outs["unfinished"] == []
+    assert outs["proof"] == PROOF, "the members are those of the last change"
+
+
+def test_a_unit_that_is_down_stops_no_scale_that_has_nothing_left_to_do(world: World) -> None:
+    """It may be the rolling change's to mend, and that comes after the scale."""
+    world.silent = (12,)
+    scale(unfinished=["scale"])
+    assert world.done == ["scale is under way", "scale is finished"]
+
+
+def test_volumes_that_a_cut_scale_has_left_go(world: World) -> None:
+    scale(unfinished=["scale"], retain=False)
+    assert world.done == ["scale is under way", "data-etcd-3 deleted", "scale is finished"]
+
+
+def not_answering(world: World) -> None:
+    world.answers = False
+
+
+def removed_already(world: World) -> None:
+    del world.members[2]
+
+
+@pytest.mark.parametrize("what", [not_answering, removed_already])
+def test_what_is_not_as_it_should_be_is_brought_there(
+    world: World, what: Callable[[World], None]
+) -> None:
+    what(world)
+    scale(unfinished=["scale"])
+    assert world.done == ["scale is under way", "work", "proof", "scale is finished"]
+
+
+def test_a_change_of_the_count_is_proved_though_it_is_reached_already(world: World) -> None:
+    """Cut off before its end: the state has the members of before."""
+    olds = inputs(ScaleProvider, units=5, found=5)
+    ScaleProvider().update("x", olds, inputs(ScaleProvider, unfinished=["scale"]))
+    assert world.done[-2:] == ["proof", "scale is finished"]
+
+
+def test_a_template_that_was_set_back_is_brought_to_the_unit_that_has_the_other(
+    world: World,
+) -> None:
+    world.revisions = "aab"
+    outs = roll(unfinished=["rollout"])
+    assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
+    assert outs["unfinished"] == []
+
+
+def test_a_rolling_change_that_was_cut_off_after_the_last_restart_is_proved(world: World) -> None:
+    roll(unfinished=["rollout"])
+    assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
+
+
+def test_a_cut_scale_leaves_the_rolling_change_nothing_if_all_run_with_the_template(
+    world: World,
+) -> None:
+    outs = roll(unfinished=["scale"])
+    assert world.done == []
+    assert (outs["unfinished"], outs["proof"]) == ([], PROOF)
+    assert outs["controller_revision"] == "a"
+
+
+def test_a_single_unit_that_is_down_gets_the_newest_template_at_once(world: World) -> None:
+    """Nobody answers who could be asked."""
+    world.goal = Goal(seeds="etcd-seed", units="etcd", count=1)
+    world.revisions = "b"
+    roll(template="c3d4", units=1)
+    assert world.done == [
+        "rollout is under way",
+        "etcd-0 restarts",
+        "work",
+        "proof",
+        "rollout is finished",
+    ]
