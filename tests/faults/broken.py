@@ -277,6 +277,18 @@ BROKEN: tuple[Broken, ...] = (
         red=("21b",),
     ),
     Broken(
+        "silence-is-a-refusal",
+        "a member that nobody asks for its readiness counts as one that is not ready",
+        (
+            Patch(
+                f"{_SUPERVISOR}/unit.py",
+                "self._health.refuses() and self._is_apart()",
+                "self._is_apart()",
+            ),
+        ),
+        red=("21c",),
+    ),
+    Broken(
         "silence-is-taken-for-no-cluster",
         "an `up` after a birth that Pulumi does not know takes members that do not answer for none",
         (

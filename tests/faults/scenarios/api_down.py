@@ -1,4 +1,4 @@
-"""Kubernetes' API is down."""
+"""Kubernetes does not answer, or does not ask: its API is down, or the kubelet stands still."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import os
 import signal
 import time
 
+from lab import processes
+from tests.faults.cluster import UNITS
 from tests.faults.injection.api_server import no_api_server
-from tests.faults.injection.pod_processes import Container
+from tests.faults.injection.pod_processes import Container, stopped
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario
 from tests.support.stack import until
 
 _DOWN_SECONDS = 120
 _SHORT_SECONDS = 15
+"""Longer than a restart of a kubelet, and than any answer about readiness counts."""
 _UP_SECONDS = 120.0
 
 
@@ -65,7 +68,21 @@ def api_down_during_up(run: Run) -> None:
     run.stack.up()
 
 
+def kubelet_silent(run: Run) -> None:
+    """As while it is restarted: nobody asks the members whether they are ready, which is no reason
+    to end one that is. On this one node it is all of them."""
+    cluster = run.cluster
+    before = {pod: cluster.container(pod).etcd() for pod in UNITS}
+    (kubelet,) = (p for p in processes.recorded(run.lab) if p.name == "kubelet" and p.alive)
+    what = f"SIGSTOP of the kubelet for {_SHORT_SECONDS} s"
+    with run.fault(what, gap=0.2, heal=15), stopped(kubelet.pid):
+        run.last(_SHORT_SECONDS)
+    now = {pod: cluster.container(pod).etcd() for pod in UNITS}
+    assert now == before, f"etcd was started again: {before}, {now}"
+
+
 SCENARIOS = (
     Scenario("21", "Kubernetes API down, containers stopped meanwhile", api_down),
     Scenario("21b", "Kubernetes API down while `up` works", api_down_during_up),
+    Scenario("21c", "the kubelet asks nobody", kubelet_silent),
 )
