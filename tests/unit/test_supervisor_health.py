@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from containers.etcd.supervisor import health as module
+from containers.etcd.supervisor import kubernetes
 from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
 from containers.etcd.supervisor.health import Health, serve
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
@@ -272,6 +273,24 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def does(program: Path, text: str) -> None:
     program.write_text(f"#!/bin/sh\n{text}\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "answer"), [(1, None), (2, None), (3, False)], ids=["1", "2", "3"]
+)
+def test_an_api_that_does_not_answer_is_asked_as_often_as_it_matters(
+    attempts: int, answer: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*_which: object) -> bool:
+        calls.append(1)
+        if len(calls) < 3:
+            raise TimeoutError
+        return False
+
+    calls: list[int] = []
+    monkeypatch.setattr(kubernetes, "_asked", asked)
+    monkeypatch.setattr(kubernetes, "PAUSE_SECONDS", 0)
+    assert kubernetes.wants("etcd", "etcd", 2, attempts=attempts) is answer
 
 
 def test_what_etcdctl_prints_is_returned(program: Path) -> None:

@@ -48,7 +48,7 @@ def _asked(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
         with urllib.request.urlopen(request, timeout=3, context=trust) as answer:
             found: dict[str, Any] = json.load(answer)
     except urllib.error.HTTPError as error:
-        if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
             raise
         return None  # gone, or not to be read by this account
     return wanted(found, ordinal)

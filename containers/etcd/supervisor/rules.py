@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from .membership import History, Member, View, alarms, describe
 
@@ -176,7 +177,7 @@ def _with_data(
     if view is None:
         if disk.removed:
             return Wait("removed from the membership, and no cluster answers at the Service")
-        if disk.peer_url not in (None, peer_url):
+        if disk.peer_url and _host(disk.peer_url) != _host(peer_url):
             return Refuse(f"the data here is of the member at {disk.peer_url}, not of this one")
         # After a full outage nobody answers before all have started: never wait for the Service.
         return Start()
@@ -195,6 +196,11 @@ def _with_data(
     if view.leader is None or (disk.birth and birth is None):
         return Wait("removed from the membership, and not sure that this is the same cluster")
     return SetAside()
+
+
+def _host(url: str) -> str | None:
+    """What stays as it is when certificates come."""
+    return urlsplit(url).hostname
 
 
 def another_cluster(disk: Disk, view: View, birth: str | None) -> str | None:

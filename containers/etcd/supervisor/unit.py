@@ -70,7 +70,7 @@ class Unit:
             try:
                 pause = self._accompany() if self._etcd.running else self._bring_up()
             except OSError as error:  # a disk that is full or broken: etcd may live on it still
-                reason = f"the volume cannot be used: {error}"
+                reason = f"the system refuses: {error}"
                 self._health.beat(reason, etcd=self._etcd.running)
                 pause = IDLE_SECONDS
             self._stop.wait(pause)
