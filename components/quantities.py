@@ -8,6 +8,10 @@ from components.settings.syntax import size_bytes
 LARGEST_QUOTA = 8 * 1024**3
 """etcd warns above it (etcd: dev-guide/limit.md)."""
 
+LOG_BYTES = 6 * 64 * 1024**2
+"""What etcd's write-ahead log takes: five files that are kept and one that is prepared, of 64 MiB
+each (etcd: `--max-wals`; server/storage/wal/wal.go, SegmentSizeBytes)."""
+
 DEFAULT_QUOTA = 2 * 1024**3
 """etcd's own default."""
 
@@ -27,4 +31,4 @@ def quota_bytes(settings: Settings) -> int:
         return DEFAULT_QUOTA
     memory = settings.storage.kind == "memory"
     place = settings.units.memory if memory else settings.storage.size
-    return min(int(size_bytes(place) * 0.4), LARGEST_QUOTA)
+    return min(int((size_bytes(place) - LOG_BYTES) * 0.45), LARGEST_QUOTA)

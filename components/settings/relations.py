@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from components.settings.model import HYPERDISK_ONLY, Settings
 from components.settings.reader import Problems, remove_value, set_value
+from components.settings.syntax import size_bytes
 
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
 
@@ -23,6 +24,7 @@ def check(settings: Settings, problems: Problems) -> None:
     _counts(settings, problems)
     _discovery_speaks_version(settings, problems)
     _names(settings, problems)
+    _memory_holds_the_log(settings, problems)
     if settings.gke.create:
         _no_second_cluster(settings, problems)
         _image_for_the_nodes(settings, problems)
@@ -115,6 +117,20 @@ def _names(settings: Settings, problems: Problems) -> None:
             f"allowed: any name but {', '.join(taken)}, which belong to other objects of etcd.name "
             f"{name}",
             set_value("service.name", name),
+        )
+
+
+def _memory_holds_the_log(settings: Settings, problems: Problems) -> None:
+    """The write-ahead log alone takes up to 384 MiB there."""
+    valid = problems.none_at("storage.kind", "units.memory")
+    least = "512Mi"
+    memory = settings.units.memory
+    if valid and settings.storage.kind == "memory" and size_bytes(memory) < size_bytes(least):
+        problems.add(
+            "units.memory",
+            memory,
+            f"allowed: {least} or more with storage.kind memory, where etcd's data takes of it",
+            set_value("units.memory", "1Gi"),
         )
 
 

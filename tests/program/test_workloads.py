@@ -120,10 +120,10 @@ def test_what_is_immutable_in_a_workload_never_follows_the_version(declare: Decl
 @pytest.mark.parametrize(
     ("storage", "quota"),
     [
-        pytest.param({"size": "1Gi"}, int(0.4 * 1024**3), id="room for a defragmentation"),
+        pytest.param({"size": "1Gi"}, int(0.45 * 640 * 1024**2), id="room for a defragmentation"),
         pytest.param({"size": "500Gi"}, 8 * 1024**3, id="never above etcd's own limit"),
         pytest.param({"kind": "ephemeral"}, 2 * 1024**3, id="etcd's default"),
-        pytest.param({"kind": "memory"}, int(0.4 * 1024**3), id="inside the memory limit"),
+        pytest.param({"kind": "memory"}, int(0.45 * 640 * 1024**2), id="inside the memory limit"),
     ],
 )
 def test_etcds_quota_fits_into_its_place(

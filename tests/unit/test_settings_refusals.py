@@ -124,6 +124,12 @@ TOGETHER: list[tuple[str, dict[str, object], str, str]] = [
         "discovery.mode",
         "etcd 3.7 has no v2 discovery",
     ),
+    (
+        "less memory than etcd's log takes there",
+        {"storage.kind": "memory", "units.memory": "256Mi"},
+        "units.memory",
+        "512Mi or more with storage.kind memory",
+    ),
     ("seeds of 3.5 by default", {"etcd.version": "3.5.33"}, "discovery.mode", "allowed: v2 with"),
     ("v2 without an address", {"discovery.mode": "v2"}, "discovery.url", "ending in /new"),
     ("v3 without an address", {"discovery.mode": "v3"}, "discovery.url", "client URLs"),

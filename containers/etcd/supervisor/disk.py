@@ -83,16 +83,8 @@ class Volume:
         return self._discovery.exists()
 
     def set_data_aside(self) -> Path:
-        """Move the data of a removed ID out of the way, whole, so that nothing is ever lost.
-
-        What was set aside before goes if this member has voted: then it had all of that, and more.
-        Each may be as large as etcd's quota, and the disk holds two.
-        """
-        identity = self._read_identity()
-        if identity.get("birth"):
-            for older in self._directory.glob("removed-*"):
-                shutil.rmtree(older)
-        member_id = identity.get("member_id")
+        """Move the data of a removed ID out of the way, whole, so that nothing is ever lost."""
+        member_id = self._read_identity().get("member_id")
         aside = self._directory / f"removed-{member_id or 0:x}"
         serial = 0
         while aside.exists():
@@ -102,6 +94,14 @@ class Volume:
         self._identity.unlink(missing_ok=True)
         self._sync()
         return aside
+
+    def drop_what_was_set_aside(self) -> None:
+        """For a member that votes: it has all of that, and more. Raises OSError.
+
+        Each may be as large as etcd's quota, and the disk holds two.
+        """
+        for aside in self._directory.glob("removed-*"):
+            shutil.rmtree(aside)
 
     def _read_identity(self) -> dict[str, Any]:
         """What is recorded; empty when it is lost or damaged: the rules know what to do then."""

@@ -211,6 +211,7 @@ class Unit:
             return IDLE_SECONDS
         self._voter = True
         self._volume.write_identity(view, mine, birth)
+        self._volume.drop_what_was_set_aside()
         return 0.0
 
     def _start_again(self, why: str) -> float:
