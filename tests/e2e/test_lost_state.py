@@ -36,7 +36,7 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     until("the end of the pods", lambda: not stack.pods())
     for group, values, told in (
         ("storage", {"size": "2Gi"}, "less than etcd:storage.size (2Gi)"),
-        ("storage", {"size": "1Gi", "kind": "memory"}, "etcd:storage.kind is memory"),
+        ("storage", {"kind": "ephemeral"}, "etcd:storage.kind is ephemeral"),
         ("units", {"count": 1}, "more than etcd:units.count (1)"),
     ):
         stack.set(**{group: values})
