@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.dynamic.site import identity
 from components.settings import Settings
 
 SERVING_LABEL = "etcd.pulumi.com/serving"
@@ -108,11 +109,7 @@ class Names:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What every selector holds. Selectors are immutable: no version in them."""
-        return {
-            "app.kubernetes.io/name": self.units,
-            "app.kubernetes.io/instance": self.stack,
-        }
+        return identity(self.units, self.stack)
 
     def selector(self, role: str) -> dict[str, str]:
         """Tells the pods of one role (unit, seed, discovery) from all others."""

@@ -7,6 +7,12 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
+def identity(units: str, stack: str) -> dict[str, str]:
+    """The labels by which a stack's objects are told from all others, and which every selector
+    holds. Selectors are immutable: no version in them."""
+    return {"app.kubernetes.io/name": units, "app.kubernetes.io/instance": stack}
+
+
 @dataclass(frozen=True)
 class Site:
     """Names and addresses of one cluster. All text, so that nothing changes type on its way."""
@@ -30,8 +36,8 @@ class Site:
 
     @property
     def identity(self) -> dict[str, str]:
-        """Labels of every object of this stack, as `components.names` declares them."""
-        return {"app.kubernetes.io/name": self.units, "app.kubernetes.io/instance": self.stack}
+        """Labels of every object of this stack."""
+        return identity(self.units, self.stack)
 
     def owns(self, found: Any) -> bool:
         """Whether an object of Kubernetes is labelled as this stack's."""

@@ -48,6 +48,25 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
 
 
+def test_members_whose_statefulset_is_gone_are_not_ended_by_another(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """Made anew it has one replica, and the others would end at once."""
+    stack = new_stack(seeds={"count": 1})
+    stack.up()
+    before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    members = {name: member["ID"] for name, member in stack.members().items()}
+    stack.kubectl("delete", "statefulset", "etcd", "--cascade=orphan")
+    assert stack.pulumi("refresh", "--yes").code == 0
+    refused = the_one_error(stack.pulumi(*UP))
+    assert "etcd-1, etcd-2 would end at once" in refused
+    assert {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()} == before
+
+    stack.kubectl("delete", "pod", *before)
+    stack.up()
+    assert {name: member["ID"] for name, member in stack.members().items()} == members
+
+
 def _seen(stack: Stack) -> dict[str, str]:
     """Every object that an `up` would make, by its unique ID."""
     kinds = "pods,statefulsets,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets"

@@ -10,22 +10,19 @@ import secrets
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from containers.etcd.supervisor import kubernetes
 from containers.etcd.supervisor.birth import BIRTH_KEY
-from containers.etcd.supervisor.config import Config, from_environment
+from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.process import has_applied
-from containers.etcd.supervisor.unit import Unit
 from lab.tools import ensure
 from tests.support.answers import closed_port
-from tests.support.supervisor import Supervisor, eventually, supervisors
+from tests.support.supervisor import Supervisor, eventually, running, supervisors
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +290,8 @@ def test_a_joiner_that_missed_its_own_announcement_starts_etcd_again_once(
     path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
     monkeypatch.setenv("PATH", os.pathsep.join(path))
     monkeypatch.setattr(kubernetes, "wants", wanted_always)
-    with running(from_environment(unit.settings)) as health:
+    config = from_environment(unit.settings)
+    with running(config, Health(config.metrics_port)) as health:
         eventually("a voter", lambda: health.status()["phase"] == "running as a voter")
         assert set(unit.members()) == {seed.name, unit.name}
         first, second = starts.read_text().splitlines()
@@ -320,19 +318,6 @@ def elsewhere(etcd: Path, script: Path, starts: Path, unit: Supervisor) -> None:
 
 def wanted_always(_namespace: str, _stateful_set: str, _ordinal: int, **_how: int) -> bool:
     return True
-
-
-@contextmanager
-def running(config: Config) -> Generator[Health]:
-    """A unit's main loop, in a thread of its own."""
-    health, stop = Health(config.metrics_port), threading.Event()
-    loop = threading.Thread(target=Unit(config, health, stop).run)
-    loop.start()
-    try:
-        yield health
-    finally:
-        stop.set()
-        loop.join()
 
 
 def test_a_pod_template_that_lacks_a_setting_is_told_in_one_line() -> None:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.etcdctl import read_view
 from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.membership import History, observe
-from containers.etcd.supervisor.unit import Unit
 from lab.tools import ensure
-from tests.support.supervisor import Supervisor, eventually, supervisors
+from tests.support.supervisor import Supervisor, eventually, running, supervisors
 
 
 class Watched(Health):
@@ -54,18 +52,9 @@ class Member:
     starts: Path
     """One line for each start of the unit's etcd."""
 
-    @contextmanager
-    def running(self) -> Generator[Watched]:
-        """The unit's main loop, in a thread of its own."""
+    def running(self) -> AbstractContextManager[Watched]:
         config = from_environment(self.unit.settings)
-        health, stop = Watched(config.metrics_port), threading.Event()
-        loop = threading.Thread(target=Unit(config, health, stop).run)
-        loop.start()
-        try:
-            yield health
-        finally:
-            stop.set()
-            loop.join()
+        return running(config, Watched(config.metrics_port))
 
     def start_count(self) -> int:
         return len(self.starts.read_text().splitlines()) if self.starts.exists() else 0

@@ -12,13 +12,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from containers.etcd.supervisor.config import Config
+from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.unit import Unit
 from tests.support.loopback import free_ports
 from tests.support.members import environment
+
+H = TypeVar("H", bound=Health)
 
 _PACKAGE = Path(__file__).resolve().parent.parent.parent / "containers" / "etcd"
 _PATIENCE_SECONDS = 30.0
@@ -184,3 +190,16 @@ def supervisors() -> Generator[list[Supervisor]]:
     finally:
         for supervisor in known:
             supervisor.end()
+
+
+@contextlib.contextmanager
+def running(config: Config, health: H) -> Generator[H]:
+    """A unit's main loop, in a thread of its own."""
+    stop = threading.Event()
+    loop = threading.Thread(target=Unit(config, health, stop).run)
+    loop.start()
+    try:
+        yield health
+    finally:
+        stop.set()
+        loop.join()
