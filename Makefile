@@ -61,7 +61,7 @@ lab-down: venv ## remove the embedded Kubernetes and every trace of it
 test: venv ## all tests, on labs of their own
 # Before the tests: a build takes minutes, which are not those that a test may take, and is shown.
 	@$(PYTHON) -m lab build
-	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 test-unit: venv ## the tests that need nothing, in seconds
 	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)

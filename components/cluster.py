@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -18,7 +19,8 @@ from components.settings import KubernetesSettings, Settings
 _PARTS = {"contexts": "context", "clusters": "cluster", "users": "user"}
 """Lists of a kubeconfig, and what each entry of them holds beside its name."""
 
-_PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_CERTIFICATES = {"certificate-authority", "client-certificate", "client-key"}
+_PATHS = {*_CERTIFICATES, "tokenFile"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def connect(settings: KubernetesSettings, registry: str) -> Cluster:
 
 
 def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
-    """Return the chosen context alone, with absolute paths.
+    """Return the chosen context alone, with the contents of the files that it names.
 
     Looks in `kubernetes.kubeconfig`, else in $KUBECONFIG (several files, as kubectl), else in
     kubectl's default place. Raises pulumi.RunError that names the contexts there are, or what the
@@ -125,9 +127,30 @@ def read_kubeconfig(settings: KubernetesSettings) -> dict[str, Any]:
         "kind": "Config",
         "current-context": name,
         "contexts": [{"name": name, "context": context}],
-        "clusters": [{"name": cluster, "cluster": entries["clusters"][cluster]}],
-        "users": [{"name": user, "user": entries["users"][user]}] if user else [],
+        "clusters": [{"name": cluster, "cluster": _embedded(entries["clusters"][cluster])}],
+        "users": [{"name": user, "user": _embedded(entries["users"][user])}] if user else [],
     }
+
+
+def _embedded(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry with its files' contents in it, as by `kubectl config view --flatten`.
+
+    What is in the state serves a destroy and a status on any machine. Not the token's file: tokens
+    in files are renewed there. Raises pulumi.RunError for a file that cannot be read.
+    """
+    found = dict(entry)
+    for key in _CERTIFICATES & entry.keys():
+        path = Path(found.pop(key))
+        if f"{key}-data" in found:
+            continue  # as kubectl: what stands in the kubeconfig itself goes first
+        try:
+            found[f"{key}-data"] = base64.b64encode(path.read_bytes()).decode()
+        except OSError as error:
+            raise pulumi.RunError(
+                f"the kubeconfig names {path} as {key}, which cannot be read: {error.strerror}\n"
+                "Next: kubectl config view, to see what the kubeconfig has"
+            ) from None
+    return found
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -35,6 +35,10 @@ On the units' PodDisruptionBudget, which every command reads. If it is cut off a
 back to what Pulumi's state has, nothing else tells that there is work.
 """
 
+TEMPLATE_ANNOTATION = "etcd.pulumi.com/template"
+"""On each StatefulSet: tells its pod template from any other, so that a sequence knows whether
+Kubernetes has been given the one that is declared."""
+
 NODE_LABEL = {"etcd.pulumi.com/dedicated": "true"}
 """On the nodes that are made for members."""
 
@@ -137,7 +141,7 @@ class Names:
             "app.kubernetes.io/managed-by": "pulumi",
         }
 
-    def metadata(self, name: str, annotations: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def metadata(self, name: str, annotations: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The metadata of an object of this cluster."""
         return {
             "name": name,

@@ -25,7 +25,13 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
     async def before_create(args: pulumi.ResourceHookArgs) -> None:
         # kubernetes:apps/v1:StatefulSet
         _, group_version, kind = args.type.split(":")
-        metadata: Any = (args.new_inputs or {})["metadata"]
+        metadata: Any = (args.new_inputs or {}).get("metadata")
+        if metadata is None:
+            # skipUpdateUnreachable: the plugin hands on what was there before, here nothing.
+            raise RuntimeError(
+                f"Pulumi's plugin did not reach the Kubernetes cluster for {args.name}.\n"
+                "Next: pulumi up"
+            )
         api_version = group_version.removeprefix("core/")
         # Known by now: the object's own provider has it. A preview runs no hook.
         credentials = json.loads(await kubeconfig.future() or "{}")

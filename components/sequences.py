@@ -89,6 +89,7 @@ def discovery(names: Names) -> dict[str, Any]:
     settings = names.settings
     return {
         "size": settings.seeds.count,
+        "units": settings.units.count,
         "mode": settings.discovery.mode,
         "url": settings.discovery.url or "",
         "timeout_seconds": settings.handover.timeout_seconds,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
-from components.names import UNFINISHED, Names
+from components.names import TEMPLATE_ANNOTATION, UNFINISHED, Names
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
 TOKEN = "etcd:cluster:Units"
@@ -84,9 +83,7 @@ class Units(pulumi.ComponentResource):
         # The replica count of the StatefulSet whose pods are there, as the budget counts them.
         self.replicas = found.status.apply(lambda status: (status or {}).get("expectedPods", 0))
         self.unfinished = found.metadata.apply(under_way)
-        self.template = pulumi.Output.json_dumps(
-            workload.manifest["spec"]["template"], sort_keys=True
-        ).apply(_digest)
+        self.template = workload.manifest["metadata"]["annotations"][TEMPLATE_ANNOTATION]
         self.register_outputs(
             {
                 "replicas": self.replicas,
@@ -101,10 +98,6 @@ def under_way(budget: Mapping[str, Any] | None) -> list[str]:
     notes = (budget or {}).get("annotations") or {}
     # In one order, as is all that the state holds.
     return sorted(key.removeprefix(UNFINISHED) for key in notes if key.startswith(UNFINISHED))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:

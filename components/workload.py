@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
-from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, Names
+from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, TEMPLATE_ANNOTATION, Names
 from components.quantities import quota_bytes
 from components.settings import Settings
 from components.settings.model import ZONES
@@ -62,6 +63,11 @@ def stateful_set(
     """Declare the StatefulSet. It has no `replicas`: see `components.names.GATE`."""
     settings = names.settings
     persistent = settings.storage.kind == "persistent" and workload.retain is not None
+    template = {
+        "metadata": {"labels": _pod_labels(names, workload.role)},
+        "spec": _pod(settings, names, workload, persistent=persistent),
+    }
+    digest = pulumi.Output.json_dumps(template, sort_keys=True).apply(_digest)
     spec: dict[str, Any] = {
         "serviceName": workload.service_name,
         # One at a time would never come up again after a full outage: a member is ready only
@@ -71,10 +77,7 @@ def stateful_set(
         "minReadySeconds": 6,
         "selector": {"matchLabels": names.selector(workload.role)},
         "updateStrategy": {"type": workload.update_strategy},
-        "template": {
-            "metadata": {"labels": _pod_labels(names, workload.role)},
-            "spec": _pod(settings, names, workload, persistent=persistent),
-        },
+        "template": template,
     }
     if persistent:
         spec["volumeClaimTemplates"] = [_claim(settings, names, workload)]
@@ -84,11 +87,15 @@ def stateful_set(
         {
             "apiVersion": "apps/v1",
             "kind": "StatefulSet",
-            "metadata": names.metadata(workload.name, SKIP_AWAIT),
+            "metadata": names.metadata(workload.name, {**SKIP_AWAIT, TEMPLATE_ANNOTATION: digest}),
             "spec": spec,
         },
         opts,
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _pod_labels(names: Names, role: str) -> dict[str, str]:

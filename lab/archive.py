@@ -66,12 +66,17 @@ class Image:
     def _normal(self, name: str) -> Callable[[tarfile.TarInfo], tarfile.TarInfo]:
         def normal(entry: tarfile.TarInfo) -> tarfile.TarInfo:
             _without_owner(entry)
-            entry.mode = self.modes.get(name, entry.mode)
+            entry.mode = self.modes.get(name, _mode(entry))
             if name in self.nonroot:
                 entry.uid = entry.gid = _NONROOT
             return entry
 
         return normal
+
+
+def _mode(entry: tarfile.TarInfo) -> int:
+    """For everybody to read, and to run what its maker can run: a build's umask must not matter."""
+    return 0o755 if entry.isdir() or entry.issym() or entry.mode & 0o100 else 0o644
 
 
 def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:

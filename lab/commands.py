@@ -1,5 +1,6 @@
 """Run commands that take long: log kept, progress shown, one clear error."""
 
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.cache import PROGRESS_SECONDS
-from lab.errors import LabError, Report, log_tail
+from lab.errors import USE_ANOTHER_CLUSTER, LabError, Report, log_tail
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Task:
         this process is interrupted.
         """
         began = time.monotonic()
+        if shutil.which(argv[0]) is None:
+            raise LabError(
+                f"{self.name}: {doing} needs {argv[0]}, which is not on this machine.",
+                USE_ANOTHER_CLUSTER,
+            )
         with self.log.open("ab") as output:
             process = subprocess.Popen(
                 [str(word) for word in argv],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lab.cache import log_file
 from lab.commands import Task
-from lab.errors import LabError, Report
+from lab.errors import USE_ANOTHER_CLUSTER, LabError, Report
 
 # Command-line programs that the lab's daemons call, and libraries that extracted daemons load. None
 # has a service of its own.
@@ -23,6 +23,15 @@ _MACHINE = (
     "libdevmapper1.02.1",
     "libseccomp2",
     "libsystemd0",
+)
+# A new machine installs its updates by itself, and holds the lock meanwhile.
+_INSTALL = (
+    "apt-get",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "install",
+    "--yes",
+    "--no-install-recommends",
 )
 
 
@@ -47,7 +56,7 @@ def install_missing(report: Report) -> None:
     Raises LabError where the machine is not the one whose packages the lab is made of.
     """
     if problem := machine_problem(platform.machine(), _os_release()):
-        raise LabError(problem, "use a cluster of your own: set KUBECONFIG; then no lab is needed")
+        raise LabError(problem, USE_ANOTHER_CLUSTER)
     query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *_MACHINE]
     known = subprocess.run(query, capture_output=True, text=True, check=False).stdout
     installed = {line.split()[0] for line in known.splitlines() if line.endswith(" installed")}
@@ -56,7 +65,7 @@ def install_missing(report: Report) -> None:
         task = Task("machine", log_file("machine-packages"), report)
         doing = f"installing {', '.join(wanted)}"
         task.say(doing)
-        _apt(doing, ["apt-get", "install", "--yes", "--no-install-recommends", *wanted], task)
+        _apt(doing, [*_INSTALL, *wanted], task)
 
 
 def _apt(doing: str, command: list[str], task: Task, folder: Path | None = None) -> None:

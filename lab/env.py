@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from lab import pulumi_cli
 from lab.addresses import Addresses
 from lab.controlplane import Programs
 from lab.state import Lab
@@ -17,6 +18,20 @@ from lab.state import Lab
 CONTEXT = "etcd-lab"
 COMMANDS = ("etcdctl", "etcdutl", "kubectl", "docker", "pulumi")
 """The programs that people call; `.lab/bin` has them and nothing that they did not ask for."""
+
+_ELSEWHERE = (
+    "DOCKER_CERT_PATH",
+    "DOCKER_CONTEXT",
+    "DOCKER_TLS_VERIFY",
+    "ETCDCTL_CACERT",
+    "ETCDCTL_CERT",
+    "ETCDCTL_DISCOVERY_SRV",
+    "ETCDCTL_ENDPOINTS",
+    "ETCDCTL_KEY",
+    "ETCDCTL_PASSWORD",
+    "ETCDCTL_USER",
+)
+"""What leads etcdctl to an etcd of the user's, or Docker to another engine."""
 
 _OURS = ("kubeconfig", "env", "logs", "bin", "gke", "state-backend", "pulumi-home")
 
@@ -36,6 +51,15 @@ def write(lab: Lab, addresses: Addresses, programs: Programs, pulumi: Mapping[st
     _write(lab.files / "env", environment_file(lab, addresses, programs, pulumi))
     admin = yaml.safe_load(lab.admin_config.read_text())
     _write(lab.kubeconfig, kubeconfig(admin), mode=0o600)
+
+
+def problem(lab: Lab) -> str:
+    """Return what `write` would have to mend: files removed, a cache emptied, another SDK."""
+    links = [lab.files / "bin" / name for name in COMMANDS]
+    for path in (lab.kubeconfig, lab.files / "env", *links):
+        if not path.exists():
+            return f"{path} is missing"
+    return pulumi_cli.home_problem(lab.files / "pulumi-home")
 
 
 def remove(lab: Lab) -> None:
@@ -84,13 +108,17 @@ def environment_file(
     }
     lines = [f"export {key}={shlex.quote(str(value))}" for key, value in settings.items()]
     path = ":".join(shlex.quote(str(folder)) for folder in folders)
+    lines.append(f"unset {' '.join(_ELSEWHERE)}")
     # Not through a proxy. Go reads the range; Python knows single addresses only.
     direct = f"{addresses.node},{addresses.all}"
     return "\n".join(
         [
             f"# For the lab named {lab.name}.",
             *lines,
+            # Under both names, since either goes before the other somewhere.
+            'NO_PROXY="${NO_PROXY:-${no_proxy:-}}"',
             f'export NO_PROXY="${{NO_PROXY:+$NO_PROXY,}}{direct}"',
+            'export no_proxy="$NO_PROXY"',
             f"export PATH={path}:$PATH",
             "",
         ]

@@ -7,6 +7,13 @@ Report = Callable[[str], None]
 """Takes one line of progress."""
 
 
+USE_ANOTHER_CLUSTER = (
+    "use a Kubernetes cluster that you have: write Pulumi.name.yaml with its context, "
+    "then make up STACK=name"
+)
+"""The way out where no lab can be."""
+
+
 class LabError(Exception):
     """What went wrong, with the observed value; the last line is `Next: <one thing to do>`."""
 

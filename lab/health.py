@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lab import api, docker, processes
+from lab import api, docker, env, processes
 from lab.addresses import Addresses
 from lab.registry import REGISTRY_PORT
 from lab.state import Lab, begun_in_this_boot
@@ -56,8 +56,7 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
         "Docker Engine": lambda: docker.problem(lab.docker_socket),
     }
     checks += [Check(part, problem(), may_pass=True) for part, problem in probes.items()]
-    missing = "" if lab.kubeconfig.exists() else f"{lab.kubeconfig} is missing"
-    return [*checks, Check(FILES, missing)]
+    return [*checks, Check(FILES, env.problem(lab))]
 
 
 def dns_problem(addresses: Addresses) -> str:

@@ -4,6 +4,7 @@ The base images have the names that containers/etcd/Dockerfile takes by default,
 runs here and where those names can be pulled.
 """
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -72,25 +73,31 @@ def load(docker_host: str, report: Report = tools.say) -> None:
     """Load the base images into the Docker Engine at `docker_host`, unless it has them."""
     client = tools.path("docker", report)
 
-    def docker(*arguments: str) -> str:
-        done = subprocess.run(
+    # The machine's own Docker may be reached by TLS, of which this one knows nothing.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("DOCKER_")}
+
+    def docker(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [str(client), "--host", docker_host, *arguments],
             capture_output=True,
             text=True,
             check=False,
+            env=environment,
         )
-        return done.stdout.strip() if done.returncode == 0 else ""
+
+    def loaded(name: str) -> str:
+        return docker("image", "inspect", "--format={{.Id}}", name).stdout.strip()
 
     for name, folder in (etcd_base(report), python_base(report)):
         wanted = (folder / "id").read_text()
-        if docker("image", "inspect", "--format={{.Id}}", name) == wanted:
+        if loaded(name) == wanted:
             continue
-        docker("load", "--quiet", "--input", str(folder / "image.tar"))
-        found = docker("image", "inspect", "--format={{.Id}}", name)
+        told = docker("load", "--quiet", "--input", str(folder / "image.tar"))
+        found = loaded(name)
         if found != wanted:
             raise LabError(
-                f"The Docker Engine at {docker_host} did not take image {name}: "
-                f"it has {found or 'none'}, expected is {wanted}.",
+                f"The Docker Engine at {docker_host} did not take image {name}: it has "
+                f"{found or 'none'}, expected is {wanted}. It said: {told.stderr.strip()}",
                 "read the Engine's log, dockerd.log",
             )
 

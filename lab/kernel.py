@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import state
-from lab.state import Lab, boot_id, is_only_lab, locked
+from lab.state import Lab, boot_id, is_only_lab, locked, read_record
 
 _SET_BY_KUBELET = (
     "vm/overcommit_memory",
@@ -48,7 +48,4 @@ def _record() -> Path:
 
 
 def _read() -> dict[str, Any]:
-    try:
-        return json.loads(_record().read_text())
-    except FileNotFoundError:
-        return {}
+    return read_record(_record())

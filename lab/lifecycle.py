@@ -6,10 +6,18 @@ import time
 
 from lab import env, gke, health, images, locks, tools
 from lab.addresses import Addresses
-from lab.errors import LabError, Report
+from lab.errors import USE_ANOTHER_CLUSTER, LabError, Report
+from lab.processes import revive
 from lab.removal import remove_all
 from lab.startup import start_all
-from lab.state import DEFAULT_NAME, Lab, lab_lock, read_addresses
+from lab.state import (
+    DEFAULT_NAME,
+    Lab,
+    begun_in_this_boot,
+    lab_lock,
+    labs_without_checkout,
+    read_addresses,
+)
 
 _PATIENCE_SECONDS = 30
 
@@ -17,7 +25,8 @@ _PATIENCE_SECONDS = 30
 def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
     """Bring the lab up, or leave it as it is where it is well already.
 
-    A lab that is not well is taken down first. `report` gets one line for each step.
+    Programs that have ended are started again; a lab that is not well with that either is taken
+    down first. `report` gets one line for each step.
     """
     _require_root_and_linux()
     lab = Lab(name)
@@ -25,6 +34,8 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
         addresses = read_addresses(lab)
         if addresses:
             locks.clear_stale(lab.files / "state-backend")
+            for program in revive(lab, addresses) if begun_in_this_boot(lab) else ():
+                report(f"lab {name}: {program} has ended; starting it again")
             ill = _lasting_ill(lab, addresses)
             if ill is None:
                 report(f"lab {name}: already up at {addresses.api_url}")
@@ -53,12 +64,19 @@ def build(*, report: Report = tools.say) -> None:
 
 
 def down(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> None:
-    """Remove the lab and every trace of it, whatever condition it is in."""
+    """Remove the lab and every trace of it, whatever condition it is in.
+
+    Labs whose checkout is gone go too: no command could name them any more.
+    """
     _require_root_and_linux()
     lab = Lab(name)
     with lab_lock(lab):
         existed = remove_all(lab)
     report(f"lab {name}: {'removed' if existed else 'there is none'}")
+    for left in labs_without_checkout():
+        with lab_lock(left):
+            remove_all(left)
+        report(f"lab {left.name} of {left.checkout}, which is gone: removed")
 
 
 def status(name: str = DEFAULT_NAME) -> list[health.Check]:
@@ -97,7 +115,7 @@ def _require_root_and_linux() -> None:
     if sys.platform != "linux":
         raise LabError(
             f"The lab needs Linux; this is {sys.platform}.",
-            "set KUBECONFIG to a cluster of your own; then no lab is needed",
+            USE_ANOTHER_CLUSTER,
         )
     if os.geteuid() != 0:
         raise LabError(

@@ -31,6 +31,8 @@ class Process:
     pid: int
     start_ticks: int
     boot: str
+    argv: list[str]
+    env: dict[str, str]
 
     @property
     def alive(self) -> bool:
@@ -63,12 +65,26 @@ def start(
         ],
         setsid=True,
     )
-    record = {"pid": pid, "start_ticks": _start_ticks(pid), "boot": boot_id()}
+    record = {
+        "pid": pid,
+        "start_ticks": _start_ticks(pid),
+        "boot": boot_id(),
+        "argv": [str(word) for word in argv],
+        "env": dict(env or {}),
+    }
     folder = lab.state / "processes"
     folder.mkdir(exist_ok=True)
     draft = folder / f"{name}.new"
     draft.write_text(json.dumps(record) + "\n")
     draft.rename(folder / f"{name}.json")
+
+
+def revive(lab: Lab, addresses: Addresses) -> list[str]:
+    """Start those programs again that have ended, each on what it left; return their names."""
+    ended = [process for process in recorded(lab) if not process.alive]
+    for process in ended:
+        start(lab, addresses, process.name, process.argv, process.env)
+    return [process.name for process in ended]
 
 
 def _inheritable() -> list[int]:

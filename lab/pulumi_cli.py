@@ -17,7 +17,6 @@ import os
 import shlex
 import shutil
 import sys
-import tarfile
 import threading
 import urllib.error
 import urllib.request
@@ -27,6 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lab.commands import Task
+from lab.errors import LabError
 from lab.golang import Change, Module
 
 _SOURCES = Path(__file__).parent / "programs"
@@ -107,12 +107,7 @@ def inputs() -> list[str | Path]:
 def make(target: Path, task: Task) -> None:
     """Fill the folder `pulumi` below `target` with the CLI and its Python language host."""
     if downloadable():
-        task.say(f"downloading {_archive()}")
-        with (
-            urllib.request.urlopen(_archive(), timeout=60) as reply,
-            tarfile.open(fileobj=reply, mode="r|gz") as archive,
-        ):
-            archive.extractall(target, filter="data")
+        _download(target, task)
         return
     folder = target / "pulumi"
     CLI.build(folder, task)
@@ -122,6 +117,21 @@ def make(target: Path, task: Task) -> None:
         copy = folder / Path(script).name
         shutil.copyfile(sdk / script, copy)
         copy.chmod(0o755)
+
+
+def _download(target: Path, task: Task) -> None:
+    task.say(f"downloading {_archive()}")
+    packed = target / "pulumi.tar.gz"
+    try:
+        with urllib.request.urlopen(_archive(), timeout=60) as reply, packed.open("wb") as file:
+            shutil.copyfileobj(reply, file)
+    except OSError as error:
+        raise LabError(
+            f"{_archive()} could not be downloaded: {error}",
+            "run the command again, or install Pulumi yourself",
+        ) from error
+    task.run("unpacking", ["tar", "-xzf", packed, "-C", target])
+    packed.unlink()
 
 
 def has_official_plugins() -> bool:
@@ -179,6 +189,13 @@ def prepare_home(
     _place_stand_in(home, "docker", "docker_image", {"DOCKER_CLIENT": str(docker_client)})
     if gcp is not None:
         _place_stand_in(home, "gcp", "gcp", gcp)
+
+
+def home_problem(home: Path) -> str:
+    """Return which plugin a home that was prepared, if it was, does not have; or nothing."""
+    wanted = [_plugin_folder(name) for name in ("kubernetes", "docker")] if home.exists() else []
+    missing = [name for name in wanted if not any((home / "plugins").glob(f"{name}+*/*"))]
+    return f"{home} has no {' and no '.join(missing)}" if missing else ""
 
 
 def _place_stand_in(home: Path, name: str, module: str, variables: Mapping[str, str]) -> None:

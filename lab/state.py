@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from lab.addresses import Addresses, choose_slot
 from lab.errors import LabError
@@ -173,11 +174,23 @@ def claim_slot(lab: Lab, host_networks: list[IPv4Network]) -> Addresses:
         used = {a.slot for a in map(_read_slot, _states()) if a}
         addresses = Addresses(choose_slot(used, host_networks))
         lab.state.mkdir(parents=True)
-        record = {"slot": addresses.slot, "boot": boot_id()}
+        record = {
+            "slot": addresses.slot,
+            "boot": boot_id(),
+            "name": lab.name,
+            "checkout": str(lab.checkout),
+        }
         draft = lab.state / "lab.json.new"
         draft.write_text(json.dumps(record) + "\n")
         draft.rename(lab.state / "lab.json")
     return addresses
+
+
+def labs_without_checkout() -> list[Lab]:
+    """Return the labs whose checkout has been removed or moved."""
+    records = [_read_record(state) for state in _states()]
+    labs = [Lab(str(r["name"]), Path(str(r["checkout"]))) for r in records if "checkout" in r]
+    return [lab for lab in labs if not lab.checkout.exists()]
 
 
 def is_only_lab(lab: Lab) -> bool:
@@ -209,7 +222,13 @@ def _read_slot(state: Path) -> Addresses | None:
 
 
 def _read_record(state: Path) -> dict[str, object]:
+    return read_record(state / "lab.json")
+
+
+def read_record(file: Path) -> dict[str, Any]:
+    """Return what a file of ours records; nothing where it is missing, or empty since the machine
+    lost its power before the file's content was on disk."""
     try:
-        return json.loads((state / "lab.json").read_text())
-    except FileNotFoundError:
+        return json.loads(file.read_text())
+    except (FileNotFoundError, ValueError):
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.dynamic import acceptance, bootstrap, gates, lock, tokens, volatile
+from components.dynamic import acceptance, bootstrap, gates, leftover, lock, tokens, volatile
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.pods import gated
 from components.dynamic.progress import Progress
@@ -29,6 +29,7 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
         found = found or volatile.in_units(kube, progress)
         if found is not None:
             return _resumed(found, earlier, progress)
+        leftover.require_empty(kube, int(props["units"]), progress)
         return _born(kube, props, earlier, progress)
 
 

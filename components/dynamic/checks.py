@@ -75,7 +75,9 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
                 problems += misfits(site, kube.volumes(site.units), props)
     following = "pulumi up, once that is mended"
     try:
-        _discovery(props)
+        # Later nobody asks it any more, and it may be gone.
+        if first:
+            _discovery(props)
     except SequenceError as error:
         following = following if problems else error.following
         problems.append(error.problem)

@@ -57,7 +57,8 @@ class Discovery(Resource, module="etcd", name="Discovery"):
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), size, mode, url, timeout_seconds."""
+        """`props`: site, kubeconfig (secret), size (of the seeds), units (their count), mode,
+        url, timeout_seconds."""
         outputs = dict.fromkeys(("cluster_id", "birth", "origin", "token", "phases"))
         secret = pulumi.ResourceOptions(additional_secret_outputs=["token", "kubeconfig"])
         super().__init__(

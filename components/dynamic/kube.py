@@ -118,6 +118,15 @@ class Kube:
     def stateful_set(self, name: str) -> Any:
         return self.apps.read_namespaced_stateful_set(name, self.site.namespace)
 
+    def made_at(self, stateful_set: str) -> datetime | None:
+        """When it was made; None if it is not there."""
+        try:
+            return self.stateful_set(stateful_set).metadata.creation_timestamp
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return None
+
     def announce(self, stateful_set: str, leaving: int | None) -> None:
         """Note on the StatefulSet which ordinal is leaving; None takes the note away."""
         value = None if leaving is None else str(leaving)

@@ -10,10 +10,11 @@ from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import MoveLeader
 from components.dynamic.pods import of_stateful_set, ready
-from components.dynamic.progress import Progress, Unmet
+from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.proof import prove
 from components.dynamic.rollout import NAME
 from components.dynamic.site import Site
+from components.names import TEMPLATE_ANNOTATION
 from containers.etcd.supervisor.membership import View
 
 REVISION_LABEL = "controller-revision-hash"
@@ -29,7 +30,10 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress(NAME, int(props["timeout_seconds"]))
-        newest = progress.wait("Kubernetes to see the template", lambda: _newest(kube), "pulumi up")
+        template = str(props["template"])
+        newest = progress.wait(
+            "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"
+        )
         outs = {"controller_revision": newest, "proof": props.get("proof") or {}}
         found = kube.pods(site.units)
         there = units_pods(found, newest)
@@ -87,9 +91,21 @@ def _delete(kube: Kube, pods: Iterable[Any], name: str) -> None:
     kube.delete_pod(next(pod for pod in pods if pod.metadata.name == name))
 
 
-def _newest(kube: Kube) -> str | Unmet:
-    """Kubernetes' name for the declared template, once its controller has seen it."""
+def _newest(kube: Kube, template: str) -> str | Unmet:
+    """Kubernetes' name for the declared template, once its controller has seen it.
+
+    Raises SequenceError where Kubernetes was never given that template.
+    """
     found = kube.stateful_set(kube.site.units)
+    if (found.metadata.annotations or {}).get(TEMPLATE_ANNOTATION) != template:
+        # The plugin leaves all objects as they are in a run in which it did not reach the cluster
+        # at first (skipUpdateUnreachable), with no more than a warning; so does --target.
+        raise SequenceError(
+            f"StatefulSet {kube.site.units} of namespace {kube.site.namespace} has not been given "
+            "the declared template: Pulumi did not reach Kubernetes when it was to be changed, or "
+            "was told by --target to leave it",
+            "pulumi up",
+        )
     if (found.status.observed_generation or 0) < found.metadata.generation:
         return Unmet("its controller has not come to it")
     return found.status.update_revision

@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.support.stack import Stack, until
+from tests.support.stack import CHECKOUT, Stack, until
 from tests.support.writer import Writer
 
+RUNBOOK = CHECKOUT / "docs" / "runbook.md"
 UNITS = ["etcd-0", "etcd-1", "etcd-2"]
 
 
@@ -132,6 +133,7 @@ def test_retained_data_comes_back_without_seeds(
     assert len(stack.objects("pvc")) == 3
     assert not stack.pods()
     stack.kubectl("delete", "events", "--all")
+    _make_unknown_and_known_again(stack)
     again = stack.up()
     assert "no seed is started" in again.output
     events = stack.objects("events", "--field-selector=reason=Started")
@@ -144,3 +146,20 @@ def test_retained_data_comes_back_without_seeds(
     assert value.strip() == "yes"
     stack.set(storage={"retain": False})
     stack.up()
+
+
+def _make_unknown_and_known_again(stack: Stack) -> None:
+    """Volumes as somebody makes them of a snapshot, without a note of whose they are: no cluster is
+    born beside them, and the runbook's command gives them to this stack."""
+    notes = [f"etcd.pulumi.com/{key}" for key in ("cluster-id", "birth", "revision", "peer")]
+    stack.kubectl("annotate", "pvc", "--all", *(f"{note}-" for note in notes))
+    told = stack.refused()
+    assert "there before this stack, holds data of etcd" in told
+    assert "seeds run" not in told
+    (block,) = [
+        text
+        for text in RUNBOOK.read_text().split("```sh")[1:]
+        if "etcd.pulumi.com/cluster-id=" in text.split("```")[0]
+    ]
+    commands = block.split("```")[0].replace("NAMESPACE", stack.namespace)
+    stack.run("sh", "-euc", commands, check=True)

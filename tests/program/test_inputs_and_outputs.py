@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from typing import Any
 import pulumi
 import pytest
 
+from components.cluster import read_kubeconfig
+from components.settings import KubernetesSettings
 from tests.program.conftest import SERVER, Declare
 from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
 
@@ -149,23 +152,58 @@ def config(kubeconfig: Path, **groups: Any) -> dict[str, Any]:
     }
 
 
-def test_relative_paths_in_a_kubeconfig_are_those_of_its_folder(tmp_path: Path) -> None:
+def with_files(tmp_path: Path, **more: str) -> Path:
+    """A kubeconfig whose certificates are files, one beside it."""
+    server = {"server": SERVER, "certificate-authority": "ca.pem", **more}
+    user = {"client-key": str(tmp_path / "key.pem"), "tokenFile": "token"}
     path = tmp_path / "kubeconfig"
     path.write_text(
         json.dumps(
             {
                 "contexts": [{"name": CONTEXT, "context": {"cluster": "c", "user": "u"}}],
-                "clusters": [
-                    {"name": "c", "cluster": {"server": SERVER, "certificate-authority": "ca.pem"}}
-                ],
-                "users": [{"name": "u", "user": {"client-key": "/etc/key.pem"}}],
+                "clusters": [{"name": "c", "cluster": server}],
+                "users": [{"name": "u", "user": user}],
             }
         )
     )
+    (tmp_path / "key.pem").write_text("key")
+    return path
+
+
+def test_what_a_kubeconfig_names_is_taken_along_to_other_machines(tmp_path: Path) -> None:
+    path = with_files(tmp_path)
+    (tmp_path / "ca.pem").write_text("authority")
     provider = run(config(path)).one("pulumi:providers:kubernetes")
     found = json.loads(provider.inputs["kubeconfig"])
-    assert found["clusters"][0]["cluster"]["certificate-authority"] == str(tmp_path / "ca.pem")
-    assert found["users"][0]["user"]["client-key"] == "/etc/key.pem"
+    authority = base64.b64encode(b"authority").decode()
+    assert found["clusters"][0]["cluster"] == {
+        "server": SERVER,
+        "certificate-authority-data": authority,
+    }
+    # A token in a file is renewed there.
+    assert found["users"][0]["user"] == {
+        "client-key-data": base64.b64encode(b"key").decode(),
+        "tokenFile": str(tmp_path / "token"),
+    }
+
+
+def test_what_stands_in_a_kubeconfig_goes_before_the_file_that_it_names(tmp_path: Path) -> None:
+    path = with_files(tmp_path, **{"certificate-authority-data": "QQ=="})
+    found = json.loads(run(config(path)).one("pulumi:providers:kubernetes").inputs["kubeconfig"])
+    cluster = found["clusters"][0]["cluster"]
+    assert cluster == {"server": SERVER, "certificate-authority-data": "QQ=="}
+
+
+def test_a_certificate_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(pulumi.RunError, match=r"ca\.pem as certificate-authority, which"):
+        read_kubeconfig(
+            KubernetesSettings(
+                kubeconfig=str(with_files(tmp_path)),
+                context=CONTEXT,
+                namespace="etcd",
+                cluster_domain="cluster.local",
+            )
+        )
 
 
 def test_the_context_is_looked_for_in_every_file_of_the_environment(

@@ -21,6 +21,7 @@ from components.dynamic.provider import Sequence
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.site import Site
+from components.names import TEMPLATE_ANNOTATION
 from tests.support.answers import Reply, closed_port, serving
 from tests.support.dynamic import ASKING, AT_ONCE, SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
@@ -504,7 +505,7 @@ def test_a_namespace_that_nobody_here_may_make_is_one_clear_error(
 def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernetes) -> None:
     base = "/apis/apps/v1/namespaces/etcd/statefulsets/etcd"
     found = {
-        "metadata": {"generation": 2},
+        "metadata": {"generation": 2, "annotations": {TEMPLATE_ANNOTATION: "c3d4"}},
         "spec": {"selector": {}, "template": {}, "serviceName": "etcd-peer"},
         "status": {"observedGeneration": 2, "updateRevision": "r2", "replicas": 0},
     }
@@ -516,3 +517,22 @@ def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernet
     assert outs["template"] == "c3d4"
     assert outs["once_computed"] == "kept"
     assert outs["proof"] == {}, "no pod, so nothing to restart"
+
+    # What the plugin could not hand on must not be taken for done.
+    text = refused(
+        lambda: dynamic.update(RolloutProvider(), olds, {**news, "template": "e5f6"}), dynamic
+    )
+    assert "StatefulSet etcd of namespace etcd has not been given the declared template" in text
+    assert text.endswith("Next: pulumi up")
+
+
+def test_a_discovery_service_is_not_asked_any_more_when_the_cluster_grows(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(Reply(503, "gone")) as service:
+        olds = inputs(
+            PreflightProvider, api.url, discovery_mode="v2", discovery_url=f"{service.url}/new"
+        )
+        dynamic.update(PreflightProvider(), olds, {**olds, "pods": 12})
+    assert service.asked == []
+    assert api.asked, "the growth itself is looked at"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -46,6 +47,7 @@ class Watched(Health):
 class Member:
     """A unit that can be run, and the cluster that it joins."""
 
+    programs: dict[str, Path]
     cluster: Supervisor
     unit: Supervisor
     volume: Path
@@ -88,7 +90,7 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
         monkeypatch.setenv("PATH", os.pathsep.join(path))
         monkeypatch.setattr(kubernetes, "wants", _wanted)
-        yield Member(cluster, unit, tmp_path / "unit", starts)
+        yield Member(programs, cluster, unit, tmp_path / "unit", starts)
 
 
 VALUE = "x" * 100_000
@@ -167,6 +169,25 @@ def test_a_unit_that_began_without_the_others_does_not_serve_another_cluster(
         eventually("a voter", voting(health))
         eventually("to serve again", health.ready)
         assert set(member.cluster.members().values()) == known
+
+
+def test_a_disk_of_a_cluster_that_nobody_knows_does_not_serve_beside_the_one_that_answers(
+    member: Member,
+) -> None:
+    """Somebody else's data, on a volume that has a unit's name: no note of it, and a quorum."""
+    with supervisors() as known:
+        other = Supervisor(member.programs, member.volume / "of", "etcd-9", role="discovery")
+        known.append(other)
+        other.start()
+        eventually("another cluster's data", lambda: other.ready)
+    shutil.move(member.volume / "of" / "data", member.volume / "data")
+    assert not (member.volume / "identity.json").exists()
+    with member.running() as health:
+        eventually("its etcd", lambda: member.start_count() == 1)
+        eventually("the refusal", lambda: "not serving: the data here is of" in health.phase)
+        passes(health, 2)
+        assert not health.ready()
+        assert set(member.cluster.members()) == {"etcd-seed-0"}
 
 
 def test_a_disk_of_a_replaced_id_asks_whether_it_is_wanted_and_joins_anew(member: Member) -> None:

@@ -1,5 +1,6 @@
 """The judge of the other tests is judged: the writer and its checker on a real etcd on loopback."""
 
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -138,8 +139,19 @@ def test_a_member_without_the_keys_is_reported_though_the_majority_has_every_key
 
 def test_a_silent_member_and_a_learner_are_reported(written: Writer, etcd: LoopbackEtcd) -> None:
     follower = next(name for name in ABC if name != etcd.leader(ABC))
-    time.sleep(5)  # etcd refuses a new member until the voters have been connected that long
-    etcd.ctl("member", "add", "late", "--learner", "--peer-urls", "http://127.0.0.1:9", at=ABC)
+
+    def added() -> bool:
+        try:
+            etcd.ctl(
+                "member", "add", "late", "--learner", "--peer-urls", "http://127.0.0.1:9", at=ABC
+            )
+        except subprocess.CalledProcessError as error:
+            if "unhealthy cluster" not in error.stderr:
+                raise
+            return False
+        return True
+
+    until("etcd to know the voters for long enough", added)
     etcd.kill(follower)
     problems = " | ".join(written.check(etcd.endpoints(*ABC), wait_seconds=0).problems)
 

@@ -2,157 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from components.dynamic import birth as module
 from components.dynamic.birth import birth
-from components.dynamic.kube import ExecError, Kube
+from components.dynamic.kube import ExecError
 from components.dynamic.lock import BIRTH_ANNOTATION, CLUSTER_ANNOTATION, Lock
 from components.dynamic.progress import SequenceError
-from components.dynamic.site import Site
 from components.dynamic.tokens import Token
-from tests.support.dynamic import SITE
+from tests.support.namespace import (
+    BEGINS,
+    CAME_BACK,
+    LISTED,
+    MARK,
+    MUTE,
+    NOW,
+    PAUSES,
+    VOTES,
+    WAITS,
+    Namespace,
+    claim,
+    pod,
+)
 
-NOW = datetime.now(UTC)
-MARK = '{"clusterId": "1f", "token": "t", "born": 1}'
 SILENT = "Error: context deadline exceeded"
-UNIT = "http://etcd-0.etcd-peer"
-LISTED = json.dumps(
-    {
-        "header": {"cluster_id": 31},
-        "members": [
-            {
-                "ID": 1,
-                "name": "etcd-0",
-                "peerURLs": [f"{UNIT}:2380"],
-                "clientURLs": [f"{UNIT}:2379"],
-            }
-        ],
-    }
-)
-ANSWERED = json.dumps(
-    [
-        {
-            "Endpoint": f"{UNIT}:2379",
-            "Status": {
-                "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
-                "version": "3.6.14",
-                "leader": 1,
-                "raftIndex": 9,
-                "raftAppliedIndex": 9,
-                "raftTerm": 2,
-            },
-        }
-    ]
-)
 TAKEN = {"protocol": "v3", "token": "old", "endpoint": "http://etcd-discovery:2379"}
 """The Secret of a run that has taken a token."""
 ACCEPTED = {**TAKEN, "accepted": "claim-of-etcd-seed-0"}
-
-VOTES = {"data": False, "etcd": True, "phase": "running as a voter"}
-"""It has joined in this supervisor's lifetime."""
-WAITS = {"data": False, "etcd": False, "phase": "waiting: no cluster answers at the Service"}
-BEGINS = {"data": False, "etcd": False, "phase": "starting"}
-"""It has not looked at its volume yet."""
-PAUSES = {"data": False, "etcd": False, "phase": "etcd ended with 1; starting again"}
-CAME_BACK = {"data": True, "etcd": False, "phase": "etcd ended with 1; starting again"}
-MUTE: dict[str, Any] = {}
-
-
-def pod(
-    name: str,
-    *,
-    ready: bool = False,
-    gated: bool = False,
-    ending: bool = False,
-    volume: bool = False,
-    waiting: str | None = None,
-    restarts: int = 0,
-) -> Any:
-    """`waiting`: why its container does not run; `volume`: its data is on a claim."""
-    claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
-    said = SimpleNamespace(reason=waiting, message=None) if waiting else None
-    state = SimpleNamespace(running=None if waiting else object(), waiting=said)
-    container = SimpleNamespace(state=state, restart_count=restarts, image="etcd")
-    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
-    gates = [SimpleNamespace(name="bootstrap")] if gated else None
-    return SimpleNamespace(
-        metadata=SimpleNamespace(
-            name=name, uid=f"uid-of-{name}", deletion_timestamp=NOW if ending else None
-        ),
-        spec=SimpleNamespace(
-            node_name=None,
-            scheduling_gates=gates,
-            volumes=[SimpleNamespace(name="data", persistent_volume_claim=claim)],
-        ),
-        status=SimpleNamespace(
-            phase="Running", conditions=[condition], container_statuses=[] if gated else [container]
-        ),
-    )
-
-
-def claim(name: str, **annotations: str) -> Any:
-    metadata = SimpleNamespace(
-        name=f"data-{name}",
-        uid=f"claim-of-{name}",
-        annotations=annotations,
-        deletion_timestamp=None,
-    )
-    return SimpleNamespace(metadata=metadata)
-
-
-class Namespace(Kube):
-    """A namespace; what is asked again is answered with the next one of a list, then the last."""
-
-    def __init__(
-        self,
-        *,
-        secrets: Sequence[Mapping[str, str]] = ({},),
-        pods: Sequence[Any] = (),
-        claims: Sequence[Any] = (),
-        statuses: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
-        **answers: Sequence[Any],
-    ) -> None:
-        self.site = Site(**SITE)
-        self.secrets, self.found, self.claims = list(secrets), list(pods), list(claims)
-        self.statuses = {name: list(said) for name, said in (statuses or {}).items()}
-        said = {"get": [MARK], "list": [LISTED], "status": [ANSWERED], **answers}
-        self.answers: dict[str, list[Any]] = {key: list(value) for key, value in said.items()}
-        self.asked: list[str] = []
-        self.released: list[str] = []
-
-    def read_secret(self, name: str) -> dict[str, str]:
-        return dict(_next(self.secrets))
-
-    def pods(self, stateful_set: str) -> list[Any]:
-        return [p for p in self.found if p.metadata.name.rpartition("-")[0] == stateful_set]
-
-    def volumes(self, stateful_set: str) -> list[Any]:
-        stem = f"data-{stateful_set}"
-        return [c for c in self.claims if c.metadata.name.rpartition("-")[0] == stem]
-
-    def release(self, pods: Any) -> None:
-        self.released += [p.metadata.name for p in pods if p.spec.scheduling_gates]
-
-    def supervisor_status(self, pod: str) -> dict[str, Any]:
-        self.asked.append(pod)
-        return dict(_next(self.statuses[pod]))
-
-    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
-        answer = _next(self.answers[next(word for word in command if word in self.answers)])
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
-def _next(answers: list[Any]) -> Any:
-    return answers.pop(0) if len(answers) > 1 else answers[0]
 
 
 @pytest.fixture
@@ -181,7 +61,7 @@ BIRTH = ["token", "seeds", "accept", "forget"]
 
 def born(kube: Namespace, monkeypatch: pytest.MonkeyPatch, seconds: int = 5) -> dict[str, Any]:
     monkeypatch.setattr(module, "Kube", lambda *_arguments: kube)  # pyright: ignore[reportUnknownLambdaType]
-    props = {"kubeconfig": "", "size": 3, "mode": "inCluster", "url": ""}
+    props = {"kubeconfig": "", "size": 3, "units": 3, "mode": "inCluster", "url": ""}
     return birth(kube.site, {**props, "timeout_seconds": seconds})
 
 
@@ -300,7 +180,8 @@ def test_units_that_hold_nothing_are_no_cluster(
 def test_units_with_volumes_are_not_asked_since_the_lock_on_these_has_decided(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kube = Namespace(pods=[pod("etcd-0", volume=True)], claims=[claim("etcd-0")])
+    units, claims = [pod("etcd-0", volume=True)], [claim("etcd-0")]
+    kube = Namespace(pods=units, claims=claims, made=NOW)
     assert born(kube, monkeypatch)["origin"] == "born"
     assert kube.asked == []
     assert done == BIRTH
@@ -372,3 +253,65 @@ def test_seeds_that_may_be_voters_are_left_to_the_handover_though_they_are_held(
     )
     assert born(kube, monkeypatch)["origin"] == origin
     assert done == steps
+
+
+# ---------------------------------------------------------------- volumes that nobody knows
+
+
+def made_at(when: datetime, unit: str) -> Any:
+    found = claim(unit)
+    found.metadata.creation_timestamp = when
+    return found
+
+
+OLDER, YOUNGER = NOW - timedelta(days=1), NOW + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("made", [None, NOW], ids=["workload not made yet", "workload made"])
+def test_no_cluster_is_born_beside_data_on_volumes_that_were_there_before(
+    made: Any, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second one behind the same Service: clients would be led to both."""
+    kube = Namespace(
+        pods=[pod("etcd-0", volume=True)],
+        claims=[made_at(OLDER, "etcd-0")],
+        statuses={"etcd-0": [BEGINS, CAME_BACK]},
+        made=made,
+    )
+    with pytest.raises(SequenceError) as failure:
+        born(kube, monkeypatch)
+    assert "volume data-etcd-0 of namespace" in failure.value.problem
+    assert "delete --wait=false pvc data-etcd-0" in failure.value.following
+    assert done == []
+
+
+def test_silence_of_a_unit_on_such_a_volume_is_never_taken_for_an_empty_one(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(
+        pods=[pod("etcd-0", volume=True)],
+        claims=[made_at(OLDER, "etcd-0"), made_at(OLDER, "etcd-1")],
+        statuses={"etcd-0": [MUTE]},
+    )
+    with pytest.raises(SequenceError, match="no word from etcd-0, etcd-1"):
+        born(kube, monkeypatch, seconds=-1)
+    assert done == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "statuses"),
+    [
+        pytest.param([made_at(OLDER, "etcd-0")], {"etcd-0": [MUTE, WAITS]}, id="empty"),
+        pytest.param([made_at(YOUNGER, "etcd-0")], {}, id="made for the units"),
+        pytest.param([made_at(OLDER, "etcd-3")], {}, id="of a unit that is not wanted"),
+    ],
+)
+def test_volumes_without_data_are_in_nobodys_way(
+    claims: Sequence[Any],
+    statuses: Mapping[str, Sequence[Mapping[str, Any]]],
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = Namespace(pods=[pod("etcd-0", volume=True)], claims=claims, statuses=statuses, made=NOW)
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert done == BIRTH

@@ -1,6 +1,8 @@
 """What the lab's programs are told, and where it lets them write."""
 
 import re
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import yaml
 
 from lab import certificates, controlplane, env, node, registry
 from lab.addresses import Addresses
+from lab.archive import Image
 from lab.errors import LabError
 from lab.state import Lab
 
@@ -79,3 +82,82 @@ def test_people_get_a_context_of_one_name_with_the_certificates_inside() -> None
         {"name": "etcd-lab", "context": {"cluster": "etcd-lab", "user": "etcd-lab"}}
     ]
     assert config["users"][0]["user"] == {"client-key-data": "S0VZ"}
+
+
+def shell(tmp_path: Path, command: str, **variables: str) -> str:
+    """What a command says in the lab's shell."""
+    file = tmp_path / "env"
+    file.write_text(env.environment_file(LAB, HERE, {"pulumi": Path("/p/pulumi")}, {}))
+    done = subprocess.run(
+        ["sh", "-euc", f'. "$0"; {command}', str(file)],
+        env={"PATH": "/usr/bin:/bin", **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_labs_shell_leads_to_no_etcd_and_no_docker_of_the_users(tmp_path: Path) -> None:
+    """Or a first key would be put into whatever cluster ETCDCTL_ENDPOINTS names."""
+    elsewhere = {
+        "ETCDCTL_ENDPOINTS": "https://production:2379",
+        "ETCDCTL_CACERT": "/ca.pem",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": "/certs",
+    }
+    names = shell(tmp_path, "env", **elsewhere).splitlines()
+    assert not [line for line in names if line.split("=")[0] in elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        ({}, ""),
+        ({"NO_PROXY": "a"}, "a,"),
+        ({"no_proxy": "b"}, "b,"),
+        ({"NO_PROXY": "a", "no_proxy": "b"}, "a,"),
+    ],
+)
+def test_the_lab_is_reached_without_a_proxy_under_either_name(
+    tmp_path: Path, before: dict[str, str], expected: str
+) -> None:
+    told = shell(tmp_path, 'echo "$NO_PROXY"; echo "$no_proxy"', **before).splitlines()
+    assert told == [f"{expected}{HERE.node},{HERE.all}"] * 2
+
+
+def test_an_image_can_be_read_and_run_whatever_the_umask_was(tmp_path: Path) -> None:
+    made: list[str] = []
+    for umask in (0o022, 0o077):
+        files, target = tmp_path / f"files-{umask}", tmp_path / f"image-{umask}"
+        target.mkdir()
+        (files / "bin").mkdir(parents=True)
+        for name, mode in (("bin/etcd", 0o777), ("passwd", 0o666)):
+            (files / name).write_text(name)
+            (files / name).chmod(mode & ~umask)
+        (files / "bin").chmod(0o777 & ~umask)
+        Image("x").write(files, target)
+        made.append((target / "id").read_text())
+    assert made[0] == made[1]
+    with (
+        tarfile.open(target / "image.tar") as image,
+        tarfile.open(fileobj=image.extractfile("layer.tar")) as layer,
+    ):
+        modes = {entry.name: entry.mode for entry in layer}
+    assert modes == {"bin": 0o755, "bin/etcd": 0o755, "passwd": 0o644}
+
+
+def test_files_that_lead_nowhere_are_to_be_written_again(tmp_path: Path) -> None:
+    """The programs are links into the cache, which may be emptied."""
+    lab = Lab("t-unit", tmp_path)
+    (lab.files / "bin").mkdir(parents=True)
+    programs = {name: tmp_path / name for name in env.COMMANDS}
+    for path in (lab.kubeconfig, lab.files / "env", *programs.values()):
+        path.touch()
+    for name, program in programs.items():
+        (lab.files / "bin" / name).symlink_to(program)
+    assert env.problem(lab) == ""
+    (lab.files / "pulumi-home" / "plugins").mkdir(parents=True)
+    assert "has no resource-kubernetes-v" in env.problem(lab)
+    programs["kubectl"].unlink()
+    assert env.problem(lab) == f"{lab.files / 'bin' / 'kubectl'} is missing"

@@ -111,3 +111,22 @@ def test_without_root_the_first_line_says_so(monkeypatch: pytest.MonkeyPatch) ->
 def test_mounts_below_a_folder_are_those_of_that_folder_alone() -> None:
     assert Path("/proc") in mounts.mounts_below(Path("/"))
     assert mounts.mounts_below(Path("/pro")) == []
+
+
+def test_a_record_that_a_power_cut_has_emptied_is_none(machine: Path) -> None:
+    lab = Lab("t-1", machine)
+    state.claim_slot(lab, [])
+    (lab.state / "lab.json").write_text("")
+    (machine / "kernel.json").write_text("")
+    assert state.read_addresses(lab) is None
+    assert not state.begun_in_this_boot(lab)
+    state.remove_state(lab)
+    kernel.restore_after_last(lab)
+    assert state.claim_slot(lab, []).slot == 0
+
+
+def test_labs_are_found_whose_checkout_is_gone(machine: Path, tmp_path: Path) -> None:
+    here, gone = Lab("t-1", tmp_path), Lab("t-1", tmp_path / "gone")
+    for lab in (here, gone):
+        state.claim_slot(lab, [])
+    assert state.labs_without_checkout() == [gone]

@@ -1,14 +1,18 @@
 """Which programs the lab takes, and from where."""
 
+import io
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from lab import debian, pulumi_cli, tools
+from lab.commands import Task
 from lab.errors import LabError
 from lab.golang import Module
+from tests.support.answers import closed_port
 
 
 def program(folder: Path, name: str, says: str) -> None:
@@ -180,3 +184,39 @@ def test_what_tests_ask_for_is_built_before_the_first_of_them() -> None:
     command = ["make", "--dry-run", "test"]
     steps = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True).stdout
     assert 0 <= steps.find("-m lab build") < steps.find("-m pytest")
+
+
+def task(tmp_path: Path) -> Task:
+    return Task("pulumi", tmp_path / "log", lambda _: None)
+
+
+def test_the_official_cli_is_unpacked_where_it_can_be_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = tmp_path / "packed.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        entry = tarfile.TarInfo("pulumi/pulumi")
+        entry.size, entry.mode = 2, 0o755
+        archive.addfile(entry, io.BytesIO(b"x\n"))
+    monkeypatch.setattr(pulumi_cli, "downloadable", lambda: True)
+    monkeypatch.setattr(pulumi_cli, "_archive", packed.as_uri)
+    target = tmp_path / "target"
+    target.mkdir()
+    pulumi_cli.make(target, task(tmp_path))
+    assert [path.name for path in target.iterdir()] == ["pulumi"]
+    assert (target / "pulumi" / "pulumi").read_text() == "x\n"
+
+
+def test_a_download_that_breaks_off_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}/pulumi.tar.gz"
+    monkeypatch.setattr(pulumi_cli, "downloadable", lambda: True)
+    monkeypatch.setattr(pulumi_cli, "_archive", lambda: url)
+    with pytest.raises(LabError, match=f"{url} could not be downloaded: .*\nNext: "):
+        pulumi_cli.make(tmp_path, task(tmp_path))
+
+
+def test_a_program_that_the_machine_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="installing curl needs no-such-apt, which is not on this"):
+        task(tmp_path).run("installing curl", ["no-such-apt", "install", "curl"])

@@ -59,6 +59,33 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
     ]
 
 
+def test_a_plugin_that_did_not_reach_the_cluster_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It then hands on the object of before, and before there was none."""
+
+    def registered(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", registered)
+    names = Names(parse({"gke": {"create": True, "project": "my-project"}}), "dev")
+
+    nothing = pulumi.ResourceHookArgs(
+        urn="urn", id="", name="etcd-ssd", type=ARGS.type, new_inputs={}
+    )
+
+    async def up() -> None:
+        kubeconfig = pulumi.Output.from_input("{}")
+        (hook,) = orphans.hooks(names, kubeconfig).before_create or []
+        assert not isinstance(hook, str)
+        await cast("Coroutine[Any, Any, None]", hook(nothing))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(RuntimeError, match="did not reach the Kubernetes cluster for etcd-ssd"):
+        loop.run_until_complete(up())
+    loop.close()
+
+
 def pod(name: str, *, ending: bool = False) -> Any:
     metadata = SimpleNamespace(name=name, deletionTimestamp="now" if ending else None)
     return SimpleNamespace(metadata=metadata)

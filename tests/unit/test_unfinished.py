@@ -20,6 +20,7 @@ from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.site import Site
+from components.names import TEMPLATE_ANNOTATION
 from components.units import under_way
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import PROOF, inputs
@@ -47,6 +48,7 @@ class World:
         self.silent: tuple[int, ...] = ()
         self.answers = True
         self.revisions = "a" * count
+        self.template = "a1b2"
         self.workload = Workload(count, None, frozenset(range(count)), serving_seeds=False)
         self.site = SITE
         self.goal = Goal(seeds="etcd-seed", units="etcd", count=count)
@@ -77,7 +79,9 @@ class World:
 
     def stateful_set(self, _: str) -> Any:
         return SimpleNamespace(
-            metadata=SimpleNamespace(generation=2),
+            metadata=SimpleNamespace(
+                generation=2, annotations={TEMPLATE_ANNOTATION: self.template}
+            ),
             status=SimpleNamespace(observed_generation=2, update_revision="a"),
         )
 
@@ -148,7 +152,9 @@ def scale(**news: Any) -> dict[str, Any]:
     return ScaleProvider().update("x", olds, inputs(ScaleProvider, **news)).outs or {}
 
 
-def roll(**news: Any) -> dict[str, Any]:
+def roll(world: World, **news: Any) -> dict[str, Any]:
+    """An `up` whose objects Kubernetes has been given."""
+    world.template = news.get("template", "a1b2")
     olds = inputs(RolloutProvider) | {"proof": PROOF}
     return RolloutProvider().update("x", olds, inputs(RolloutProvider, **news)).outs or {}
 
@@ -203,26 +209,34 @@ def test_a_scale_notes_that_it_is_under_way_until_it_is_proved(world: World) -> 
 
 def test_a_rolling_change_notes_that_it_is_under_way_until_it_is_proved(world: World) -> None:
     world.revisions = "aab"
-    outs = roll(template="c3d4")
+    outs = roll(world, template="c3d4")
     assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
     assert outs["proof"] == NEW_PROOF
     assert (outs["template"], outs["unfinished"]) == ("c3d4", [])
     assert outs["controller_revision"] == "a", "for who is asked which units have this template"
 
 
+def a_scale(_: World) -> None:
+    scale(units=5, found=3)
+
+
+def a_rolling_change(world: World) -> None:
+    roll(world, template="c3d4")
+
+
 @pytest.mark.parametrize(
     ("run", "name"),
     [
-        pytest.param(lambda: scale(units=5, found=3), "scale", id="scale"),
-        pytest.param(lambda: roll(template="c3d4"), "rollout", id="rollout"),
+        pytest.param(a_scale, "scale", id="scale"),
+        pytest.param(a_rolling_change, "rollout", id="rollout"),
     ],
 )
 def test_the_note_of_a_sequence_that_is_cut_off_stands(
-    world: World, run: Callable[[], object], name: str
+    world: World, run: Callable[[World], object], name: str
 ) -> None:
     world.cut, world.revisions = True, "aab"
     with pytest.raises(CutError):
-        run()
+        run(world)
     assert world.done == [f"{name} is under way", "work"]
 
 
@@ -277,20 +291,20 @@ def test_a_template_that_was_set_back_is_brought_to_the_unit_that_has_the_other(
     world: World,
 ) -> None:
     world.revisions = "aab"
-    outs = roll(unfinished=["rollout"])
+    outs = roll(world, unfinished=["rollout"])
     assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
     assert outs["unfinished"] == []
 
 
 def test_a_rolling_change_that_was_cut_off_after_the_last_restart_is_proved(world: World) -> None:
-    roll(unfinished=["rollout"])
+    roll(world, unfinished=["rollout"])
     assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
 
 
 def test_a_cut_scale_leaves_the_rolling_change_nothing_if_all_run_with_the_template(
     world: World,
 ) -> None:
-    outs = roll(unfinished=["scale"])
+    outs = roll(world, unfinished=["scale"])
     assert world.done == []
     assert (outs["unfinished"], outs["proof"]) == ([], PROOF)
     assert outs["controller_revision"] == "a"
@@ -300,7 +314,7 @@ def test_a_single_unit_that_is_down_gets_the_newest_template_at_once(world: Worl
     """Nobody answers who could be asked."""
     world.goal = Goal(seeds="etcd-seed", units="etcd", count=1)
     world.revisions = "b"
-    roll(template="c3d4", units=1)
+    roll(world, template="c3d4", units=1)
     assert world.done == [
         "rollout is under way",
         "etcd-0 restarts",

@@ -92,6 +92,9 @@ class Unit:
         decision = rules.unit_start(disk, view, c.peer_url, self._wanted(disk, view), birth)
         match decision:
             case rules.Start():
+                # Where a cluster answers that does not list it, nobody must be led to this one
+                # before it is known to be the same.
+                self._health.admitted = view is None or bool(view.by_peer_url(c.peer_url))
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
                 pause = self._say(f"waiting: {reason}")
@@ -183,9 +186,11 @@ class Unit:
             return IDLE_SECONDS
         view = self._look()
         mine = view and view.by_peer_url(self._config.peer_url)
-        if view is None or mine is None:
+        if view is None:
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
+        if mine is None:
+            return self._go_on_unlisted(view)
         if self._joining and stuck.mute(view, mine, self._config.metrics_port):
             return self._start_again("etcd missed its own announcement")
         if not mine.learner:
@@ -199,6 +204,18 @@ class Unit:
                 log(f"not promoted yet: {error}")
             return 0.1
         return self._pause((*view.voters, mine))
+
+    def _go_on_unlisted(self, view: View) -> float:
+        """Say so. The data may be of another cluster, which must not serve beside that one."""
+        own = read_status(self._config.client_url)
+        if own is not None and own.cluster_id != view.cluster_id:
+            self._health.admitted = False
+            phase = f"not serving: the data here is of cluster {own.cluster_id:x}"
+        else:
+            phase = "running; this address is not in the list"
+        where = f"the Service leads to cluster {view.cluster_id:x}"
+        self._health.beat(f"{phase}; {where}", etcd=True)
+        return IDLE_SECONDS
 
     def _begin_to_vote(self, view: View, mine: Member) -> float:
         """Serve, and note in which cluster, unless the disk says that it belongs to another: etcd

@@ -1,0 +1,149 @@
+"""A namespace for the birth's decisions. Stands in for Kubernetes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from components.dynamic.kube import Kube
+from components.dynamic.site import Site
+from tests.support.dynamic import SITE
+
+NOW = datetime.now(UTC)
+MARK = '{"clusterId": "1f", "token": "t", "born": 1}'
+UNIT = "http://etcd-0.etcd-peer"
+LISTED = json.dumps(
+    {
+        "header": {"cluster_id": 31},
+        "members": [
+            {
+                "ID": 1,
+                "name": "etcd-0",
+                "peerURLs": [f"{UNIT}:2380"],
+                "clientURLs": [f"{UNIT}:2379"],
+            }
+        ],
+    }
+)
+ANSWERED = json.dumps(
+    [
+        {
+            "Endpoint": f"{UNIT}:2379",
+            "Status": {
+                "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
+                "version": "3.6.14",
+                "leader": 1,
+                "raftIndex": 9,
+                "raftAppliedIndex": 9,
+                "raftTerm": 2,
+            },
+        }
+    ]
+)
+VOTES = {"data": False, "etcd": True, "phase": "running as a voter"}
+"""It has joined in this supervisor's lifetime."""
+WAITS = {"data": False, "etcd": False, "phase": "waiting: no cluster answers at the Service"}
+BEGINS = {"data": False, "etcd": False, "phase": "starting"}
+"""It has not looked at its volume yet."""
+PAUSES = {"data": False, "etcd": False, "phase": "etcd ended with 1; starting again"}
+CAME_BACK = {"data": True, "etcd": False, "phase": "etcd ended with 1; starting again"}
+MUTE: dict[str, Any] = {}
+
+
+def pod(
+    name: str,
+    *,
+    ready: bool = False,
+    gated: bool = False,
+    ending: bool = False,
+    volume: bool = False,
+    waiting: str | None = None,
+    restarts: int = 0,
+) -> Any:
+    """`waiting`: why its container does not run; `volume`: its data is on a claim."""
+    claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
+    said = SimpleNamespace(reason=waiting, message=None) if waiting else None
+    state = SimpleNamespace(running=None if waiting else object(), waiting=said)
+    container = SimpleNamespace(state=state, restart_count=restarts, image="etcd")
+    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
+    gates = [SimpleNamespace(name="bootstrap")] if gated else None
+    return SimpleNamespace(
+        metadata=SimpleNamespace(
+            name=name, uid=f"uid-of-{name}", deletion_timestamp=NOW if ending else None
+        ),
+        spec=SimpleNamespace(
+            node_name=None,
+            scheduling_gates=gates,
+            volumes=[SimpleNamespace(name="data", persistent_volume_claim=claim)],
+        ),
+        status=SimpleNamespace(
+            phase="Running", conditions=[condition], container_statuses=[] if gated else [container]
+        ),
+    )
+
+
+def claim(name: str, **annotations: str) -> Any:
+    metadata = SimpleNamespace(
+        name=f"data-{name}",
+        creation_timestamp=NOW,
+        uid=f"claim-of-{name}",
+        annotations=annotations,
+        deletion_timestamp=None,
+    )
+    return SimpleNamespace(metadata=metadata)
+
+
+class Namespace(Kube):
+    """A namespace; what is asked again is answered with the next one of a list, then the last."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Sequence[Mapping[str, str]] = ({},),
+        pods: Sequence[Any] = (),
+        claims: Sequence[Any] = (),
+        statuses: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+        made: datetime | None = None,
+        **answers: Sequence[Any],
+    ) -> None:
+        self.site = Site(**SITE)
+        self.secrets, self.found, self.claims = list(secrets), list(pods), list(claims)
+        self.statuses = {name: list(said) for name, said in (statuses or {}).items()}
+        said = {"get": [MARK], "list": [LISTED], "status": [ANSWERED], **answers}
+        self.answers: dict[str, list[Any]] = {key: list(value) for key, value in said.items()}
+        self.made = made
+        self.asked: list[str] = []
+        self.released: list[str] = []
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        return dict(_next(self.secrets))
+
+    def pods(self, stateful_set: str) -> list[Any]:
+        return [p for p in self.found if p.metadata.name.rpartition("-")[0] == stateful_set]
+
+    def made_at(self, stateful_set: str) -> datetime | None:
+        return self.made
+
+    def volumes(self, stateful_set: str) -> list[Any]:
+        stem = f"data-{stateful_set}"
+        return [c for c in self.claims if c.metadata.name.rpartition("-")[0] == stem]
+
+    def release(self, pods: Any) -> None:
+        self.released += [p.metadata.name for p in pods if p.spec.scheduling_gates]
+
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        self.asked.append(pod)
+        return dict(_next(self.statuses[pod]))
+
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
+        answer = _next(self.answers[next(word for word in command if word in self.answers)])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _next(answers: list[Any]) -> Any:
+    return answers.pop(0) if len(answers) > 1 else answers[0]
