@@ -39,7 +39,7 @@ class Check:
     problem: str
     """Why the part is not well; empty where it is."""
     may_pass: bool = False
-    """Whether it may be well again by itself: its program runs and does not answer (yet)."""
+    """Whether it may be well again: its program does not answer (yet), or can be started again."""
 
 
 def check(lab: Lab, addresses: Addresses) -> list[Check]:
@@ -47,7 +47,7 @@ def check(lab: Lab, addresses: Addresses) -> list[Check]:
     if not begun_in_this_boot(lab):
         return [Check("lab", "the machine has been restarted since the lab was brought up")]
     found = {process.name: process for process in processes.recorded(lab)}
-    checks = [Check(name, _process_problem(found.get(name))) for name in PROGRAMS]
+    checks = [Check(name, _process_problem(found.get(name)), name in found) for name in PROGRAMS]
     probes: dict[str, Callable[[], str]] = {
         "API": lambda: api.problem(lab, api.api_problem),
         "node": lambda: api.problem(lab, api.node_problem),

@@ -34,9 +34,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
         addresses = read_addresses(lab)
         if addresses:
             locks.clear_stale(lab.files / "state-backend")
-            for program in revive(lab, addresses) if begun_in_this_boot(lab) else ():
-                report(f"lab {name}: {program} has ended; starting it again")
-            ill = _lasting_ill(lab, addresses)
+            ill = _heal(lab, addresses, report)
             if ill is None:
                 report(f"lab {name}: already up at {addresses.api_url}")
                 return lab
@@ -95,14 +93,19 @@ def _write_files(lab: Lab, addresses: Addresses, report: Report) -> None:
     gke.write(lab, programs, report)
 
 
-def _lasting_ill(lab: Lab, addresses: Addresses) -> health.Check | None:
-    """Return what is wrong with a lab and will stay so, None where it is well.
+def _heal(lab: Lab, addresses: Addresses, report: Report) -> health.Check | None:
+    """Start again what has ended; return what is wrong with a lab and stays so, or None.
 
     A busy machine makes a healthy part answer late, and starting afresh loses what is in the lab:
-    what may pass gets some time to do so.
+    what may pass gets some time to do so. A program that needs another one may end once more.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
+    told: set[str] = set()
     while True:
+        ended = set(revive(lab, addresses)) if begun_in_this_boot(lab) else set[str]()
+        for program in sorted(ended - told):
+            report(f"lab {lab.name}: {program} has ended; starting it again")
+        told |= ended
         ills = [check for check in health.check(lab, addresses) if check.problem]
         if not ills:
             return None

@@ -81,6 +81,8 @@ def start(
 
 def revive(lab: Lab, addresses: Addresses) -> list[str]:
     """Start those programs again that have ended, each on what it left; return their names."""
+    # Of one that is ended and not collected Docker's Engine believes that it runs.
+    reap(lab)
     ended = [process for process in recorded(lab) if not process.alive]
     for process in ended:
         start(lab, addresses, process.name, process.argv, process.env)
