@@ -29,7 +29,8 @@ OUTPUTS = {
     "sequence ended",
     "revision": "revision of the key-value store at that moment",
     "receipt": "proof of that moment: one cluster ID, one leader, one term, and the same hash on "
-    "every member",
+    "every member. Where hashes were not compared `consistent` is false, `missing` and `leftOut` "
+    "say whose and why, and `members` names the others",
     "timings": "seconds that each phase of the birth and of the handover took",
     "context": "with `gke.create`: name of the cluster's context in the kubeconfig",
     "kubeconfig": "with `gke.create`: secret; gcloud's credentials are asked for when it is used",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.progress import Unmet
@@ -14,6 +16,18 @@ from containers.etcd.supervisor.membership import (
     parse_members,
     parse_statuses,
 )
+
+SPARE_SECONDS = 7
+"""What a command in a pod may take beside etcd's answer."""
+
+
+@dataclass(frozen=True)
+class Hash:
+    """Of one member's content up to some revision."""
+
+    value: int
+    compacted: int
+    """The revision up to which the member has compacted its history."""
 
 
 class Cluster:
@@ -25,16 +39,25 @@ class Cluster:
         `seconds`: how long etcd may take to answer.
         """
         self._kube = kube
-        self._limits = (f"--command-timeout={seconds}s", f"--dial-timeout={seconds}s")
+        self._seconds = seconds
         self._pods: tuple[str, ...] = tuple(pods)
 
     def etcdctl(
-        self, *arguments: str, pod: str | None = None, endpoints: Sequence[str] = ()
+        self,
+        *arguments: str,
+        pod: str | None = None,
+        endpoints: Sequence[str] = (),
+        seconds: int | None = None,
     ) -> str:
-        """Run etcdctl in `pod` (default: the first that is asked). Raises ExecError."""
+        """Run etcdctl in `pod` (default: the first that is asked). Raises ExecError.
+
+        `seconds`: how long etcd may take for this one; unset as for all.
+        """
         urls = ",".join(endpoints) or self._kube.site.local_url
-        where = pod or self._pods[0]
-        return self._kube.exec(where, "etcdctl", f"--endpoints={urls}", *self._limits, *arguments)
+        limit = seconds or self._seconds
+        limits = (f"--command-timeout={limit}s", f"--dial-timeout={self._seconds}s")
+        command = ("etcdctl", f"--endpoints={urls}", *limits, *arguments)
+        return self._kube.exec(pod or self._pods[0], *command, seconds=limit + SPARE_SECONDS)
 
     def view(self) -> View | Unmet:
         """The membership and every member's status, in one round; Unmet if nobody answers."""
@@ -87,10 +110,28 @@ class Cluster:
     def put(self, key: str, value: str) -> None:
         self.etcdctl("put", key, value)
 
-    def hashes(self, view: View, revision: int) -> dict[str, int]:
-        """Every member's hash of its whole content at one revision, by pod. Raises ExecError."""
-        urls = {m.client_url: m.pod for m in view.members if m.client_url is not None}
-        text = self.etcdctl(
-            "endpoint", "hashkv", f"--rev={revision}", "-w", "json", endpoints=list(urls)
-        )
-        return {urls[entry["Endpoint"]]: int(entry["HashKV"]["hash"]) for entry in json.loads(text)}
+    def hash(self, member: Member, revision: int, seconds: int) -> Hash:
+        """The hash of a member's content up to `revision`. It may take `seconds`.
+
+        Raises ExecError, ValueError for an answer without it.
+        """
+        assert member.client_url is not None, "it has a status"
+        question = ("endpoint", "hashkv", f"--rev={revision}", "-w", "json")
+        return parse_hash(self.etcdctl(*question, endpoints=[member.client_url], seconds=seconds))
+
+
+def parse_hash(text: str) -> Hash:
+    """Parse `etcdctl endpoint hashkv -w json` of one endpoint. Pure.
+
+    Raises ValueError if there is no hash in it: where nobody has answered etcdctl prints `null`,
+    its empty list.
+    """
+    entries: list[Any] = json.loads(text) or []
+    if not entries:
+        raise ValueError("etcdctl has printed none")
+    try:
+        found = entries[0]["HashKV"]
+        # Left out where it is 0.
+        return Hash(int(found["hash"]), int(found.get("compact_revision", 0)))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an endpoint's hash: {text[:200]!r}") from error

@@ -43,7 +43,7 @@ class Handover(Resource, module="etcd", name="Handover"):
 
     proof: pulumi.Output[dict[str, Any]]
     """Of how it ended: members (name, id, role, peerUrl, clientUrl, version), revision, receipt
-    (one cluster ID, leader, term, and one hash of all members), at (Unix seconds)."""
+    (see `components.dynamic.proof.receipt`), at (Unix seconds)."""
     timings: pulumi.Output[dict[str, float]]
     """Seconds that each phase took."""
 

@@ -47,6 +47,17 @@ class ExecError(Exception):
         super().__init__(said.strip().splitlines()[-1])
 
 
+def printed(out: str, err: str, code: int) -> str:
+    """What a command has printed. Pure. Raises ExecError if it has failed.
+
+    An exit code with output is no error: `etcdctl endpoint status` prints who has answered and ends
+    with 1 when one member has not. Where none has, it prints `null` for its empty list.
+    """
+    if code and out.strip() in ("", "null"):
+        raise ExecError(err.strip() or f"exit code {code}")
+    return out
+
+
 class Kube:
     """One namespace of one Kubernetes cluster, through the official client.
 
@@ -301,8 +312,7 @@ class Kube:
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         """Run a command in a pod's container and return what it prints. Raises ExecError.
 
-        An exit code with output is no error: `etcdctl endpoint status` prints who has answered
-        and ends with 1 when one member has not.
+        An exit code with output is no error: see `printed`.
         """
         # A client of its own: while it runs, `stream` turns the one it is given into one for
         # websockets, and commands may run side by side.
@@ -330,9 +340,7 @@ class Kube:
             # none (ValueError), and from a connection that was cut, which says nothing (TypeError).
             reason = " ".join(str(error).split())
             raise ExecError(f"cannot run a command in pod {pod}: {reason}") from None
-        if code and not (out or "").strip():
-            raise ExecError((err or "").strip() or f"exit code {code}")
-        return out or ""
+        return printed(out or "", err or "", code)
 
     def supervisor_status(self, pod: str) -> dict[str, Any]:
         """What the pod's supervisor says of itself; empty if it does not answer."""

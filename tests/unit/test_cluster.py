@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from components.dynamic import plan
-from components.dynamic.cluster import Cluster
+from components.dynamic.cluster import Cluster, Hash, parse_hash
 from components.dynamic.kube import ExecError
 from components.dynamic.loop import POLL_SECONDS, Loop
 from components.dynamic.progress import Progress, Unmet
-from components.dynamic.proof import prove
 from containers.etcd.supervisor.membership import View
 
 URL = "http://127.0.0.1:2379"
@@ -47,7 +46,7 @@ def cluster(execute: Any, *pods: str) -> Cluster:
 def test_list_and_statuses_are_asked_at_the_same_time() -> None:
     both = Barrier(2)
 
-    def execute(_pod: str, *command: str) -> str:
+    def execute(_pod: str, *command: str, seconds: float) -> str:
         both.wait(timeout=10)
         return json.dumps(LIST if "list" in command else STATUSES)
 
@@ -61,7 +60,7 @@ def test_list_and_statuses_are_asked_at_the_same_time() -> None:
 def test_the_next_pod_is_asked_where_one_does_not_answer_and_units_from_then_on() -> None:
     asked: list[str] = []
 
-    def execute(pod: str, *command: str) -> str:
+    def execute(pod: str, *command: str, seconds: float) -> str:
         asked.append(pod)
         if pod == "etcd-1":
             raise ExecError("node gone")
@@ -75,24 +74,19 @@ def test_the_next_pod_is_asked_where_one_does_not_answer_and_units_from_then_on(
 
 
 def test_why_nobody_answers_is_told() -> None:
-    def execute(_pod: str, *_command: str) -> str:
+    def execute(_pod: str, *_command: str, seconds: float) -> str:
         raise ExecError("first line\ncontext deadline exceeded")
 
     found = cluster(execute, "etcd-0").view()
     assert found == Unmet("the cluster does not answer: context deadline exceeded")
 
 
-def loop(hashes: list[list[int]], asked: list[str]) -> Loop:
-    """Over three members that are well; `hashes`: what each question for them is answered with."""
+def loop(asked: list[str]) -> Loop:
+    """Over three members that are well."""
 
-    def execute(_pod: str, *command: str) -> str:
-        what = next(word for word in ("list", "status", "hashkv", "get") if word in command)
+    def execute(_pod: str, *command: str, seconds: float) -> str:
+        what = next(word for word in ("list", "status", "get") if word in command)
         asked.append(what)
-        if what == "hashkv":
-            found = zip(LIST["members"], hashes.pop(0), strict=True)
-            return json.dumps(
-                [{"Endpoint": m["clientURLs"][0], "HashKV": {"hash": h}} for m, h in found]
-            )
         return {"list": json.dumps(LIST), "status": json.dumps(STATUSES), "get": "b"}[what]
 
     site = SimpleNamespace(seeds="etcd-seed", units="etcd", namespace="n", local_url=URL)
@@ -114,16 +108,26 @@ def test_only_the_second_look_comes_without_a_pause(monkeypatch: pytest.MonkeyPa
     def nothing(_step: object, _view: View) -> None:
         raise AssertionError
 
-    loop([], asked).run(lambda _view, _now: next(steps), nothing)
+    loop(asked).run(lambda _view, _now: next(steps), nothing)
     assert asked.count("list") == 3
     assert pauses == [POLL_SECONDS]
 
 
-def test_a_proof_starts_from_the_last_look_and_looks_again_where_members_differ() -> None:
-    asked: list[str] = []
-    found = loop([[1, 1, 2], [3, 3, 3]], asked)
-    found.look()
-    del asked[:]
-    assert prove(found)["receipt"]["hash"] == 3
-    assert asked[0] == "hashkv"
-    assert sorted(asked[1:]) == ["hashkv", "list", "status"]
+@pytest.mark.parametrize("text", ["null", "[]"])
+def test_an_answer_of_nobody_holds_no_hash(text: str) -> None:
+    with pytest.raises(ValueError, match="none"):
+        parse_hash(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "7", "[7]", '{"HashKV": 1}', '[{"HashKV": null}]', "[{}]"]
+)
+def test_what_is_no_hash_is_said_to_be_none(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - its own and those of JSON
+        parse_hash(text)
+
+
+def test_a_hash_comes_with_the_revision_that_is_compacted() -> None:
+    text = '[{"Endpoint": "u", "HashKV": {"header": {}, "hash": 7, "compact_revision": 3}}]'
+    assert parse_hash(text) == Hash(7, 3)
+    assert parse_hash('[{"HashKV": {"hash": 7}}]') == Hash(7, 0)

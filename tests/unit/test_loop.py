@@ -50,7 +50,7 @@ def test_who_is_ready_is_asked_first_and_seeds_before_units(
 ) -> None:
     found = [pod(name, ready) for name, ready in pods.items()]
 
-    def execute(name: str, *_command: str) -> str:
+    def execute(name: str, *_command: str, seconds: float) -> str:
         told.append(name)
         return ""
 

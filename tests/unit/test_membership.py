@@ -72,6 +72,8 @@ def test_a_member_that_is_down_has_no_status_and_the_others_count() -> None:
     assert seen.leader.id == FIRST
     assert seen.leader_index == 9
     assert seen.statuses[SECOND].version == "3.6.14"
+    # Of a file of 20480 bytes.
+    assert seen.statuses[FIRST].in_use_bytes == 16384
 
 
 def test_a_member_without_a_leader_is_heard_and_nobody_leads() -> None:

@@ -62,6 +62,8 @@ class Status:
     raft_term: int
     version: str
     errors: tuple[str, ...] = ()
+    in_use_bytes: int = 0
+    """What is used of the database's file; the rest of it is free for what comes."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +155,7 @@ def _status(raw: Mapping[str, Any]) -> Status:
         raft_term=int(raw.get("raftTerm", 0)),
         version=raw.get("version", ""),
         errors=tuple(raw.get("errors") or ()),
+        in_use_bytes=int(raw.get("dbSizeInUse", 0)),
     )
 
 

@@ -1,0 +1,98 @@
+"""What `make status` says of the members' hashes, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from components import status
+from tests.support.dynamic import SITE
+from tests.support.hashed import LEADER, PODS, Answer, Hashed
+
+CLUSTER = "cluster 1, revision 5"
+
+
+@pytest.fixture
+def members(monkeypatch: pytest.MonkeyPatch) -> Hashed:
+    found = Hashed(monkeypatch)
+    handover = {"site": SITE, "kubeconfig": "", "units": len(PODS)}
+
+    def kube(*_args: Any, **_options: Any) -> Hashed:
+        return found
+
+    monkeypatch.setattr("components.status._handover", lambda _stack: handover)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("components.status.Kube", kube)
+    monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "says"),
+    [
+        pytest.param(
+            {}, 0, [f"{CLUSTER}, hash 7 on all members", "healthy"], id="all hold the same"
+        ),
+        pytest.param(
+            {"etcd-2": [None]},
+            1,
+            [
+                f"{CLUSTER}, hash 7 on etcd-0, etcd-1",
+                "UNHEALTHY: no hash from etcd-2 within 3 s",
+            ],
+            id="one hash does not come",
+        ),
+        pytest.param(
+            dict.fromkeys(PODS, (None,)),
+            1,
+            [
+                CLUSTER,
+                "UNHEALTHY: "
+                + "; ".join(f"no hash from {p} within 3 s" for p in ("etcd-0", "etcd-2", LEADER)),
+            ],
+            id="no hash comes",
+        ),
+        pytest.param(
+            {"etcd-2": [8]},
+            1,
+            [
+                CLUSTER,
+                "UNHEALTHY: hashes differ at revision 5: 7 on etcd-0, etcd-1, but 8 on etcd-2",
+            ],
+            id="members differ",
+        ),
+        pytest.param(
+            {"etcd-2": ["Error: no disk"]},
+            1,
+            [
+                f"{CLUSTER}, hash 7 on etcd-0, etcd-1",
+                "UNHEALTHY: no hash from etcd-2: Error: no disk",
+            ],
+            id="one refuses",
+        ),
+    ],
+)
+def test_status_names_the_member_whose_hash_is_missing_or_another(
+    answers: dict[str, Sequence[Answer]],
+    code: int,
+    says: list[str],
+    members: Hashed,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    members.answers.update(answers)
+    assert status.main() == code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in says] == says
+
+
+def test_status_asks_for_no_hash_of_a_large_database_and_says_so(
+    members: Hashed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members.megabytes = 1234
+    assert status.main() == 0
+    assert members.asked == []
+    told = capsys.readouterr().out
+    assert "Note: hashes were not compared: 1234 MB are in use" in told
+    assert told.endswith("healthy\n")
