@@ -56,6 +56,11 @@ class Health:
             self._etcd_answered = False
         self._phase, self._etcd_wanted, self._beat = phase, etcd, time.monotonic()
 
+    def fail(self, reason: str) -> None:
+        """Tell that this member can never run again as it is; whoever reads that reads why."""
+        self.beat(reason, etcd=False)
+        self.failed = True
+
     def live(self) -> bool:
         """The loop lives, and etcd, once it has answered, goes on answering /livez.
 

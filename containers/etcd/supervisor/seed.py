@@ -50,21 +50,24 @@ class Seed:
         if code == 0:
             self._held = "removed from the membership; nothing more to do"
         elif not disk.data and self._volume.discovery_started:
-            self._health.failed = True
-            self._held = "etcd ended before the cluster had formed: this token is used up"
+            return self._hold("etcd ended before the cluster had formed: this token is used up")
         if self._held is not None:
             self._health.beat(self._held, etcd=False)
             return IDLE_SECONDS
         if code:
             self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
             return self._etcd.back_off()
-        if disk.data:
-            self._start(flags.restart(self._config))
-        else:
-            self._begin()
+        if not disk.data:
+            return self._begin()
+        self._start(flags.restart(self._config))
         return PAUSE_SECONDS
 
-    def _begin(self) -> None:
+    def _hold(self, why: str) -> float:
+        self._held = why
+        self._health.fail(why)
+        return IDLE_SECONDS
+
+    def _begin(self) -> float:
         """Take part in discovery, as soon as the service is prepared and if it is the first time.
 
         v3: etcd itself would give up at once where the size key is missing, and would take part
@@ -75,14 +78,15 @@ class Seed:
         if c.discovery_protocol == "v3":
             registry = self._registry()
             if any(line.endswith(f"={c.peer_url}") for line in registry):
-                self._health.failed = True
-                self._held = "its disk is empty, and a seed of this address has used the token"
-                return
+                return self._hold(
+                    "its disk is empty, and a seed of this address has used the token"
+                )
             if f"{self._prefix}/_config/size" not in registry:
                 self._health.beat("waiting for the discovery service and its size key", etcd=False)
-                return
+                return PAUSE_SECONDS
         self._volume.mark_discovery_started(c.discovery_token)
         self._start(flags.seed(c))
+        return PAUSE_SECONDS
 
     @property
     def _prefix(self) -> str:

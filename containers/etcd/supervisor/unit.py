@@ -100,8 +100,8 @@ class Unit:
                 pause = self._say(f"waiting: {reason}")
                 return IDLE_SECONDS if self._removed else pause
             case rules.Refuse(reason):
-                self._health.failed = True
-                return self._say(f"refusing to start: {reason}")
+                self._health.fail(f"refusing to start: {reason}")
+                return WATCH_SECONDS
             case rules.SetAside():
                 log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
                 self._removed = False
