@@ -50,6 +50,7 @@ def preflight(names: Names) -> dict[str, Any]:
         "unit_pods": units.count,
         "unit_cpu": str(units.count * cpu_cores(units.cpu)),
         "unit_memory": str(units.count * size_bytes(units.memory)),
+        "priority_class": names.priority_class or "",
         "storage_class": names.storage_class or "",
         # Made after this question is asked.
         "own_storage_class": names.owns_storage_class,

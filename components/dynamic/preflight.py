@@ -68,9 +68,9 @@ class Preflight(Resource, module="etcd", name="Preflight"):
     ) -> None:
         """`props`: site, kubeconfig (secret), fixed (setting by key), discovery_mode,
         discovery_url, seeds, and what the stack will ask for: pods, cpu, memory (quantities in
-        all), storage_class, own_storage_class (the stack brings it), storage (quantity of one
-        volume), volumes (their number); unit_pods, unit_cpu, unit_memory, unit_volumes: of that
-        the units' part, which is what stays.
+        all), priority_class (of all pods, if any), storage_class, own_storage_class (the stack
+        brings it), storage (quantity of one volume), volumes (their number); unit_pods, unit_cpu,
+        unit_memory, unit_volumes: of that the units' part, which is what stays.
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

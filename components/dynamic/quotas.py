@@ -20,6 +20,9 @@ STATEFUL_SETS = 3
 SECRETS = 1
 """What a stack that has nothing yet makes, beside pods and volumes."""
 
+OF_MEMBERS = {"NotTerminating", "NotBestEffort"}
+"""Scopes that every pod of ours is in: it has requests, and no deadline."""
+
 
 @dataclass(frozen=True)
 class There:
@@ -40,6 +43,8 @@ def over_quota(
     wanted = _growth(props, there) if there.pods else _all(props)
     problems: list[str] = []
     for quota in quotas:
+        if not _counts_members(quota, str(props["priority_class"])):
+            continue
         where = f"quota {quota.metadata.name} of namespace {namespace}"
         for resource, hard in (quota.status.hard or {}).items():
             more = wanted.get(resource, Decimal(0))
@@ -56,6 +61,38 @@ def over_quota(
                     "or give the namespace a LimitRange with a default"
                 )
     return problems
+
+
+def _counts_members(quota: Any, priority_class: str) -> bool:
+    """Whether our pods are surely in all of the quota's scopes (Kubernetes: "Quota scopes").
+
+    What is not sure (another scope, a class that Kubernetes may give to pods without one) is no
+    reason to refuse. `priority_class`: of our pods, empty where they name none.
+    """
+    spec = quota.spec
+    if spec is None:
+        return True
+    selector = spec.scope_selector
+    asked = [(scope, "Exists", ()) for scope in spec.scopes or ()]
+    asked += [
+        (e.scope_name, e.operator, e.values or ())
+        for e in (selector.match_expressions if selector else None) or ()
+    ]
+    return all(
+        _in_class(operator, values, priority_class)
+        if scope == "PriorityClass"
+        else scope in OF_MEMBERS and operator == "Exists"
+        for scope, operator, values in asked
+    )
+
+
+def _in_class(operator: str, values: Iterable[str], priority_class: str) -> bool:
+    matches = {
+        "Exists": True,
+        "In": priority_class in values,
+        "NotIn": priority_class not in values,
+    }
+    return bool(priority_class) and matches.get(operator, False)
 
 
 def out_of_limits(limits: Iterable[Any], props: Mapping[str, Any]) -> list[str]:

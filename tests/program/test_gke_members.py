@@ -167,6 +167,8 @@ def test_members_go_before_pods_of_no_class() -> None:
     assert 0 < found["value"] < 1_000_000_000
     for workload in program.all("StatefulSet"):
         assert workload.pod["priorityClassName"] == found["metadata"]["name"]
+    told = program.one(f"{DYNAMIC}Preflight").inputs["priority_class"]
+    assert told == found["metadata"]["name"], "a quota may count the pods of one class only"
 
 
 def test_objects_of_no_namespace_name_none() -> None:

@@ -61,6 +61,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "unit_cpu": "1.5",
         "unit_memory": "3221225472",
         "unit_volumes": 3,
+        "priority_class": "",
         "storage_class": "",
         "own_storage_class": False,
         "storage": "20Gi",

@@ -44,6 +44,8 @@ class Kubernetes:
     """Whether it exists."""
     quota: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The namespace's quota: hard limit and what is in use, by resource."""
+    scopes: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Of that quota: its `scopes`, its `scopeSelector`."""
     objects: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Names of objects in the namespace, by kind as in its address."""
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -110,7 +112,8 @@ class Kubernetes:
             hard = {resource: limit for resource, (limit, _) in self.quota.items()}
             used = {resource: in_use for resource, (_, in_use) in self.quota.items()}
             status = {"hard": hard, "used": used}
-            return _list([{"metadata": {"name": "limits"}, "status": status}])
+            quota = {"metadata": {"name": "limits"}, "spec": self.scopes, "status": status}
+            return _list([quota])
         if name == "limitranges":
             return _list([{"metadata": {"name": "bounds"}, "spec": {"limits": self.limits}}])
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
