@@ -33,7 +33,7 @@ def misfits(site: Site, claims: Iterable[Any], props: Mapping[str, Any]) -> list
         _kind(fixed["storage.kind"]),
         _size(kept.values(), fixed["storage.size"]),
         _count(kept, int(props["unit_pods"])),
-        _address(kept, fixed),
+        _address(site, kept, fixed),
     ]
     return [f"{whose}, {problem}" for problem in found if problem]
 
@@ -71,14 +71,38 @@ def _count(ordinals: Iterable[int], count: int) -> str | None:
     )
 
 
-def _address(kept: Mapping[int, Any], fixed: Mapping[str, str]) -> str | None:
-    """Members find each other by the addresses that stand in their data."""
-    wanted = f".svc.{fixed['kubernetes.clusterDomain']}:{fixed['etcd.peerPort']}"
-    for claim in kept.values():
+def _address(site: Site, kept: Mapping[int, Any], fixed: Mapping[str, str]) -> str | None:
+    """Members find each other by the addresses that stand in their data. No scheme is noted."""
+    domain, port = fixed["kubernetes.clusterDomain"], fixed["etcd.peerPort"]
+    for ordinal, claim in kept.items():
         noted = claim.metadata.annotations.get(PEER_ANNOTATION)
-        if noted and not noted.endswith(wanted):
-            return (
-                f"whose members find each other at addresses like {noted}. Set "
-                "etcd:kubernetes.clusterDomain and etcd:etcd.peerPort back to these"
+        host = f"{site.units}-{ordinal}.{site.peer_service}.{site.namespace}.svc.{domain}"
+        if noted and noted != f"{host}:{port}":
+            return _moved(noted, host, port) or (
+                f"of which {claim.metadata.name} is of the member at {noted}: it was put in "
+                "another's place. Give each unit its own volume"
             )
     return None
+
+
+_KEYS = (None, "etcd.name", "kubernetes.namespace", None, "kubernetes.clusterDomain")
+"""Of the parts of a member's host: pod, peer Service, namespace, `svc`, domain."""
+
+
+def _moved(noted: str, host: str, port: str) -> str | None:
+    """Which settings make other addresses than the noted one; None where it is the pod alone."""
+    noted_host, _, noted_port = noted.rpartition(":")
+    parts = zip(_KEYS, noted_host.split(".", 4), host.split(".", 4), strict=False)
+    back = {key: there for key, there, here in parts if key and there != here}
+    if noted_port != port:
+        back["etcd.peerPort"] = noted_port
+    if not back:
+        return None
+    if "etcd.name" in back:
+        back["etcd.name"] = back["etcd.name"].removesuffix("-peer")
+    told = " and ".join(f"etcd:{key} back to {value}" for key, value in back.items())
+    place = "" if back.keys().isdisjoint(_KEYS[1:3]) else ", and restore the volumes there"
+    return (
+        f"whose members find each other at addresses like {noted}, not {host}:{port}. "
+        f"Set {told}{place}"
+    )

@@ -22,9 +22,15 @@ FIXED = {
 
 
 def claim(
-    ordinal: int, size: str = "20Gi", *, going: bool = False, without: str | None = None
+    ordinal: int,
+    size: str = "20Gi",
+    *,
+    going: bool = False,
+    without: str | None = None,
+    peer: str | None = None,
 ) -> Any:
-    peer = f"etcd-{ordinal}.etcd-peer.etcd.svc.cluster.local:2380"
+    """`peer`: where its member is found; null is where this stack has it."""
+    peer = peer or f"etcd-{ordinal}.etcd-peer.etcd.svc.cluster.local:2380"
     annotations = {CLUSTER_ANNOTATION: "c1", PEER_ANNOTATION: peer}
     return SimpleNamespace(
         metadata=SimpleNamespace(
@@ -50,9 +56,33 @@ TRIO = [claim(i) for i in range(3)]
         pytest.param(
             [claim(0, "2Gi"), claim(1, "1Gi")], {}, "storage.size 1Gi", id="smaller than is said"
         ),
-        pytest.param(TRIO, {"etcd.peerPort": "2390"}, "etcd.peerPort", id="another port"),
         pytest.param(
-            TRIO, {"kubernetes.clusterDomain": "corp.test"}, "clusterDomain", id="another domain"
+            TRIO, {"etcd.peerPort": "2390"}, "Set etcd:etcd.peerPort back to 2380", id="port"
+        ),
+        pytest.param(
+            TRIO,
+            {"kubernetes.clusterDomain": "corp.test"},
+            "Set etcd:kubernetes.clusterDomain back to cluster.local",
+            id="another domain",
+        ),
+        pytest.param(
+            [claim(0, peer="etcd-0.etcd-peer.shop.svc.cluster.local:2380")],
+            {},
+            "Set etcd:kubernetes.namespace back to shop, and restore the volumes there",
+            id="brought from another namespace",
+        ),
+        pytest.param(
+            [claim(0, peer="kv-0.kv-peer.shop.svc.cluster.local:2390")],
+            {},
+            "Set etcd:etcd.name back to kv and etcd:kubernetes.namespace back to shop and "
+            "etcd:etcd.peerPort back to 2390, and restore the volumes there",
+            id="brought from a cluster of another name",
+        ),
+        pytest.param(
+            [claim(0), claim(1, peer="etcd-2.etcd-peer.etcd.svc.cluster.local:2380")],
+            {},
+            "of which data-etcd-1 is of the member at etcd-2.etcd-peer.etcd.svc.",
+            id="in the place of another unit",
         ),
         pytest.param([claim(i) for i in range(5)], {}, "units.count 5", id="fewer units"),
         pytest.param([claim(i) for i in range(4)], {}, "units.count 5", id="an even number"),
