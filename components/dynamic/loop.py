@@ -29,6 +29,11 @@ S = TypeVar("S")
 """The steps that a sequence can take, beside waiting and being done."""
 
 AGAIN = "pulumi up, which goes on from here, once that is repaired"
+SILENT = (
+    "bring back the units with their data, then pulumi up; or, if all of it is lost, "
+    "pulumi destroy, then pulumi up (docs/runbook.md: no quorum)"
+)
+"""Where nobody answers. Units that have lost all data wait for ever: no unit forms a cluster."""
 
 
 @dataclass
@@ -149,7 +154,7 @@ class Loop:
             raise SequenceError(
                 f"not balanced after {self.progress.timeout_seconds} s: "
                 + "; ".join([reason, *self._pending]),
-                AGAIN,
+                SILENT if view is None else AGAIN,
             )
         if pause:
             time.sleep(POLL_SECONDS)

@@ -10,8 +10,8 @@ import pytest
 
 from components.dynamic import loop as module
 from components.dynamic.loop import Loop
-from components.dynamic.plan import Done
-from components.dynamic.progress import Progress
+from components.dynamic.plan import Done, Wait
+from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.membership import View
 from tests.support.views import member, view
 
@@ -105,3 +105,26 @@ def test_what_was_seen_too_long_ago_is_no_ground_for_a_step(
     monkeypatch.setattr(Loop, "_look_at_pods", lambda _loop: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     loop.run(decide, act)
     assert acted == [120.1]
+
+
+@pytest.mark.parametrize(
+    ("seen", "following"),
+    [
+        pytest.param(Unmet("the cluster does not answer: no pod to ask"), "destroy", id="silence"),
+        pytest.param(view([member(1, "etcd-0")]), "goes on from here", id="an answer"),
+    ],
+)
+def test_where_nobody_answers_the_way_out_of_lost_data_is_told(
+    seen: View | Unmet, following: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Units without volumes that have all lost their pods wait for a cluster for ever."""
+    monkeypatch.setattr(Loop, "look", lambda _loop: seen)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    unseen: Any = SimpleNamespace(site=None)
+    loop = Loop(unseen, unseen, Progress("rollout", -1), unseen, unseen)
+
+    def decide(_view: View, _now: float) -> Wait:
+        return Wait("not ready: etcd-1")
+
+    with pytest.raises(SequenceError, match="not balanced after") as failure:
+        loop.run(decide, unseen)
+    assert following in failure.value.following
