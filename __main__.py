@@ -82,6 +82,7 @@ rollout = Rollout(
         **sequences.count(names),
         **which,
         "template": units.template,
+        "quota": sequences.quota(names),
         "unfinished": units.unfinished,
         "floor": sequences.floor(handover.proof, scale.proof),
     },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from components.settings import Settings
 from components.settings.syntax import size_bytes
 
@@ -15,6 +17,10 @@ each (etcd: `--max-wals`; server/storage/wal/wal.go, SegmentSizeBytes)."""
 DEFAULT_QUOTA = 2 * 1024**3
 """etcd's own default."""
 
+SHARE = 0.45
+"""Of the place beside the log that a database may take. A defragmentation writes it anew before it
+drops the old one."""
+
 
 def cpu_cores(quantity: str) -> float:
     """Return `500m` or `2` as cores. Raises ValueError for anything that is no such number."""
@@ -23,12 +29,14 @@ def cpu_cores(quantity: str) -> float:
 
 
 def quota_bytes(settings: Settings) -> int:
-    """etcd's backend quota: what the place for the data can hold twice, and log beside it.
-
-    A defragmentation writes the database anew before it drops the old one.
-    """
+    """etcd's backend quota: what the place for the data can hold twice, and log beside it."""
     if settings.storage.kind == "ephemeral":
         return DEFAULT_QUOTA
     memory = settings.storage.kind == "memory"
     place = settings.units.memory if memory else settings.storage.size
-    return min(int((size_bytes(place) - LOG_BYTES) * 0.45), LARGEST_QUOTA)
+    return min(int((size_bytes(place) - LOG_BYTES) * SHARE), LARGEST_QUOTA)
+
+
+def place_bytes(quota: float) -> int:
+    """The least place for the data that gives this quota."""
+    return math.ceil(quota / SHARE) + LOG_BYTES

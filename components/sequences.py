@@ -12,7 +12,7 @@ from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
 from components.dynamic.site import Site
 from components.names import SERVING_LABEL, Names
-from components.quantities import cpu_cores
+from components.quantities import cpu_cores, quota_bytes
 from components.service import Services
 from components.settings.syntax import size_bytes
 
@@ -55,12 +55,21 @@ def preflight(names: Names) -> dict[str, Any]:
         # Made after this question is asked.
         "own_storage_class": names.owns_storage_class,
         "storage": settings.storage.size,
+        "quota": quota(names),
         "volumes": units.count + seeds.count if persistent else 0,
         "unit_volumes": units.count if persistent else 0,
         "seeds": seeds.count,
         "discovery_mode": settings.discovery.mode,
         "discovery_url": settings.discovery.url or "",
     }
+
+
+def quota(names: Names) -> dict[str, Any]:
+    """etcd's quota, where it follows a setting that may change while the cluster exists."""
+    settings = names.settings
+    if settings.storage.kind != "memory":
+        return {}
+    return {"bytes": quota_bytes(settings), "memory": settings.units.memory}
 
 
 def _fixed(names: Names) -> dict[str, str]:

@@ -7,13 +7,14 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from components.dynamic import lock
+from components.dynamic import lock, room
 from components.dynamic.balance import workload
+from components.dynamic.cluster import Cluster
 from components.dynamic.forecast import Forecast, too_low
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import reached
-from components.dynamic.pods import of_stateful_set
+from components.dynamic.pods import of_stateful_set, ready
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.rolling import units_pods
 from components.dynamic.site import Site
@@ -28,7 +29,8 @@ def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
     """Print what a change of the count will do, step by step.
 
     Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
-    that goes below `min_tolerance`, and if it is another cluster that answers.
+    that goes below `min_tolerance`, for a quota that is too small, and if it is another cluster
+    that answers.
 
     `resumed`: nobody asks for another count now, an earlier change was cut off.
     """
@@ -54,6 +56,27 @@ def foretell_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -
         )
         return
     _foretell(what, props, restart=True, newest=newest)
+
+
+def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
+    """Raise TooSmallError where the database does not fit into etcd's quota of `props`.
+
+    Says so where the cluster cannot be asked: the rolling change looks again, at every unit.
+    """
+    try:
+        with plain_errors(site):
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
+            kube.version()
+            units = sorted(kube.pods(site.units), key=ready, reverse=True)
+            lowered = room.lowered(props["quota"], units)
+            view = Cluster(kube, [p.metadata.name for p in units]).view() if lowered else None
+    except SequenceError as error:
+        units, view = [], Unmet(error.problem)
+    if isinstance(view, Unmet):
+        say = f"whether the database fits into a smaller quota is not known: {view.reason}"
+        Progress("plan", timeout_seconds=0).say(say)
+    elif view is not None:
+        room.require(props["quota"], units, view)
 
 
 def _foretell(what: str, props: Mapping[str, Any], *, restart: bool, newest: str = "") -> None:
@@ -94,9 +117,10 @@ def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
             view = loop.look()
             if isinstance(view, Unmet):
                 return view
-            pods = units_pods(of_stateful_set(loop.pods, site.units), newest)
-            return Forecast(loop.goal, view, workload(loop), pods)
-    except lock.AnotherClusterError:
+            units = of_stateful_set(loop.pods, site.units)
+            room.require(props.get("quota") or {}, units, view)
+            return Forecast(loop.goal, view, workload(loop), units_pods(units, newest))
+    except (lock.AnotherClusterError, room.TooSmallError):
         raise
     except SequenceError as error:
         return Unmet(error.problem)

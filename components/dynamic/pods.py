@@ -53,6 +53,12 @@ def on_volume(pod: Any) -> bool:
     return any(v.persistent_volume_claim is not None for v in pod.spec.volumes or [])
 
 
+def quota_bytes(pod: Any) -> int:
+    """etcd's quota in it; 0 where nothing is said of one."""
+    variables = {v.name: v.value for v in pod.spec.containers[0].env or []}
+    return int(variables.get("MEMBER_QUOTA_BYTES") or 0)
+
+
 def gated(pod: Any) -> bool:
     return bool(pod.spec.scheduling_gates)
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource, UpdateResult
+from pulumi.dynamic import (
+    CheckFailure,
+    CheckResult,
+    CreateResult,
+    DiffResult,
+    Resource,
+    UpdateResult,
+)
+from pulumi.output import Unknown
 
 from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
@@ -31,6 +39,19 @@ class PreflightProvider(Sequence):
         reason = refusal(_olds.get("fixed") or {}, news["fixed"])
         # Without a property: the CLI would show that one's whole value.
         return CheckResult(news, [CheckFailure("", reason)] if reason else [])
+
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
+        """Ask, too, whether the database fits into a quota of etcd's that is lowered.
+
+        Here, since the units' template comes after it. Raises SequenceError where it does not.
+        """
+        declared = super().diff(_id, _olds, _news)
+        known = not isinstance(_news["kubeconfig"], Unknown)
+        if declared.changes and known and _lowered(_olds.get("quota"), _news.get("quota")):
+            from components.dynamic.foretelling import foretell_quota  # noqa: PLC0415 - heavy
+
+            foretell_quota(Site.of(_news), _news)
+        return declared
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""
@@ -57,6 +78,11 @@ def _less(before: Any, now: Any) -> bool:
     return before is not None and float(now) < float(before)
 
 
+def _lowered(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:
+    """Perhaps, where a state of an older version of the program does not say how it was."""
+    return bool(now) and (not before or now["bytes"] < before["bytes"])
+
+
 class Preflight(Resource, module="etcd", name="Preflight"):
     """The gate in front of everything else.
 
@@ -69,8 +95,9 @@ class Preflight(Resource, module="etcd", name="Preflight"):
         """`props`: site, kubeconfig (secret), fixed (setting by key), discovery_mode,
         discovery_url, seeds, and what the stack will ask for: pods, cpu, memory (quantities in
         all), priority_class (of all pods, if any), storage_class, own_storage_class (the stack
-        brings it), storage (quantity of one volume), volumes (their number); unit_pods, unit_cpu,
-        unit_memory, unit_volumes: of that the units' part, which is what stays.
+        brings it), storage (quantity of one volume), volumes (their number), quota (of etcd, see
+        `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the units' part,
+        which is what stays.
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

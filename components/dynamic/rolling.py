@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.dynamic import restarts
+from components.dynamic import restarts, room
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import MoveLeader
@@ -48,7 +48,9 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             progress.say(f"unit {alone.pod} restarts: it is the only one, and is down")
 
         def decide(view: View, now: float) -> restarts.Step:
-            pods = units_pods(of_stateful_set(loop.pods, site.units), newest)
+            units = of_stateful_set(loop.pods, site.units)
+            room.require(props["quota"], units, view)
+            pods = units_pods(units, newest)
             return restarts.next_restart(loop.goal, view, loop.history, now, pods)
 
         def act(step: restarts.Change, view: View) -> None:

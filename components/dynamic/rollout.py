@@ -72,8 +72,8 @@ class Rollout(Resource, module="etcd", name="Rollout"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), template (what tells one pod template from another),
-        unfinished (sequences that were cut off), units, min_tolerance, cluster_id, birth, floor (a
-        revision that was reached already), timeout_seconds."""
+        quota (see `room.require`), unfinished (sequences that were cut off), units, min_tolerance,
+        cluster_id, birth, floor (a revision that was reached already), timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             RolloutProvider(),

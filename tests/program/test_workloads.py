@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.program.conftest import Declare
-from tests.support.program import BUILT, Declared, Program
+from tests.support.program import BUILT, DYNAMIC, Declared, Program
 
 WORKLOADS = ("etcd", "etcd-seed", "etcd-discovery")
 GATE = [{"name": "etcd.pulumi.com/bootstrap"}]
@@ -131,6 +131,17 @@ def test_etcds_quota_fits_into_its_place(
 ) -> None:
     found = workloads(declare(storage=storage, units={"memory": "1Gi"}))
     assert found["etcd"].env["MEMBER_QUOTA_BYTES"] == str(quota)
+
+
+@pytest.mark.parametrize("kind", ["persistent", "ephemeral", "memory"])
+def test_a_quota_that_may_change_is_known_to_those_who_must_judge_it(
+    declare: Declare, kind: str
+) -> None:
+    """What else it may follow stays as it is: storage.size."""
+    program = declare(storage={"kind": kind}, units={"memory": "1Gi"})
+    told = {"bytes": int(0.45 * 640 * 1024**2), "memory": "1Gi"} if kind == "memory" else {}
+    for judge in ("Preflight", "Rollout"):
+        assert program.one(f"{DYNAMIC}{judge}").inputs["quota"] == told
 
 
 # ---------------------------------------------------------------- health

@@ -176,6 +176,17 @@ def test_a_declared_input_that_is_removed_is_a_change(
     assert dynamic.diff(kind(), outs, news)[0]
 
 
+def test_a_smaller_quota_is_work_like_any_other_where_nobody_can_be_asked(dynamic: Plugin) -> None:
+    many = inputs(PreflightProvider, quota={"bytes": 784334848, "memory": "2047Mi"})
+    few = inputs(PreflightProvider, **LESS, quota={"bytes": 301989888, "memory": "1Gi"})
+    assert dynamic.diff(PreflightProvider(), many, few) == (True, [])
+    assert "whether the database fits into a smaller quota is not known" in dynamic.said()
+    dynamic.turn_page()
+    unknown = {**few, "kubeconfig": rpc.UNKNOWN}
+    assert dynamic.diff(PreflightProvider(), many, unknown) == (True, [])
+    assert dynamic.said() == ""
+
+
 def test_what_makes_another_cluster_is_refused_in_preview(dynamic: Plugin) -> None:
     olds = inputs(PreflightProvider)
     news = inputs(PreflightProvider, fixed={"etcd.name": "kv", "storage.size": "20Gi"})

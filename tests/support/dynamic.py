@@ -65,6 +65,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "storage_class": "",
         "own_storage_class": False,
         "storage": "20Gi",
+        "quota": {},
         "volumes": 6,
         "seeds": 3,
         "discovery_mode": "inCluster",
@@ -81,7 +82,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
     },
     HandoverProvider: SEQUENCE,
     ScaleProvider: {**SEQUENCE, "found": 3, "unfinished": []},
-    RolloutProvider: {**SEQUENCE, "template": "a1b2", "unfinished": []},
+    RolloutProvider: {**SEQUENCE, "template": "a1b2", "quota": {}, "unfinished": []},
     RequirementsProvider: {
         "cluster": CLUSTER,
         "project": "my-project",
