@@ -221,4 +221,13 @@ def _taken(kube: Kube) -> list[str]:
         for kind, listed in lists.items()
         for found in _seen(listed, site.namespace) or []
         if found.metadata.name in names.get(kind, {site.units}) and not site.owns(found)
-    ]
+    ] + _taken_secret(kube)
+
+
+def _taken_secret(kube: Kube) -> list[str]:
+    """It is asked for by its name: nobody need be allowed to list Secrets."""
+    try:
+        kube.read_secret(kube.site.discovery)
+    except SequenceError as error:
+        return [error.problem]
+    return []

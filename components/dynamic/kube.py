@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
+from components.dynamic import secret
 from components.dynamic.patience import Client, Patience
 from components.dynamic.pods import (
     gated,
@@ -277,28 +277,36 @@ class Kube:
     # ------------------------------------------------------------ secrets
 
     def read_secret(self, name: str) -> dict[str, str]:
-        """What the Secret holds, decoded; empty if there is none."""
-        try:
-            data = self.core.read_namespaced_secret(name, self.site.namespace).data or {}
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return {}
-        return {key: base64.b64decode(value).decode() for key, value in data.items()}
+        """What our Secret holds; empty if there is none. Raises as `secret.held` does."""
+        found = self._secret(name)
+        return {} if found is None else secret.held(self.site, found)
 
     def write_secret(self, name: str, data: Mapping[str, str]) -> None:
-        """Create the Secret, or replace what it holds."""
-        body = {"metadata": {"name": name}, "stringData": dict(data)}
+        """Create our Secret, or replace what it holds. Raises as `secret.held` does."""
+        body = secret.manifest(self.site, name, data)
         try:
             self.core.create_namespaced_secret(self.site.namespace, body)
         except ApiException as error:
             if error.status != 409:
                 raise
+            self.read_secret(name)
             self.core.replace_namespaced_secret(name, self.site.namespace, body)
 
-    def delete_secret(self, name: str) -> None:
-        """Gone already is no error."""
-        self._delete(self.core.delete_namespaced_secret, name)
+    def delete_secret(self, name: str) -> bool:
+        """Whether it is gone; one that is not ours stays."""
+        found = self._secret(name)
+        if found is not None and self.site.owns(found):
+            self._delete(self.core.delete_namespaced_secret, name)
+        return found is None or self.site.owns(found)
+
+    def _secret(self, name: str) -> Any:
+        """None if there is none."""
+        try:
+            return self.core.read_namespaced_secret(name, self.site.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
+            return None
 
     def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
         try:

@@ -86,7 +86,8 @@ class NamespaceProvider(Sequence):
             namespace = kube.namespace()
             if namespace is None:
                 return
-            kube.delete_secret(site.discovery)
+            if not kube.delete_secret(site.discovery):
+                progress.say(f"Secret {site.discovery} stays: it is not labelled as of this stack")
             volumes = kube.volumes(site.units)
             keep = bool(_props["retain"]) and bool(volumes)
             labels = namespace.metadata.labels or {}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.dynamic.site import identity
 from lab.state import Lab
 from tests.support.answers import Reply, serving
 from tests.support.discovery_server import v2_service, v3_service
@@ -69,6 +70,8 @@ def _leave_a_cut_off_attempt(stack: Stack, url: str) -> None:
     held = {"protocol": "v3", "token": CUT_OFF, "endpoint": url}
     literals = [f"--from-literal={key}={value}" for key, value in held.items()]
     stack.kubectl("create", "secret", "generic", "etcd-discovery", *literals)
+    labels = [f"{key}={value}" for key, value in identity("etcd", stack.name).items()]
+    stack.kubectl("label", "secret", "etcd-discovery", *labels)
 
 
 NO_TOKEN = [

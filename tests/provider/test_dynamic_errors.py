@@ -385,6 +385,22 @@ def test_what_belongs_to_others_is_not_taken_over(kind: str, name: str, dynamic:
     assert f" {name} of namespace etcd exists and is not of this stack" in text
 
 
+def test_a_secret_of_others_is_named_with_what_to_do(dynamic: Plugin) -> None:
+    """Whatever is in it: here it is no text."""
+    asked = "GET /api/v1/namespaces/etcd/secrets/etcd-discovery"
+    with Kubernetes.running(namespace=True) as api:
+        for labels in ({}, OURS):
+            found = {"metadata": {"name": "etcd-discovery", "labels": labels}}
+            api.answers[asked] = Reply(200, json.dumps({**found, "data": {"key": "//4A"}}))
+            if labels:
+                dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url))
+                continue
+            text = preflight(dynamic, api)
+            assert "Secret etcd-discovery of namespace etcd exists and is not of this stack" in text
+            assert "kubectl -n etcd label secret etcd-discovery app.kubernetes.io/name=etcd" in text
+        assert [a for a in api.asked if "secrets" in a] == [asked] * 2
+
+
 def test_objects_of_others_with_other_names_are_none_of_our_business(dynamic: Plugin) -> None:
     others = {"services": ("web",), "statefulsets": ("etcd-backup",), "roles": ("etcd-seed",)}
     with Kubernetes.running(namespace=True, objects=others) as api:

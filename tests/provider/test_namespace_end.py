@@ -26,6 +26,7 @@ BESIDE = {**IDENTITY, "app.kubernetes.io/name": "kv"}
 """Labels of another cluster's objects: its etcd:etcd.name is another one."""
 
 POD, CLAIM, WORKLOAD = "pods", "persistentvolumeclaims", "statefulsets"
+SECRET = "secrets"
 
 
 def thing(name: str, labels: Mapping[str, str] | None = None, *, ending: bool = False) -> Any:
@@ -72,13 +73,16 @@ class Namespace:
     def _respond(self, method: str, path: str, body: str) -> Reply:
         _, _, below = path.partition("/namespaces/etcd")
         kind, _, name = below.strip("/").partition("/")
-        if self.gone or kind == "secrets":
+        found = [o for o in self.objects.get(kind, []) if o["metadata"]["name"] == name]
+        if self.gone or (kind == "secrets" and not found):
             return Kubernetes.status(404, "not found")
         if kind in self.forbidden:
             return Kubernetes.status(403, f"cannot list {kind}")
         if method == "DELETE":
             self._delete(kind, name)
             return Reply(200, "{}")
+        if name:
+            return Reply(200, json.dumps(found[0]))
         if kind:
             return Reply(200, json.dumps({"items": self.objects.get(kind, [])}))
         labels = {OWNER_LABEL: self.owner} if self.owner else {}
@@ -170,6 +174,25 @@ def test_what_is_ours_is_waited_for_in_a_namespace_that_stays_for_others(dynamic
         namespace.objects[POD].remove(own)
         done.result(30)
     assert namespace.names == {"kv-0"}
+
+
+def test_the_secret_of_a_bootstrap_that_was_cut_off_goes_if_it_is_ours(dynamic: Plugin) -> None:
+    secrets = {SECRET: [thing("etcd-discovery", IDENTITY)]}
+    with Namespace.running(owner=None, objects=secrets) as namespace:
+        end(namespace, dynamic)
+    assert namespace.names == set()
+    assert dynamic.said() == ""
+
+
+@pytest.mark.parametrize("labels", [None, BESIDE], ids=["without labels", "of another cluster"])
+def test_a_secret_of_others_stays_and_it_is_told(
+    labels: dict[str, str] | None, dynamic: Plugin
+) -> None:
+    secrets = {SECRET: [thing("etcd-discovery", labels)]}
+    with Namespace.running(owner=None, objects=secrets) as namespace:
+        end(namespace, dynamic)
+    assert namespace.names == {"etcd-discovery"}
+    assert "Secret etcd-discovery stays: it is not labelled as of this stack" in dynamic.said()
 
 
 @pytest.mark.parametrize("owner", [None, "another-stack", SITE["stack"]])
