@@ -101,24 +101,6 @@ class Kube:
                 raise
             return None
 
-    def contents(self) -> dict[str, list[Any]]:
-        """StatefulSets, pods and claims of the namespace, whosoever they are, by kind.
-
-        No StatefulSets where this user may not list them.
-        """
-        place = self.site.namespace
-        try:
-            workloads = self.apps.list_namespaced_stateful_set(place).items
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            workloads = []
-        return {
-            "StatefulSet": workloads,
-            "Pod": self.core.list_namespaced_pod(place).items,
-            "PersistentVolumeClaim": self.core.list_namespaced_persistent_volume_claim(place).items,
-        }
-
     # ------------------------------------------------------------ workloads
 
     def scale(self, stateful_set: str, replicas: int) -> None:

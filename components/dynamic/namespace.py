@@ -6,13 +6,11 @@ one that holds retained volumes, and anything else that somebody put there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.pods import ordinal_of
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
@@ -23,11 +21,6 @@ OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
 DELETE_SECONDS = 120
-
-MOST_NAMED = 3
-"""Of what others have in a namespace."""
-
-CLAIM = "PersistentVolumeClaim"
 
 
 class NamespaceProvider(Sequence):
@@ -76,7 +69,8 @@ class NamespaceProvider(Sequence):
 
         Volumes that are to be kept keep the namespace too, and so does anything of others in it.
         """
-        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
+        from components.dynamic.contents import reason_to_stay  # noqa: PLC0415 - heavy
+        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415
         from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
 
         site = Site.of(_props)
@@ -92,10 +86,8 @@ class NamespaceProvider(Sequence):
             keep = bool(_props["retain"]) and bool(volumes)
             labels = namespace.metadata.labels or {}
             goes = labels.get(OWNER_LABEL) == site.stack and not keep
-            if goes and (others := of_others(site, kube.contents())):
-                progress.say(
-                    f"namespace {site.namespace} stays, for what others have in it: {_few(others)}"
-                )
+            if goes and (reason := reason_to_stay(kube)):
+                progress.say(f"namespace {site.namespace} stays, {reason}")
                 goes = False
             if goes:
                 kube.core.delete_namespace(site.namespace)
@@ -109,7 +101,7 @@ class NamespaceProvider(Sequence):
             disks_go = bool(_props.get("cluster_goes")) and not keep
 
             def gone() -> bool | Unmet:
-                left = kube.disks(_workloads(site)) if disks_go else []
+                left = kube.disks(site.workloads) if disks_go else []
                 left += _left(kube, goes=goes, keep=keep)
                 return Unmet(f"still there: {', '.join(left)}") if left else True
 
@@ -121,42 +113,15 @@ class NamespaceProvider(Sequence):
             )
 
 
-def of_others(site: Site, contents: Mapping[str, Iterable[Any]]) -> list[str]:
-    """What of a namespace's contents (objects by kind) is not of this stack. Pure.
-
-    What is just ending is somebody's still.
-    """
-    return [
-        f"{kind} {found.metadata.name}"
-        for kind, objects in contents.items()
-        for found in objects
-        if not (site.owns(found) or (kind == CLAIM and _is_our_claim(site, found)))
-    ]
-
-
-def _is_our_claim(site: Site, found: Any) -> bool:
-    """By the name alone, as a StatefulSet takes it for its own."""
-    return any(ordinal_of(found, f"data-{w}") is not None for w in _workloads(site))
-
-
-def _workloads(site: Site) -> tuple[str, ...]:
-    return site.units, site.seeds, site.discovery
-
-
 def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:
     """What must end still: the namespace if it goes, else what is ours in it."""
     site = kube.site
     if goes:
         return [f"namespace {site.namespace}"] if kube.namespace() else []
-    left = [p.metadata.name for w in _workloads(site) for p in kube.pods(w)]
+    left = [p.metadata.name for w in site.workloads for p in kube.pods(w)]
     if not keep:
-        left += [c.metadata.name for w in _workloads(site) for c in kube.volumes(w)]
+        left += [c.metadata.name for w in site.workloads for c in kube.volumes(w)]
     return left
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 class Namespace(Resource, module="etcd", name="Namespace"):

@@ -35,6 +35,11 @@ class Site:
     """Client URL of the discovery service in the namespace."""
 
     @property
+    def workloads(self) -> tuple[str, ...]:
+        """The StatefulSets."""
+        return self.units, self.seeds, self.discovery
+
+    @property
     def identity(self) -> dict[str, str]:
         """Labels of every object of this stack."""
         return identity(self.units, self.stack)

@@ -27,11 +27,20 @@ BESIDE = {**IDENTITY, "app.kubernetes.io/name": "kv"}
 
 POD, CLAIM, WORKLOAD = "pods", "persistentvolumeclaims", "statefulsets"
 SECRET = "secrets"
+ROOT = "kube-root-ca.crt"
+ACCOUNT = {"kubernetes.io/service-account.name": "default"}
 
 
-def thing(name: str, labels: Mapping[str, str] | None = None, *, ending: bool = False) -> Any:
+def thing(
+    name: str,
+    labels: Mapping[str, str] | None = None,
+    *,
+    ending: bool = False,
+    annotations: Mapping[str, str] | None = None,
+) -> Any:
     since = {"deletionTimestamp": "2026-11-27T03:12:40Z"} if ending else {}
-    return {"metadata": {"name": name, "labels": dict(labels or {}), **since}}
+    noted = {"annotations": dict(annotations)} if annotations else {}
+    return {"metadata": {"name": name, "labels": dict(labels or {}), **noted, **since}}
 
 
 @dataclass
@@ -74,7 +83,7 @@ class Namespace:
         _, _, below = path.partition("/namespaces/etcd")
         kind, _, name = below.strip("/").partition("/")
         found = [o for o in self.objects.get(kind, []) if o["metadata"]["name"] == name]
-        if self.gone or (kind == "secrets" and not found):
+        if self.gone or (kind == SECRET and name and not found):
             return Kubernetes.status(404, "not found")
         if kind in self.forbidden:
             return Kubernetes.status(403, f"cannot list {kind}")
@@ -116,6 +125,15 @@ def end(namespace: Namespace, process: Plugin, *, retain: bool = False) -> None:
         pytest.param(CLAIM, thing("data-kv-0", BESIDE), id="a volume that was kept"),
         pytest.param(CLAIM, thing("data-etcd-x-0"), id="a volume with a similar name"),
         pytest.param(CLAIM, thing("data-kv-0", BESIDE, ending=True), id="a volume that ends"),
+        pytest.param("cronjobs", thing("backup"), id="a backup, between two runs"),
+        pytest.param("jobs", thing("import"), id="a job that is done"),
+        pytest.param("deployments", thing("web"), id="a deployment that was scaled to nothing"),
+        pytest.param("daemonsets", thing("agent"), id="a daemon that no node runs"),
+        pytest.param("services", thing("kv", BESIDE), id="an address"),
+        pytest.param("configmaps", thing("settings"), id="a configuration"),
+        pytest.param("configmaps", thing("data-etcd-0"), id="one that is named as our volume"),
+        pytest.param(SECRET, thing("backup-key"), id="a secret"),
+        pytest.param(SECRET, thing(ROOT), id="a secret that is named as what Kubernetes makes"),
     ],
 )
 def test_a_namespace_with_anything_of_others_stays_and_it_is_told(
@@ -146,6 +164,10 @@ def test_of_many_others_a_few_are_named_and_the_rest_is_counted(dynamic: Plugin)
         pytest.param(CLAIM, thing("data-etcd-4"), id="a unit's volume, by its name"),
         pytest.param(CLAIM, thing("data-etcd-seed-0"), id="a seed's volume, by its name"),
         pytest.param(CLAIM, thing("backup", IDENTITY), id="a volume of ours, by its labels"),
+        pytest.param("services", thing("etcd", IDENTITY, ending=True), id="an address that ends"),
+        pytest.param("configmaps", thing(ROOT), id="what Kubernetes puts into every namespace"),
+        pytest.param(SECRET, thing("token-x", annotations=ACCOUNT), id="the token of an account"),
+        pytest.param(SECRET, thing("etcd-discovery", IDENTITY), id="a bootstrap's, cut off"),
     ],
 )
 def test_a_namespace_with_nothing_but_its_own_goes(kind: str, own: Any, dynamic: Plugin) -> None:
@@ -154,14 +176,35 @@ def test_a_namespace_with_nothing_but_its_own_goes(kind: str, own: Any, dynamic:
     assert namespace.gone
 
 
-def test_who_may_not_list_workloads_sees_others_by_their_pods(dynamic: Plugin) -> None:
-    with Namespace.running(forbidden=(WORKLOAD,)) as namespace:
+@pytest.mark.parametrize(
+    ("kind", "told"), [(WORKLOAD, "StatefulSets"), (SECRET, "Secrets"), ("cronjobs", "CronJobs")]
+)
+def test_a_namespace_of_which_not_all_may_be_seen_stays(
+    kind: str, told: str, dynamic: Plugin
+) -> None:
+    hidden = {kind: [thing("kv")], CLAIM: [thing("data-etcd-4")]}
+    with Namespace.running(forbidden=(kind,), objects=hidden) as namespace:
+        end(namespace, dynamic)
+        assert not namespace.gone
+        assert namespace.names == {"kv"}, "and what is ours has gone"
+    said = f"stays, since others may have something in it: this user may not list {told}"
+    assert said in dynamic.said()
+
+
+def test_what_is_seen_of_others_is_named_whatever_else_there_may_be(dynamic: Plugin) -> None:
+    with Namespace.running(forbidden=(WORKLOAD, SECRET)) as namespace:
         namespace.objects = {WORKLOAD: [thing("kv")], POD: [thing("kv-0")]}
         end(namespace, dynamic)
         assert not namespace.gone
-        namespace.objects = {}
+    assert "namespace etcd stays, for what others have in it: Pod kv-0" in dynamic.said()
+
+
+def test_somebody_elses_namespace_is_not_looked_into(dynamic: Plugin) -> None:
+    """For that nobody need be allowed to."""
+    with Namespace.running(owner=None, forbidden=("cronjobs", "configmaps")) as namespace:
         end(namespace, dynamic)
-        assert namespace.gone
+        assert namespace.looks == 3, "one for each of our workloads"
+    assert dynamic.said() == ""
 
 
 def test_what_is_ours_is_waited_for_in_a_namespace_that_stays_for_others(dynamic: Plugin) -> None:
