@@ -20,6 +20,7 @@ from components.dynamic.preflight import PreflightProvider
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.site import Site
+from components.names import TEMPLATE_ANNOTATION
 from components.quantities import LARGEST_QUOTA, place_bytes, quota_bytes
 from components.settings import parse
 from containers.etcd.supervisor.membership import View
@@ -213,7 +214,7 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
         pods=answers(there),
         stateful_set=answers(
             SimpleNamespace(
-                metadata=SimpleNamespace(generation=2),
+                metadata=SimpleNamespace(generation=2, annotations={TEMPLATE_ANNOTATION: "a1b2"}),
                 status=SimpleNamespace(observed_generation=2, update_revision="new"),
             )
         ),
