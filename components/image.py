@@ -37,6 +37,7 @@ class Image(pulumi.ComponentResource):
         if not image.build:
             self.ref = pulumi.Output.concat(repository, "@", image.digest or "")
         else:
+            open_to_all(Path(image.context))
             built = docker.Image(
                 name,
                 image_name=pulumi.Output.concat(repository, ":", image.tag or tag(settings)),
@@ -71,12 +72,31 @@ def tag(settings: Settings) -> str:
     for text in (etcd_base(settings), image.python_base, image.platform):
         content.update(f"{text}\0".encode())
     folder = Path(image.context)
-    # Bytecode comes and goes with the runs of tests; .dockerignore keeps it out of the image.
-    files = (p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
-    for path in sorted(files):
-        content.update(f"{path.relative_to(folder)}\0".encode())
-        content.update(path.read_bytes())
+    for path in _sources(folder):
+        if path.is_file():
+            content.update(f"{path.relative_to(folder)}\0".encode())
+            content.update(path.read_bytes())
     return f"{plain}-{content.hexdigest()[:12]}"
+
+
+def open_to_all(folder: Path) -> None:
+    """Give what the image is built from the modes of a clone that was made with umask 022.
+
+    Docker's plugin counts all of them in what tells one build from another (`hashPath` in
+    pulumi-docker's provider): people with other umasks would rebuild the image in turn, and with
+    each new digest all units restart.
+    """
+    for path in _sources(folder):
+        mode = path.stat().st_mode & 0o777
+        wanted = 0o755 if path.is_dir() or mode & 0o100 else 0o644
+        if mode != wanted:
+            path.chmod(wanted)
+
+
+def _sources(folder: Path) -> list[Path]:
+    """Files and folders, without bytecode: that comes and goes with the runs of tests, and
+    .dockerignore keeps it out of the image."""
+    return sorted(p for p in folder.rglob("*") if "__pycache__" not in p.parts)
 
 
 def etcd_base(settings: Settings) -> str:

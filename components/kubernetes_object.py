@@ -39,10 +39,13 @@ class KubernetesObject(pulumi.CustomResource):
         too.
         """
         kind = {key: self.manifest[key] for key in ("apiVersion", "kind")}
+        # Plugin 4.x takes the place from here: it looks at the ID only where it is given nothing.
+        metadata = self.manifest["metadata"]
+        place = {key: metadata[key] for key in ("name", "namespace") if key in metadata}
         now = pulumi.ResourceOptions(id=self.id, depends_on=[self])
         return KubernetesObject(
             f"{self._name}-found",
-            {**kind, "metadata": None, "spec": None, "status": None},
+            {**kind, "metadata": place, "spec": None, "status": None},
             pulumi.ResourceOptions.merge(opts, now),
         )
 

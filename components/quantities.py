@@ -28,6 +28,23 @@ def cpu_cores(quantity: str) -> float:
     return float(quantity.removesuffix("m")) / (1000 if milli else 1)
 
 
+def canonical(quantity: str) -> str:
+    """A number of bytes as the API server writes it: 1024Mi as 1Gi.
+
+    Otherwise a preview with values that are not known yet would see a change of what may not be
+    changed (apimachinery: pkg/api/resource/quantity.go, CanonicalizeBytes).
+    """
+    size = size_bytes(quantity)
+    base, units = (1024, "KMGTPE") if quantity.endswith("i") else (1000, "kMGTPE")
+    suffix = ""
+    for unit in units:
+        if size % base:
+            break
+        size //= base
+        suffix = f"{unit}i" if base == 1024 else unit
+    return f"{size}{suffix}"
+
+
 def quota_bytes(settings: Settings) -> int:
     """etcd's backend quota: what the place for the data can hold twice, and log beside it."""
     if settings.storage.kind == "ephemeral":

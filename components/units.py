@@ -23,8 +23,8 @@ class Units(pulumi.ComponentResource):
     which knows nothing of leaders and of who has caught up.
     """
 
-    replicas: pulumi.Output[int]
-    """The count that Kubernetes has now, whoever has set it."""
+    replicas: pulumi.Output[int | None]
+    """The count that Kubernetes has now, whoever has set it; None where it was not reached."""
     unfinished: pulumi.Output[list[str]]
     """The sequences that an earlier `up` has begun and not brought to their end."""
     template: pulumi.Output[str]
@@ -81,7 +81,7 @@ class Units(pulumi.ComponentResource):
         )
         found = budget.found(pulumi.ResourceOptions(parent=self))
         # The replica count of the StatefulSet whose pods are there, as the budget counts them.
-        self.replicas = found.status.apply(lambda status: (status or {}).get("expectedPods", 0))
+        self.replicas = found.status.apply(counted)
         self.unfinished = found.metadata.apply(under_way)
         self.template = workload.manifest["metadata"]["annotations"][TEMPLATE_ANNOTATION]
         self.register_outputs(
@@ -91,6 +91,14 @@ class Units(pulumi.ComponentResource):
                 "template": self.template,
             }
         )
+
+
+def counted(status: Mapping[str, Any] | None) -> int | None:
+    """The pods of which the budget's status says that they are expected. Pure.
+
+    Without a status nobody was asked: the plugin did not reach Kubernetes, which is no zero.
+    """
+    return None if status is None else status.get("expectedPods", 0)
 
 
 def under_way(budget: Mapping[str, Any] | None) -> list[str]:

@@ -11,7 +11,7 @@ import pulumi
 
 from components.kubernetes_object import KubernetesObject
 from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, TEMPLATE_ANNOTATION, Names
-from components.quantities import quota_bytes
+from components.quantities import canonical, quota_bytes
 from components.settings import Settings
 from components.settings.model import ZONES
 
@@ -90,7 +90,11 @@ def stateful_set(
             "metadata": names.metadata(workload.name, {**SKIP_AWAIT, TEMPLATE_ANNOTATION: digest}),
             "spec": spec,
         },
-        opts,
+        # Whoever has set the count with `kubectl edit`: plugin 4.x would take that over, and let
+        # the default of 1 come back with the next change.
+        pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(ignore_changes=["spec.replicas"])
+        ),
     )
 
 
@@ -255,7 +259,7 @@ def _claim(settings: Settings, names: Names, workload: Workload) -> dict[str, An
         "metadata": {"name": "data", "labels": names.selector(workload.role)},
         "spec": {
             "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": storage.size}},
+            "resources": {"requests": {"storage": canonical(storage.size)}},
             **named,
         },
     }

@@ -1,6 +1,7 @@
 """Build programs from tagged Go modules, as locked by the go.mod and go.sum in lab/programs."""
 
 import functools
+import json
 import os
 import platform
 import re
@@ -18,14 +19,15 @@ _FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=
 
 
 @dataclass(frozen=True)
-class Change:
-    """One place of a module's source that is built otherwise than it stands there."""
+class Embedded:
+    """A JSON file that a module embeds and is published without: its own build makes it."""
 
     module: str
-    file: str
-    before: str
-    """Stands in the file once."""
-    after: str
+    source: str
+    """The file that it is made of."""
+    target: str
+    added: tuple[tuple[str, str], ...] = ()
+    """Keys and values that the source lacks."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Module:
     """Module whose version in go.mod fills `{version}` and `{minor}` of `variables`."""
     variables: tuple[str, ...] = ()
     """String variables to set at link time, `package.name=value`."""
-    changes: tuple[Change, ...] = ()
+    embedded: tuple[Embedded, ...] = ()
+    """All of one module."""
 
     @property
     def version(self) -> str:
@@ -57,13 +60,13 @@ class Module:
         """Return everything that the built programs depend on, for the cache's key."""
         sources = [f for f in sorted(self.folder.iterdir()) if f.suffix in (".go", ".mod", ".sum")]
         words = [name + package for name, package in self.programs]
-        words += [repr(change) for change in self.changes]
+        words += [repr(file) for file in self.embedded]
         return [*sources, *words, *self._link_flags(), *_FLAGS, go_version(self.folder)]
 
     def build(self, target: Path, task: Task) -> None:
         """Build the programs into the folder `target`."""
         with tempfile.TemporaryDirectory() as folder:
-            flags = [*_FLAGS, *self._link_flags(), *self._changed_modules(Path(folder))]
+            flags = [*_FLAGS, *self._link_flags(), *self._completed_module(Path(folder))]
             for name, package in self.programs:
                 command = ["go", "build", *flags, "-o", target / name, package]
                 task.run(f"building {name}", command, self.folder, _environment())
@@ -73,28 +76,26 @@ class Module:
         command = ["go", "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
         return Path(_output(command, self.folder))
 
-    def _changed_modules(self, folder: Path) -> list[str]:
-        """Copy the modules that are to be changed into `folder`; return the flag that takes them.
+    def _completed_module(self, folder: Path) -> list[str]:
+        """Copy the module that lacks files into `folder`; return the flag that takes it from there.
 
         (Go's own -overlay refuses files of its module cache.)
         """
-        if not self.changes:
+        if not self.embedded:
             return []
+        module = self.embedded[0].module
         for name in ("go.mod", "go.sum"):
             shutil.copy(self.folder / name, folder)
-        for number, change in enumerate(self.changes):
-            _output(["go", "mod", "download", change.module], self.folder)
-            copy = folder / f"module-{number}"
-            shutil.copytree(self.module_folder(change.module), copy, copy_function=shutil.copyfile)
-            text = (copy / change.file).read_text()
-            if text.count(change.before) != 1:
-                raise LabError(
-                    f"{change.module} has no single `{change.before}` in {change.file}.",
-                    f"git checkout -- {self.folder}",
-                )
-            (copy / change.file).write_text(text.replace(change.before, change.after))
-            with (folder / "go.mod").open("a") as file:
-                file.write(f"\nreplace {change.module} => {copy}\n")
+        _output(["go", "mod", "download", module], self.folder)
+        copy = folder / "module"
+        shutil.copytree(self.module_folder(module), copy, copy_function=shutil.copyfile)
+        for file in self.embedded:
+            content = json.loads((copy / file.source).read_text()) | dict(file.added)
+            target = copy / file.target
+            target.parent.chmod(0o755)  # as all of Go's module cache it may not be written to
+            target.write_text(json.dumps(content, separators=(",", ":")))
+        with (folder / "go.mod").open("a") as file:
+            file.write(f"\nreplace {module} => {copy}\n")
         return [f"-modfile={folder / 'go.mod'}"]
 
     def _link_flags(self) -> list[str]:

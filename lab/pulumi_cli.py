@@ -27,7 +27,7 @@ from pathlib import Path
 
 from lab.commands import Task
 from lab.errors import LabError
-from lab.golang import Change, Module
+from lab.golang import Embedded, Module
 
 _SOURCES = Path(__file__).parent / "programs"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -48,7 +48,8 @@ LANGUAGE_HOST = Module(
         ),
     ),
 )
-_KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v2"
+_KUBERNETES_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
+_COMMAND = "cmd/pulumi-resource-kubernetes"
 # Scripts of the Python SDK that the language host starts; they must match the SDK, not the host.
 _SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
 _SDK_SCRIPTS = (
@@ -60,41 +61,30 @@ INSTALLED = r"^v3\.(259|2[6-9]\d|[3-9]\d\d)\."
 """Versions of an installed CLI that serve: the SDK's own minor or a later one."""
 
 
-_DISCOVERY_BURST = Change(
-    module="k8s.io/client-go",
-    file="discovery/discovery_client.go",
-    before="config.Timeout = defaultTimeout\n\t}\n",
-    after="config.Timeout = defaultTimeout\n\t}\n"
-    "\tif config.Burst == 0 {\n\t\tconfig.Burst = 100\n\t}\n",
-)
-"""Asking for every API group, which comes before the first object, may take 100 requests at once,
-as in all later releases of client-go. The one that this plugin is built with allows 10, and then 5
-a second: 3 s of waiting in every command that touches an object."""
-
-_REQUESTS = Change(
-    module=_KUBERNETES_MODULE,
-    file="pkg/provider/provider.go",
-    before="\t\t\tk.config = config\n",
-    after="\t\t\tconfig.QPS, config.Burst = 50, 120\n\t\t\tk.config = config\n",
-)
-"""What the official plugin allows itself where nobody sets PULUMI_K8S_CLIENT_QPS and _BURST. This
-one knows neither: it takes client-go's 5 requests a second, 2 s of waiting in a first `up`."""
-
-
 def kubernetes_plugin() -> Module:
-    """Return the module of the Kubernetes plugin.
+    """Return the module of the Kubernetes plugin: Pulumi's own code, of the newest commit that can
+    be had as a module, since its releases are not tagged as such.
 
     The CLI warns unless a plugin says that it is at least what the SDK asks for. Build metadata,
     after the `+`, does not count in that comparison, and tells what this one really is.
     """
     module = Module(
         _SOURCES / "pulumi-resource-kubernetes",
-        (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/cmd/pulumi-resource-kubernetes"),),
+        (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/{_COMMAND}"),),
         version_of=_KUBERNETES_MODULE,
-        changes=(_DISCOVERY_BURST, _REQUESTS),
     )
     told = f"{version('pulumi-kubernetes')}+built.{module.version}"
-    return replace(module, variables=(f"{_KUBERNETES_MODULE}/pkg/version.Version={told}",))
+
+    def embedded(name: str, **added: str) -> Embedded:
+        # As cmd/pulumi-resource-kubernetes/generate.go makes them.
+        paths = (f"{_COMMAND}/{name}.json", f"{_COMMAND}/{name}-embed.json")
+        return Embedded(_KUBERNETES_MODULE, *paths, tuple(added.items()))
+
+    return replace(
+        module,
+        variables=(f"{_KUBERNETES_MODULE}/pkg/version.Version={told}",),
+        embedded=(embedded("schema", version=told), embedded("terraform-mapping")),
+    )
 
 
 def inputs() -> list[str | Path]:

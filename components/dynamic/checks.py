@@ -19,13 +19,26 @@ from components.dynamic.tokens import fetch_v2, require_v3
 OLDEST = (1, 29)
 """Kubernetes minor from which scheduling gates and claim retention policies are to be relied on."""
 
+DECLARED = (
+    ("", "services"),
+    ("", "serviceaccounts"),
+    ("apps", "statefulsets"),
+    ("policy", "poddisruptionbudgets"),
+    ("networking.k8s.io", "networkpolicies"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+)
+"""API group and resource of what the program declares."""
+
 NEEDED = (
-    ("apps", "statefulsets", "", "create"),
-    ("apps", "statefulsets", "", "get"),
-    ("apps", "statefulsets", "", "patch"),
+    # What Pulumi's plugin does. Where it may not list or watch, a deletion waits without a word
+    # (https://github.com/pulumi/pulumi-kubernetes/issues/4580).
+    *(
+        (group, resource, "", verb)
+        for group, resource in DECLARED
+        for verb in ("get", "list", "watch", "create", "patch", "delete")
+    ),
     ("apps", "statefulsets", "scale", "patch"),
-    ("", "services", "", "create"),
-    ("", "serviceaccounts", "", "create"),
     ("", "secrets", "", "create"),
     ("", "secrets", "", "get"),
     ("", "secrets", "", "update"),
@@ -41,14 +54,8 @@ NEEDED = (
     ("", "persistentvolumeclaims", "", "list"),
     ("", "persistentvolumeclaims", "", "patch"),
     ("", "persistentvolumeclaims", "", "delete"),
-    ("policy", "poddisruptionbudgets", "", "create"),
-    ("policy", "poddisruptionbudgets", "", "patch"),
-    ("networking.k8s.io", "networkpolicies", "", "create"),
-    ("rbac.authorization.k8s.io", "roles", "", "create"),
-    ("rbac.authorization.k8s.io", "rolebindings", "", "create"),
 )
-"""What a user must be allowed to do in the namespace: API group, resource, subresource, verb. Not
-what Pulumi's plugin does beside with the objects that are declared."""
+"""What a user must be allowed to do in the namespace: API group, resource, subresource, verb."""
 
 
 def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
@@ -133,7 +140,7 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
         return None if answer.status.allowed else f"{verb} {resource}{'/' + sub if sub else ''}"
 
     # Side by side: a cluster far away takes its time for each.
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(len(needed)) as pool:
         missing = [right for right in pool.map(lacks, needed) if right]
     if not missing:
         return []

@@ -12,16 +12,6 @@ import yaml
 from components.dynamic.checks import NEEDED
 from tests.support.stack import Stack
 
-PLUGIN = ("get", "list", "watch", "create", "patch", "delete")
-"""What Pulumi's Kubernetes plugin does with objects that are declared."""
-DECLARED = {
-    "": ["services", "serviceaccounts"],
-    "apps": ["statefulsets"],
-    "policy": ["poddisruptionbudgets"],
-    "networking.k8s.io": ["networkpolicies"],
-    "rbac.authorization.k8s.io": ["roles", "rolebindings"],
-}
-
 
 def test_a_user_with_no_more_than_these_rights_brings_a_cluster_up_and_down(
     new_stack: Callable[..., Stack], tmp_path: Path
@@ -44,17 +34,13 @@ def _guest(stack: Stack, folder: Path) -> Path:
         {"apiGroups": [group], "resources": [f"{kind}/{sub}" if sub else kind], "verbs": [verb]}
         for group, kind, sub, verb in NEEDED
     ]
-    declared = [
-        {"apiGroups": [group], "resources": kinds, "verbs": list(PLUGIN)}
-        for group, kinds in DECLARED.items()
-    ]
     # One's own namespace may be looked at: `up` is told to use one that is there.
     own = {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}
     role: dict[str, Any] = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": {"name": "guest"},
-        "rules": [*needed, *declared, own],
+        "rules": [*needed, own],
     }
     (folder / "role.json").write_text(json.dumps(role))
     stack.kubectl("create", "serviceaccount", "guest")

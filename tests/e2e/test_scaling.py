@@ -146,6 +146,8 @@ def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
     before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
     ids = {name: member["ID"] for name, member in stack.members().items()}
     leader = leader_of(stack)
+    # As by `kubectl edit`: server-side apply would take the count over, and drop it.
+    stack.kubectl("patch", "statefulset", "etcd", "-p", '{"spec": {"replicas": 3}}')
     output = write(etcd={"extraEnv": [{"name": "MARK", "value": "1"}]})
     assert restarted(output)[2] == leader
     assert sorted(restarted(output)) == units(3)

@@ -131,7 +131,8 @@ def test_every_build_depends_on_its_lock_file_and_its_code() -> None:
 def test_plugins_tell_what_they_are_and_satisfy_the_sdk(tmp_path: Path) -> None:
     pulumi_cli.prepare_home(tmp_path, tmp_path / "plugin", tmp_path / "docker")
     names = sorted(path.name for path in (tmp_path / "plugins").iterdir())
-    assert names == ["resource-docker-v5.2.0+standin", "resource-kubernetes-v4.34.2+built.2.0.0"]
+    built = f"resource-kubernetes-v4.34.2+built.{pulumi_cli.kubernetes_plugin().version}"
+    assert names == ["resource-docker-v5.2.0+standin", built]
 
 
 def test_a_plugin_of_an_older_version_does_not_stay(tmp_path: Path) -> None:

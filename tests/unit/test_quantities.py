@@ -1,0 +1,24 @@
+"""What the settings' quantities come to."""
+
+import pytest
+from kubernetes.utils.quantity import parse_quantity
+
+from components.quantities import canonical
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("20Gi", "20Gi"),
+        ("1024Mi", "1Gi"),
+        ("1.5Gi", "1536Mi"),
+        ("1000M", "1G"),
+        ("1.5G", "1500M"),
+        ("1500k", "1500k"),
+        ("1073741824", "1073741824"),
+        ("2000000000", "2G"),
+    ],
+)
+def test_sizes_are_written_as_the_api_server_writes_them(given: str, expected: str) -> None:
+    assert canonical(given) == expected
+    assert parse_quantity(given) == parse_quantity(expected)
