@@ -40,7 +40,7 @@ def require(quota: Mapping[str, Any], pods: Iterable[Any], view: View) -> None:
     `quota`: its `bytes`, and the `memory` from which they come; empty where it follows no setting
     that may change. `pods`: the units'.
     """
-    sizes = {m.pod: view.statuses[m.id].db_size for m in view.members if m.id in view.statuses}
+    sizes = {m.pod: view.statuses[m.id].file_bytes for m in view.members if m.id in view.statuses}
     if not sizes or not lowered(quota, pods):
         return
     pod, size = max(sizes.items(), key=lambda found: found[1])

@@ -39,12 +39,14 @@ def test_the_image_is_built_from_the_configured_bases(declare: Declare) -> None:
 
 def test_the_umask_of_a_clone_makes_no_other_image(declare: Declare, tmp_path: Path) -> None:
     """Docker's plugin counts all modes, and two people would restart the units in turn."""
-    (tmp_path / "supervisor").mkdir(mode=0o700)
+    context = tmp_path / "context"
+    (context / "supervisor").mkdir(parents=True)
     for name, mode in (("Dockerfile", 0o600), ("supervisor/run", 0o700)):
-        (tmp_path / name).write_text("FROM scratch\n")
-        (tmp_path / name).chmod(mode)
-    declare(image={"context": str(tmp_path)})
-    modes = {p.name: p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+        (context / name).write_text("FROM scratch\n")
+        (context / name).chmod(mode)
+    (context / "supervisor").chmod(0o700)
+    declare(image={"context": str(context)})
+    modes = {p.name: p.stat().st_mode & 0o777 for p in context.rglob("*")}
     assert modes == {"supervisor": 0o755, "Dockerfile": 0o644, "run": 0o755}
 
 

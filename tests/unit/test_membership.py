@@ -74,7 +74,7 @@ def test_a_member_that_is_down_has_no_status_and_the_others_count() -> None:
     assert seen.statuses[SECOND].version == "3.6.14"
     # Of a file of 20480 bytes.
     assert seen.statuses[FIRST].in_use_bytes == 16384
-    assert seen.statuses[SECOND].db_size == 20480
+    assert seen.statuses[SECOND].file_bytes == 20480
 
 
 def test_a_member_without_a_leader_is_heard_and_nobody_leads() -> None:

@@ -59,7 +59,7 @@ def sized(*sizes: int) -> View:
     """Units whose databases have that many MiB; 0: that one does not answer."""
     silent = [10 + i for i, size in enumerate(sizes) if not size]
     seen = view([member(10 + i, f"etcd-{i}") for i in range(len(sizes))], silent=silent)
-    statuses = {i: replace(s, db_size=sizes[i - 10] * MIB) for i, s in seen.statuses.items()}
+    statuses = {i: replace(s, file_bytes=sizes[i - 10] * MIB) for i, s in seen.statuses.items()}
     return replace(seen, statuses=statuses)
 
 

@@ -64,7 +64,7 @@ class Status:
     errors: tuple[str, ...] = ()
     in_use_bytes: int = 0
     """What is used of the database's file; the rest of it is free for what comes."""
-    db_size: int = 0
+    file_bytes: int = 0
     """Bytes of its database's file, which etcd holds against its quota; 0: it does not say."""
 
 
@@ -158,7 +158,7 @@ def _status(raw: Mapping[str, Any]) -> Status:
         version=raw.get("version", ""),
         errors=tuple(raw.get("errors") or ()),
         in_use_bytes=int(raw.get("dbSizeInUse", 0)),
-        db_size=int(raw.get("dbSize") or 0),
+        file_bytes=int(raw.get("dbSize") or 0),
     )
 
 
