@@ -97,6 +97,22 @@ def test_destroy_leaves_a_namespace_that_was_there_before(
     assert sorted(left) == ["kube-root-ca.crt", "of-somebody-else"]
 
 
+def test_destroy_leaves_a_namespace_in_which_somebody_has_more_than_pods(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """Although it has made it, and nothing of that runs at the moment."""
+    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    stack.up()
+    once_a_year = ("--image=backup", "--schedule=0 0 1 1 *")
+    stack.kubectl("create", "cronjob", "backup", *once_a_year)
+    stack.kubectl("create", "secret", "generic", "backup-key", "--from-literal=key=word")
+    said = stack.destroy().output
+    others = "CronJob backup, Secret backup-key"
+    assert f"namespace {stack.namespace} stays, for what others have in it: {others}" in said
+    left = [o["metadata"]["name"] for o in stack.objects("all,pvc,secrets,configmaps,pdb,roles")]
+    assert sorted(left) == ["backup", "backup-key", "kube-root-ca.crt"]
+
+
 def test_destroy_leaves_a_namespace_that_another_stack_is_in(
     new_stack: Callable[..., Stack],
 ) -> None:

@@ -1,0 +1,36 @@
+"""A quota of etcd's that a database does not fit into, on a real cluster with a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.support.refusal import UP, refused
+from tests.support.stack import Stack
+
+FILL = """
+import subprocess
+for number in range(80):
+    put = ["etcdctl", "put", f"key-{number}"]
+    subprocess.run(put, input=b"x" * 1_400_000, check=True, stdout=subprocess.DEVNULL)
+"""
+"""Some 110 MiB."""
+
+
+def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_is_touched(
+    new_stack: Callable[..., Stack],
+) -> None:
+    one = {"count": 1}
+    stack = new_stack(seeds=one, units={**one, "memory": "1Gi"}, storage={"kind": "memory"})
+    stack.up()
+    stack.kubectl("exec", "etcd-0", "--", "python3", "-c", FILL)
+    before = stack.objects("pods,statefulsets")
+    for verb in (("preview",), UP):
+        text = refused(stack, verb, units={"memory": "600Mi"})
+        assert "etcd:units.memory 600Mi gives etcd a quota of 97Mi" in text
+        assert "the database of etcd-0 has 1" in text
+        assert "Next: pulumi config set --path etcd:units.memory " in text
+    after = stack.objects("pods,statefulsets")
+    assert [o["metadata"]["resourceVersion"] for o in after] == [
+        o["metadata"]["resourceVersion"] for o in before
+    ]
+    stack.up("--expect-no-changes")
