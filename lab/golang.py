@@ -1,4 +1,4 @@
-"""Build programs from tagged Go modules, as locked by the go.mod and go.sum in lab/programs."""
+"""Build programs from Go modules, as locked by the go.mod and go.sum in lab/programs."""
 
 import functools
 import json

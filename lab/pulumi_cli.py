@@ -4,7 +4,7 @@ Three cases, in this order:
 - a `pulumi` is installed: it is used;
 - Pulumi's download host answers: the official CLI is unpacked into the cache, and it fetches the
   official plugins itself on first use, as on any machine;
-- else CLI, Python language host and Kubernetes plugin are built from their tagged Go modules, and
+- else CLI, Python language host and Kubernetes plugin are built from their Go modules, and
   lab/plugins/docker_image.py stands in for the Docker plugin, which is not published as one; for
   the GKE stack on the lab lab/plugins/gcp does for Google's (lab/gke.py).
 

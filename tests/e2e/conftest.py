@@ -13,18 +13,21 @@ import pytest
 
 from lab import lifecycle, tools
 from lab.state import Lab
-from tests.support.stack import LAB_STAYS, Stack, environment
+from tests.support.stack import Stack, environment
+
+OWN = os.environ.get("ETCD_TEST_LAB")
+"""Name of another lab, which is left up: for whoever works on a test while others run theirs."""
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """The lab of this worker's tests, which is taken down at the end."""
-    name = LAB_STAYS or f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
-    if not LAB_STAYS:
+    name = OWN or f"test{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+    if not OWN:
         # What a run that was killed has left, with its stacks.
         lifecycle.down(name)
     yield lifecycle.up(name)
-    if not LAB_STAYS:
+    if not OWN:
         lifecycle.down(name)
 
 

@@ -123,9 +123,30 @@ def test_a_second_up_and_a_refresh_change_nothing(balanced: Balanced) -> None:
     assert _identity(stack) == before
 
 
+def test_another_address_of_the_same_api_replaces_nothing(
+    balanced: Balanced, tmp_path: Path
+) -> None:
+    """By default the plugin takes it for another cluster, and would make every object anew."""
+    stack = balanced.stack
+    before = _identity(stack)
+    kubeconfig = yaml.safe_load(Path(stack.env["KUBECONFIG"]).read_text())
+    service = ("get", "service", "kubernetes", "-n", "default")
+    address = stack.kubectl(*service, "-o", "jsonpath={.spec.clusterIP}").strip()
+    kubeconfig["clusters"][0]["cluster"]["server"] = f"https://{address}:443"
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    with stack.running(stack.program, {"KUBECONFIG": str(tmp_path / "kubeconfig")}):
+        assert "replace" not in stack.pulumi("preview").output
+        output = stack.up().output
+    assert "replaced" not in output
+    assert "+-" not in output
+    assert _identity(stack) == before
+    stack.up()
+
+
 def test_the_declared_objects_never_fight_the_sequences(balanced: Balanced) -> None:
-    """Under server-side apply, as Pulumi's own plugin 4.x applies: what the program declares is
-    applied, scaled by somebody else, applied again as it is, and applied with a new template."""
+    """Under server-side apply by a field manager of another name than Pulumi's plugin has: what the
+    program declares is applied, scaled by somebody else, applied again as it is, and applied with a
+    new template."""
     stack = balanced.stack
     assert {
         o["metadata"]["name"]: o["spec"]["replicas"] for o in stack.objects("statefulsets")

@@ -77,10 +77,6 @@ def _living(session: int) -> list[int]:
     return found
 
 
-LAB_STAYS = os.environ.get("ETCD_TEST_LAB")
-"""Name of another lab, which is left up: for whoever works on a test while others run theirs."""
-
-
 class Stack:
     """A stack and what it made. `env` is the lab's environment.
 
@@ -213,13 +209,12 @@ class Stack:
         self.run("kubectl", "delete", "namespace", self.namespace, "--ignore-not-found")
 
     def remove(self) -> None:
-        """Have Kubernetes take down what a test has left: the next test, in a namespace of its own,
-        need not wait for it. The state goes with the lab, if that goes."""
+        """Forget the stack, and have Kubernetes take down what a test has left: the next test, in a
+        namespace of its own, need not wait for it."""
         self.run(
             "kubectl", "delete", "namespace", self.namespace, "--ignore-not-found", "--wait=false"
         )
-        if LAB_STAYS:
-            self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
+        self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
 
     def outputs(self) -> dict[str, Any]:
         command = ("pulumi", "stack", "output", "--json", "--stack", self.name)
