@@ -72,7 +72,7 @@ class Shell:
             lines = tuple(Line(time.time_ns(), text.rstrip("\n")) for text in process.stdout)
         seconds = time.monotonic() - began
         if process.returncode:
-            said = "\n".join(line.text for line in lines[-40:])
+            said = "\n".join(line.text for line in lines)
             raise BenchError(
                 f"{' '.join(command)} ended with exit code {process.returncode}:\n{said}\n"
                 "Next: repair that, then make bench"

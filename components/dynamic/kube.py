@@ -163,15 +163,14 @@ class Kube:
         """Take the scheduling gate off those pods that still have it; gone already is no error."""
         body = {"spec": {"schedulingGates": None}}
         for pod in filter(gated, pods):
-            try:
+            with _gone_is_fine():
                 self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)
-            except ApiException as error:
-                if error.status != 404:
-                    raise
 
     def unlabel(self, pod: str, label: str) -> None:
+        """Take a label off a pod; gone already is no error."""
         body = {"metadata": {"labels": {label: None}}}
-        self.core.patch_namespaced_pod(pod, self.site.namespace, body)
+        with _gone_is_fine():
+            self.core.patch_namespaced_pod(pod, self.site.namespace, body)
 
     def renew_stuck(self, stateful_set: str) -> list[str]:
         """Delete the pods of an older template that cannot start; returns their names.
@@ -252,9 +251,11 @@ class Kube:
         self._delete(self.core.delete_namespaced_persistent_volume_claim, name)
 
     def annotate_volume(self, name: str, annotations: Mapping[str, str | None]) -> None:
-        """Set annotations; None takes one away."""
+        """Set annotations; None takes one away. A claim that is gone already is no error: one that
+        was deleted may have been there when it was looked for."""
         body = {"metadata": {"annotations": dict(annotations)}}
-        self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
+        with _gone_is_fine():
+            self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
 
     # ------------------------------------------------------------ secrets
 
@@ -291,11 +292,8 @@ class Kube:
             return None
 
     def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
-        try:
+        with _gone_is_fine():
             call(name, self.site.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
 
     # ------------------------------------------------------------ exec
 
@@ -338,6 +336,15 @@ class Kube:
             return json.loads(self.exec(pod, "python3", "-m", "supervisor", "status"))
         except (ExecError, ValueError):
             return {}
+
+
+@contextmanager
+def _gone_is_fine() -> Generator[None]:
+    try:
+        yield
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
 
 
 @contextmanager

@@ -1,0 +1,50 @@
+"""What somebody, or Kubernetes itself, deletes between a look at it and a change of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.progress import SequenceError
+from components.dynamic.site import Site
+from tests.support.answers import Reply, serving
+from tests.support.dynamic import SITE
+from tests.support.kubernetes_api import kubeconfig
+
+HELD: Any = SimpleNamespace(
+    metadata=SimpleNamespace(name="etcd-seed-0", uid="1"),
+    spec=SimpleNamespace(scheduling_gates=["bootstrap"]),
+)
+
+CHANGES: dict[str, Callable[[Kube], None]] = {
+    "the note on a volume": lambda kube: kube.annotate_volume("data-etcd-4", {"note": None}),
+    "a volume": lambda kube: kube.delete_volume("data-etcd-4"),
+    "a label": lambda kube: kube.unlabel("etcd-seed-0", "serving"),
+    "a gate": lambda kube: kube.release([HELD]),
+    "a pod": lambda kube: kube.delete_pod(HELD),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize(("code", "fine"), [(404, True), (403, False)], ids=["gone", "forbidden"])
+def test_what_is_gone_already_needs_no_change(
+    change: Callable[[Kube], None], code: int, fine: bool
+) -> None:
+    said = {"kind": "Status", "code": code, "message": "no"}
+    site = Site(**SITE)
+
+    def run() -> None:
+        with plain_errors(site):
+            change(Kube(kubeconfig(server.url), site))
+
+    with serving(Reply(code, json.dumps(said))) as server:
+        if fine:
+            run()
+        else:
+            with pytest.raises(SequenceError, match="Kubernetes refuses"):
+                run()
