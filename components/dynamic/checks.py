@@ -19,6 +19,9 @@ from components.dynamic.tokens import fetch_v2, require_v3
 OLDEST = (1, 29)
 """Kubernetes minor from which scheduling gates and claim retention policies are to be relied on."""
 
+ASKED_AT_ONCE = 8
+"""Questions about rights: no more connections than the client keeps, and no burst of new ones."""
+
 DECLARED = (
     ("", "services"),
     ("", "serviceaccounts"),
@@ -140,7 +143,7 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
         return None if answer.status.allowed else f"{verb} {resource}{'/' + sub if sub else ''}"
 
     # Side by side: a cluster far away takes its time for each.
-    with ThreadPoolExecutor(len(needed)) as pool:
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
         missing = [right for right in pool.map(lacks, needed) if right]
     if not missing:
         return []

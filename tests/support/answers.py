@@ -67,8 +67,12 @@ def serving(answer: Reply | Respond) -> Generator[Server]:
         def log_message(self, format: str, *args: object) -> None:
             """Tests print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    class Listener(ThreadingHTTPServer):
+        daemon_threads = True
+        # As real servers have it; with the library's 5 a burst of connections is reset.
+        request_queue_size = 128
+
+    server = Listener(("127.0.0.1", 0), Handler)
     port = server.server_address[1]
     known = Server(f"http://127.0.0.1:{port}", port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
