@@ -171,28 +171,36 @@ def prepare_home(
     The CLI takes a plugin of exactly the version that the SDK asks for, but for what follows a `+`;
     `pulumi plugin ls` shows that as well.
     """
-    built = home / "plugins" / f"{_plugin_folder('kubernetes')}+built.{kubernetes_plugin().version}"
+    built = _built_plugin(home).parent
     # Links and scripts: anew each time, so that none of an older version stays.
     shutil.rmtree(home / "plugins", ignore_errors=True)
     built.mkdir(parents=True)
-    (built / "pulumi-resource-kubernetes").symlink_to(plugin)
+    _built_plugin(home).symlink_to(plugin)
     _place_stand_in(home, "docker", "docker_image", {"DOCKER_CLIENT": str(docker_client)})
     if gcp is not None:
         _place_stand_in(home, "gcp", "gcp", gcp)
 
 
 def home_problem(home: Path) -> str:
-    """Return which plugin a home that was prepared, if it was, does not have; or nothing."""
-    wanted = [_plugin_folder(name) for name in ("kubernetes", "docker")] if home.exists() else []
-    missing = [name for name in wanted if not any((home / "plugins").glob(f"{name}+*/*"))]
-    return f"{home} has no {' and no '.join(missing)}" if missing else ""
+    """Return which plugin of now a home that was prepared, if it was, lacks; or nothing."""
+    wanted = [_built_plugin(home), _stand_in(home, "docker")] if home.exists() else []
+    missing = [path for path in wanted if not path.exists()]
+    return f"{missing[0]} is missing" if missing else ""
+
+
+def _built_plugin(home: Path) -> Path:
+    folder = f"{_plugin_folder('kubernetes')}+built.{kubernetes_plugin().version}"
+    return home / "plugins" / folder / "pulumi-resource-kubernetes"
+
+
+def _stand_in(home: Path, name: str) -> Path:
+    return home / "plugins" / f"{_plugin_folder(name)}+standin" / f"pulumi-resource-{name}"
 
 
 def _place_stand_in(home: Path, name: str, module: str, variables: Mapping[str, str]) -> None:
     """Write the script that the CLI starts as the plugin `name`."""
-    folder = home / "plugins" / f"{_plugin_folder(name)}+standin"
-    folder.mkdir(parents=True)
-    script = folder / f"pulumi-resource-{name}"
+    script = _stand_in(home, name)
+    script.parent.mkdir(parents=True)
     settings = {**variables, "PYTHONPATH": str(_CHECKOUT)}
     exports = [f"export {key}={shlex.quote(value)}\n" for key, value in settings.items()]
     python = shlex.quote(sys.executable)

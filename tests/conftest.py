@@ -29,6 +29,7 @@ LONGEST = (
     "test_gone_back.py",
     "test_balanced.py",
     "test_connections.py",
+    "test_small_quota.py",
     "test_rights.py",
 )
 """The end-to-end tests' files, the ones that take longest first: a file is one worker's, and the

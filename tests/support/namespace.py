@@ -14,35 +14,34 @@ from tests.support.dynamic import SITE
 
 NOW = datetime.now(UTC)
 MARK = '{"clusterId": "1f", "token": "t", "born": 1}'
-UNIT = "http://etcd-0.etcd-peer"
-LISTED = json.dumps(
-    {
-        "header": {"cluster_id": 31},
-        "members": [
-            {
-                "ID": 1,
-                "name": "etcd-0",
-                "peerURLs": [f"{UNIT}:2380"],
-                "clientURLs": [f"{UNIT}:2379"],
-            }
-        ],
+
+
+def listed(name: str) -> str:
+    """The list of a cluster's only member, as etcdctl prints it."""
+    host = f"http://{name}.etcd-peer"
+    member = {
+        "ID": 1,
+        "name": name,
+        "peerURLs": [f"{host}:2380"],
+        "clientURLs": [f"{host}:2379"],
     }
-)
-ANSWERED = json.dumps(
-    [
-        {
-            "Endpoint": f"{UNIT}:2379",
-            "Status": {
-                "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
-                "version": "3.6.14",
-                "leader": 1,
-                "raftIndex": 9,
-                "raftAppliedIndex": 9,
-                "raftTerm": 2,
-            },
-        }
-    ]
-)
+    return json.dumps({"header": {"cluster_id": 31}, "members": [member]})
+
+
+def answered(name: str) -> str:
+    """That member's status."""
+    status = {
+        "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
+        "version": "3.6.14",
+        "leader": 1,
+        "raftIndex": 9,
+        "raftAppliedIndex": 9,
+        "raftTerm": 2,
+    }
+    return json.dumps([{"Endpoint": f"http://{name}.etcd-peer:2379", "Status": status}])
+
+
+LISTED, ANSWERED = listed("etcd-0"), answered("etcd-0")
 VOTES = {"data": False, "etcd": True, "phase": "running as a voter"}
 """It has joined in this supervisor's lifetime."""
 WAITS = {"data": False, "etcd": False, "phase": "waiting: no cluster answers at the Service"}

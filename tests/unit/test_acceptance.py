@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,39 +15,11 @@ from components.dynamic.kube import ExecError, Kube
 from components.dynamic.progress import Progress, SequenceError
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
+from tests.support.namespace import MARK, NOW, answered, listed
 
-NOW = datetime.now(UTC)
 TOKEN = Token("v3", "t", "http://etcd-discovery:2379")
-MARK = '{"clusterId": "1f", "token": "t", "born": 1}'
 SILENT = "Error: context deadline exceeded"
-LISTED = json.dumps(
-    {
-        "header": {"cluster_id": 31},
-        "members": [
-            {
-                "ID": 1,
-                "name": "etcd-seed-0",
-                "peerURLs": ["http://etcd-seed-0.etcd-peer:2380"],
-                "clientURLs": ["http://etcd-seed-0.etcd-peer:2379"],
-            }
-        ],
-    }
-)
-ANSWERED = json.dumps(
-    [
-        {
-            "Endpoint": "http://etcd-seed-0.etcd-peer:2379",
-            "Status": {
-                "header": {"cluster_id": 31, "member_id": 1, "revision": 7, "raft_term": 2},
-                "version": "3.6.14",
-                "leader": 1,
-                "raftIndex": 9,
-                "raftAppliedIndex": 9,
-                "raftTerm": 2,
-            },
-        }
-    ]
-)
+LISTED, ANSWERED = listed("etcd-seed-0"), answered("etcd-seed-0")
 
 
 class Namespace(Kube):

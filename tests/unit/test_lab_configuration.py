@@ -157,7 +157,9 @@ def test_files_that_lead_nowhere_are_to_be_written_again(tmp_path: Path) -> None
     for name, program in programs.items():
         (lab.files / "bin" / name).symlink_to(program)
     assert env.problem(lab) == ""
-    (lab.files / "pulumi-home" / "plugins").mkdir(parents=True)
-    assert "has no resource-kubernetes-v" in env.problem(lab)
+    # As it was before the plugin's version changed.
+    plugins = lab.files / "pulumi-home" / "plugins"
+    (plugins / "resource-kubernetes-v4.34.2+built.2.0.0").mkdir(parents=True)
+    assert "/pulumi-resource-kubernetes is missing" in env.problem(lab)
     programs["kubectl"].unlink()
     assert env.problem(lab) == f"{lab.files / 'bin' / 'kubectl'} is missing"

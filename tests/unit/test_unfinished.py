@@ -21,7 +21,7 @@ from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.site import Site
 from components.names import TEMPLATE_ANNOTATION
-from components.units import under_way
+from components.units import counted, under_way
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import PROOF, inputs
 from tests.support.kubernetes_api import kubeconfig
@@ -183,6 +183,12 @@ def test_the_notes_are_read_from_the_annotations(
 ) -> None:
     assert under_way({"name": "etcd", "annotations": annotations}) == expected
     assert under_way(None) == []
+
+
+@pytest.mark.parametrize(("status", "expected"), [(None, None), ({}, 0), ({"expectedPods": 3}, 3)])
+def test_no_status_is_no_count(status: dict[str, int] | None, expected: int | None) -> None:
+    """Or an `up` that did not reach Kubernetes would scale from zero."""
+    assert counted(status) == expected
 
 
 @pytest.mark.parametrize(("unfinished", "value"), [(True, "true"), (False, None)])
