@@ -17,7 +17,7 @@ from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.start import StartProvider
-from tests.support.kubernetes_api import SECRET, kubeconfig
+from tests.support.kubernetes_api import SECRET, Kubernetes, kubeconfig
 from tests.support.plugin import Plugin, RefusedError
 
 SITE = {
@@ -134,3 +134,9 @@ def refused(call: Callable[[], object], process: Plugin) -> str:
     assert following.startswith("Next: ")
     assert len(following) > len("Next: ")
     return text
+
+
+def preflight(process: Plugin, api: Kubernetes, **changed: Any) -> str:
+    """The message with which the preflight refuses."""
+    props = inputs(PreflightProvider, api.url, **changed)
+    return refused(lambda: process.create(PreflightProvider(), props), process)

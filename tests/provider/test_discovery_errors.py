@@ -1,0 +1,103 @@
+"""A discovery service that is none: told before anything is touched, and asked at a birth alone.
+
+The Kubernetes API is a fake, and so are the services: a real one is not to be had broken in so many
+ways.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+
+import pytest
+
+from components.dynamic.discovery import DiscoveryProvider
+from components.dynamic.preflight import PreflightProvider
+from tests.support.answers import Reply, closed_port, serving
+from tests.support.dynamic import inputs, preflight, refused
+from tests.support.kubernetes_api import Kubernetes
+from tests.support.plugin import Plugin
+
+NO_TOKEN = [
+    pytest.param(Reply(503, "<html>sorry</html>"), "503", id="503"),
+    pytest.param(Reply(200, "<html>Welcome</html>"), "<html>Welcome</html>", id="HTML"),
+    pytest.param(Reply(200, ""), "'nothing'", id="nothing"),
+    pytest.param(Reply(closes=True), "does not answer", id="a closed connection"),
+]
+
+
+@pytest.mark.parametrize(("reply", "expected"), NO_TOKEN)
+def test_a_broken_discovery_service_is_told_before_anything_is_touched(
+    reply: Reply, expected: str, dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(reply) as service:
+        text = preflight(dynamic, api, discovery_mode="v2", discovery_url=f"{service.url}/new")
+    assert expected in text
+    assert "/new?size=3" in text
+    assert service.asked == ["GET /new?size=3"]
+
+
+@pytest.mark.parametrize(("reply", "expected"), NO_TOKEN)
+def test_a_discovery_service_that_breaks_later_starts_no_seed(
+    reply: Reply, expected: str, dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(reply) as service:
+        props = inputs(DiscoveryProvider, api.url, mode="v2", url=f"{service.url}/new")
+        text = refused(lambda: dynamic.create(DiscoveryProvider(), props), dynamic)
+    assert expected in text
+    assert all(a.startswith("GET ") for a in api.asked)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(503, "busy"), id="503"),
+        pytest.param(Reply(body="<html>Welcome</html>"), id="HTML"),
+        pytest.param(Reply(body="{}"), id="JSON of something else"),
+        pytest.param(Reply(body=""), id="nothing"),
+    ],
+)
+def test_a_v3_endpoint_that_is_no_etcd_is_told_before_anything_is_touched(
+    reply: Reply, dynamic: Plugin, api: Kubernetes
+) -> None:
+    etcd = Reply(body='{"etcdserver":"3.6.14","etcdcluster":"3.6.0"}')
+    with serving(etcd) as good, serving(reply) as bad:
+        urls = f"{good.url},{bad.url}"
+        text = preflight(dynamic, api, discovery_mode="v3", discovery_url=urls)
+        assert f"{bad.url} is no etcd" in text
+        answer = dynamic.create(
+            PreflightProvider(),
+            inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=good.url),
+        )
+        assert answer.id
+        assert good.asked == ["GET /version"] * 2
+
+
+def test_a_v3_endpoint_that_only_pods_can_reach_is_no_obstacle(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    url = f"http://127.0.0.1:{closed_port()}"
+    props = inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=url)
+    assert dynamic.create(PreflightProvider(), props).outs == props
+
+
+def test_a_slow_discovery_service_is_given_up(dynamic: Plugin, api: Kubernetes) -> None:
+    with ExitStack() as stack:
+        never = threading.Event()
+        service = stack.enter_context(serving(Reply(after=never)))
+        stack.callback(never.set)
+        text = preflight(dynamic, api, discovery_mode="v2", discovery_url=f"{service.url}/new")
+    assert "does not answer" in text
+    assert "timed out" in text
+
+
+def test_a_discovery_service_is_not_asked_any_more_when_the_cluster_grows(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    with serving(Reply(503, "gone")) as service:
+        olds = inputs(
+            PreflightProvider, api.url, discovery_mode="v2", discovery_url=f"{service.url}/new"
+        )
+        dynamic.update(PreflightProvider(), olds, {**olds, "pods": 12})
+    assert service.asked == []
+    assert api.asked, "the growth itself is looked at"
