@@ -1,4 +1,4 @@
-"""What the settings' quantities come to: cores, and etcd's quota. Pure."""
+"""What the settings' quantities come to: cores, etcd's quota, and how long its log grows. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ LARGEST_QUOTA = 8 * 1024**3
 """etcd warns above it (etcd: dev-guide/limit.md)."""
 
 LOG_BYTES = 6 * 64 * 1024**2
-"""What etcd's write-ahead log takes: five files that are kept and one that is prepared, of 64 MiB
-each (etcd: `--max-wals`; server/storage/wal/wal.go, SegmentSizeBytes)."""
+"""What etcd's write-ahead log takes beside what has come since the last snapshot: five files that
+are kept and one that is prepared, of 64 MiB each (etcd: `--max-wals`; server/storage/wal/wal.go,
+SegmentSizeBytes)."""
+
+LARGEST_ENTRY = int(1.5 * 1024**2)
+"""Of the log, in bytes: a request may not be larger (etcd: `--max-request-bytes`)."""
+
+MOST_ENTRIES = 10_000
+"""Between two snapshots: etcd's own default since 3.6."""
 
 DEFAULT_QUOTA = 2 * 1024**3
 """etcd's own default."""
@@ -47,13 +54,33 @@ def canonical(quantity: str) -> str:
 
 def quota_bytes(settings: Settings) -> int:
     """etcd's backend quota: what the place for the data can hold twice, and log beside it."""
-    if settings.storage.kind == "ephemeral":
+    place = _place(settings)
+    if place is None:
         return DEFAULT_QUOTA
-    memory = settings.storage.kind == "memory"
-    place = settings.units.memory if memory else settings.storage.size
-    return min(int((size_bytes(place) - LOG_BYTES) * SHARE), LARGEST_QUOTA)
+    return min(int((place - LOG_BYTES) * SHARE), LARGEST_QUOTA)
+
+
+def snapshot_count(settings: Settings) -> int:
+    """After how many entries of its log etcd takes a snapshot, which lets older files of it go.
+
+    Files with entries since the last snapshot stay, however many they are (ReleaseLockTo in
+    server/storage/wal/wal.go). All members have the same log: where large values are written, all
+    their disks would be full at the same moment.
+    """
+    place = _place(settings)
+    if place is None:
+        return MOST_ENTRIES
+    return min(MOST_ENTRIES, (place - LOG_BYTES - quota_bytes(settings)) // LARGEST_ENTRY)
 
 
 def place_bytes(quota: float) -> int:
     """The least place for the data that gives this quota."""
     return math.ceil(quota / SHARE) + LOG_BYTES
+
+
+def _place(settings: Settings) -> int | None:
+    """Bytes that there are for the data; None where that is a node's own disk."""
+    if settings.storage.kind == "ephemeral":
+        return None
+    memory = settings.storage.kind == "memory"
+    return size_bytes(settings.units.memory if memory else settings.storage.size)

@@ -11,7 +11,7 @@ import pulumi
 
 from components.kubernetes_object import KubernetesObject
 from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, TEMPLATE_ANNOTATION, Names
-from components.quantities import canonical, quota_bytes
+from components.quantities import canonical, quota_bytes, snapshot_count
 from components.settings import Settings
 from components.settings.model import ZONES
 
@@ -200,6 +200,7 @@ def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]
         "MEMBER_HEALTH_PORT": str(etcd.health_port),
         "MEMBER_ETCD_VERSION": etcd.version,
         "MEMBER_QUOTA_BYTES": str(quota_bytes(settings)),
+        "MEMBER_SNAPSHOT_COUNT": str(snapshot_count(settings)),
         "MEMBER_LOG_LEVEL": etcd.log_level,
         "MEMBER_DIRECTORY": DIRECTORY,
         **workload.env,

@@ -121,7 +121,7 @@ def _names(settings: Settings, problems: Problems) -> None:
 
 
 def _memory_holds_the_log(settings: Settings, problems: Problems) -> None:
-    """The write-ahead log alone takes up to 384 MiB there."""
+    """The files of the write-ahead log that etcd always keeps take up to 384 MiB there."""
     valid = problems.none_at("storage.kind", "units.memory")
     least = "512Mi"
     memory = settings.units.memory

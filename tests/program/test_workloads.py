@@ -134,6 +134,27 @@ def test_etcds_quota_fits_into_its_place(
     assert found["etcd"].env["MEMBER_QUOTA_BYTES"] == str(quota)
 
 
+@pytest.mark.parametrize(
+    ("storage", "place"),
+    [
+        pytest.param({"size": "1Gi"}, 1024**3, id="small"),
+        pytest.param({"size": "20Gi"}, 20 * 1024**3, id="as by default"),
+        pytest.param({"size": "500Gi"}, 500 * 1024**3, id="large"),
+        pytest.param({"kind": "memory"}, 1024**3, id="inside the memory limit"),
+        pytest.param({"kind": "ephemeral"}, None, id="a node's own disk"),
+    ],
+)
+def test_the_largest_entries_fill_no_disk_before_a_snapshot_lets_them_go(
+    declare: Declare, storage: dict[str, Any], place: int | None
+) -> None:
+    env = workloads(declare(storage=storage, units={"memory": "1Gi"}))["etcd"].env
+    count, quota = (int(env[f"MEMBER_{key}"]) for key in ("SNAPSHOT_COUNT", "QUOTA_BYTES"))
+    assert 0 < count <= 10_000, "etcd's own default is enough"
+    if place is not None:
+        files_that_stay = 6 * 64 * 1024**2
+        assert count * 1.5 * 1024**2 + quota + files_that_stay <= place
+
+
 @pytest.mark.parametrize("kind", ["persistent", "ephemeral", "memory"])
 def test_a_quota_that_may_change_is_known_to_those_who_must_judge_it(
     declare: Declare, kind: str

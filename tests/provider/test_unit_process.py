@@ -6,6 +6,7 @@ since its address in a pod is fixed.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -140,10 +141,12 @@ def test_a_disk_without_room_for_a_note_ends_no_etcd(member: Member) -> None:
         eventually("a voter", voting(health))
         member.cluster.ctl("put", "key", "so that there is another revision to be noted")
     (member.volume / "identity.tmp").mkdir()
+    (member.volume / "removed-9").mkdir()
     with member.running() as health:
         eventually("a voter", voting(health))
         passes(health, 3)
         assert member.start_count() == 2
+        assert not (member.volume / "removed-9").exists(), "what takes the room is the first to go"
         assert member.unit.ctl("get", "key")
 
 
@@ -224,6 +227,28 @@ def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
         seen = read_view(member.cluster.url)
         assert seen is not None
         assert [s.errors for s in seen.statuses.values()] == [(), ()]
+
+
+def test_the_log_of_large_values_is_let_go_by_a_snapshot(member: Member) -> None:
+    """A file that etcd holds stays on the disk, however many there are; with its own default these
+    would be held until there are 10 000 entries."""
+    member.unit.settings |= {"MEMBER_QUOTA_BYTES": str(1024**3), "MEMBER_SNAPSHOT_COUNT": "10"}
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        first = member.volume / "data" / "member" / "wal" / f"{0:016x}-{0:016x}.wal"
+        assert _is_held(first)
+        for _ in range(80):  # a file of the log has 64 MiB
+            member.unit.ctl("put", "key", stdin=VALUE * 10)
+        eventually("the first file to be let go", lambda: not _is_held(first))
+
+
+def _is_held(file: Path) -> bool:
+    with file.open("r+b") as opened:
+        try:
+            fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _is_put(unit: Supervisor) -> bool:

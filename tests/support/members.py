@@ -25,6 +25,7 @@ def environment(directory: Path, /, **changed: str) -> dict[str, str]:
         "health_port": "2382",
         "etcd_version": "3.6.14",
         "quota_bytes": "429496729",
+        "snapshot_count": "10000",
         "log_level": "info",
         "directory": str(directory),
         **changed,

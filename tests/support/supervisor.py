@@ -159,10 +159,11 @@ class Supervisor:
     def log(self) -> str:
         return self._log.read_text()
 
-    def ctl(self, *arguments: str) -> str:
+    def ctl(self, *arguments: str, stdin: str = "") -> str:
         """Run etcdctl against this member's etcd."""
         return subprocess.run(
             [str(self._etcdctl), "--endpoints", self.url, *arguments],
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=30,

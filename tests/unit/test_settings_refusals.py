@@ -308,6 +308,7 @@ def test_a_label_has_a_valid_value(value: object) -> None:
         "ETCD_UNSAFE_NO_FSYNC",
         "ETCD_LOG_LEVEL",
         "ETCD_QUOTA_BACKEND_BYTES",
+        "ETCD_SNAPSHOT_COUNT",
         "ETCDCTL_ENDPOINTS",
         "MEMBER_NAME",
         "PYTHONPATH",

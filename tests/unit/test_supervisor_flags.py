@@ -126,11 +126,18 @@ def test_the_scheme_has_one_source(scheme: str) -> None:
 
 def test_settings_arrive() -> None:
     arguments = flags.restart(
-        config(client_port="12379", metrics_port="12381", quota_bytes="7", log_level="warn")
+        config(
+            client_port="12379",
+            metrics_port="12381",
+            quota_bytes="7",
+            snapshot_count="8",
+            log_level="warn",
+        )
     )
     assert flag(arguments, "listen-client-urls") == "http://0.0.0.0:12379"
     assert flag(arguments, "listen-metrics-urls") == "http://0.0.0.0:12381"
     assert flag(arguments, "quota-backend-bytes") == "7"
+    assert flag(arguments, "snapshot-count") == "8"
     assert flag(arguments, "log-level") == "warn"
     assert flag(arguments, "data-dir") == "/var/lib/etcd/data"
 

@@ -30,6 +30,7 @@ class Config:
     health_port: int
     etcd_version: str
     quota_bytes: int
+    snapshot_count: int
     log_level: str
     directory: Path
     """The volume's mount point; etcd's own data directory lies in it."""
@@ -80,6 +81,7 @@ def from_environment(env: Mapping[str, str] = os.environ) -> Config:
         health_port=int(env["MEMBER_HEALTH_PORT"]),
         etcd_version=env["MEMBER_ETCD_VERSION"],
         quota_bytes=int(env["MEMBER_QUOTA_BYTES"]),
+        snapshot_count=int(env["MEMBER_SNAPSHOT_COUNT"]),
         log_level=env["MEMBER_LOG_LEVEL"],
         directory=Path(env["MEMBER_DIRECTORY"]),
         **_discovery(env.get("MEMBER_DISCOVERY_DIRECTORY")),

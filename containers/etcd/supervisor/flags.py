@@ -68,6 +68,7 @@ def _member(config: Config) -> list[str]:
         f"--listen-peer-urls={scheme}://0.0.0.0:{config.peer_port}",
         f"--initial-advertise-peer-urls={config.peer_url}",
         f"--quota-backend-bytes={config.quota_bytes}",
+        f"--snapshot-count={config.snapshot_count}",
         # etcd's default is to keep all history for ever.
         "--auto-compaction-mode=periodic",
         "--auto-compaction-retention=1h",

@@ -227,8 +227,9 @@ class Unit:
             self._health.beat(f"not serving: {other}", etcd=True)
             return IDLE_SECONDS
         self._voter = True
-        self._volume.write_identity(view, mine, birth)
+        # First: it may be what leaves no room for the note.
         self._volume.drop_what_was_set_aside()
+        self._volume.write_identity(view, mine, birth)
         return 0.0
 
     def _start_again(self, why: str) -> float:
