@@ -16,7 +16,7 @@ from components.dynamic.loop import Loop
 from components.dynamic.plan import reached
 from components.dynamic.pods import of_stateful_set, ready
 from components.dynamic.progress import Progress, SequenceError, Unmet
-from components.dynamic.rolling import units_pods
+from components.dynamic.rolling import require_a_copy, units_pods
 from components.dynamic.site import Site
 
 _NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
@@ -41,7 +41,7 @@ def foretell_restarts(props: Mapping[str, Any]) -> None:
     """The same for a rolling change of all units, on top of a scale that comes first."""
     unknown = isinstance(props.get("template"), Unknown)
     what = "rolling change, if the image differs" if unknown else "rolling change"
-    _foretell(what, props, restart=True)
+    _foretell(what, props, restart=True, certain=not unknown)
 
 
 def foretell_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -> None:
@@ -79,13 +79,22 @@ def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
         room.require(props["quota"], units, view)
 
 
-def _foretell(what: str, props: Mapping[str, Any], *, restart: bool, newest: str = "") -> None:
-    """`newest`: pods of this revision do not restart."""
+def _foretell(
+    what: str,
+    props: Mapping[str, Any],
+    *,
+    restart: bool,
+    newest: str = "",
+    certain: bool = True,
+) -> None:
+    """`newest`: pods of this revision do not restart; `certain`: all others do."""
     progress = Progress("plan", timeout_seconds=0)
     model = _model(props, newest)
     if isinstance(model, Unmet):
         progress.say(f"{what}: no steps to show, {model.reason}")
         return
+    if restart and certain:
+        require_a_copy(model.goal, model.pods)
     if restart and not reached(model.goal, model.view, model.workload):
         # On top of a change of the count, which is shown where it belongs.
         model.scale().stages.clear()

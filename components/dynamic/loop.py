@@ -170,7 +170,8 @@ class Loop:
 
     def _look_at_pods(self) -> None:
         site = self.kube.site
-        renewed = self.kube.renew_stuck(site.units)
+        voters = {m.pod for m in self.seen.voters} if self.seen else None
+        renewed = self.kube.renew_stuck(site.units, voters)
         if renewed:
             self.progress.say(f"made anew, since its template was corrected: {', '.join(renewed)}")
         found, _ = self.kube.pods_and_time()

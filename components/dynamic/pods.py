@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -102,6 +102,19 @@ def obstacle(pod: Any) -> str | None:
         if waiting is not None and waiting.reason in _FATAL:
             return f"pod {pod.metadata.name}: {waiting.reason}: {waiting.message or state.image}"
     return None
+
+
+def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:
+    """Whether a pod that cannot start may be deleted: no data goes with it.
+
+    `voters`: the pods of the cluster's voters; None where nobody answers. Without a volume a
+    voter's data is in its pod, through all restarts of the container (emptyDir), and where there is
+    no quorum it may be what the others lack.
+    """
+    if never_started(pod):
+        return True
+    lasting = on_volume(pod) or (voters is not None and pod.metadata.name not in voters)
+    return lasting and obstacle(pod) is not None
 
 
 def pending_reason(pod: Any) -> str:

@@ -20,6 +20,8 @@ class Pod:
     ready: bool
     ending: bool = False
     """Told to end: Kubernetes makes another in its place."""
+    lasting: bool = True
+    """No data goes with it: it has a volume, or has never run."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,14 @@ def _mended(
         return Restart(failed)
     renewed = [m for m in settled if m.pod in there and there[m.pod].current]
     return MoveLeader(view.leader, furthest(renewed or settled, view))
+
+
+def loss(goal: Goal, pods: Sequence[Pod]) -> Pod | None:
+    """The only unit, if it would restart and has no volume: with its pod all data would go."""
+    if goal.count != 1:
+        return None
+    going = (p for p in pods if not (p.current or p.ending or p.lasting))
+    return next((pod for pod in going if pod.name in goal.pods), None)
 
 
 def alone(goal: Goal, pods: Sequence[Pod]) -> Restart | None:

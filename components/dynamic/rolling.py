@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from components.dynamic import restarts, room
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
-from components.dynamic.plan import MoveLeader
-from components.dynamic.pods import of_stateful_set, ready
+from components.dynamic.plan import Goal, MoveLeader
+from components.dynamic.pods import never_started, of_stateful_set, on_volume, ready
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.proof import prove
 from components.dynamic.rollout import NAME
@@ -40,8 +40,9 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         # One of its own that was cut off may not have waited for the last unit.
         if all(pod.current for pod in there) and NAME not in props.get("unfinished", ()):
             return outs
-        kube.note_unfinished(NAME, unfinished=True)
         loop = Loop.of(kube, props, progress)
+        require_a_copy(loop.goal, there)
+        kube.note_unfinished(NAME, unfinished=True)
         alone = restarts.alone(loop.goal, there)
         if alone is not None:
             _delete(kube, found, alone.pod)
@@ -62,6 +63,18 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         return outs
 
 
+def require_a_copy(goal: Goal, pods: Sequence[restarts.Pod]) -> None:
+    """Raise SequenceError where a rolling change would take the last copy of the data with it."""
+    lost = restarts.loss(goal, pods)
+    if lost is not None:
+        raise SequenceError(
+            f"refused: {lost.name} is the only unit and has no volume (etcd:storage.kind): its "
+            "restart would lose all data",
+            "pulumi config set --path etcd:units.count 3, so that units restart one at a time and "
+            "the others keep the data; or, if it may be lost, pulumi destroy, then pulumi up",
+        )
+
+
 def units_pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:
     """The units' pods for the rules; `newest`: Kubernetes' name for the declared template."""
     return [
@@ -70,6 +83,7 @@ def units_pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:
             current=pod.metadata.labels.get(REVISION_LABEL) == newest,
             ready=ready(pod),
             ending=pod.metadata.deletion_timestamp is not None,
+            lasting=on_volume(pod) or never_started(pod),
         )
         for pod in found
     ]

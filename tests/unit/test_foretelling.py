@@ -62,16 +62,19 @@ def let_answer(
     revisions: str = "aaa",
     leaving: int | None = None,
     down: int | None = None,
+    volumes: bool = True,
 ) -> None:
-    """A cluster of three units; each runs from the template of that letter."""
+    """A cluster of three units, or fewer; each runs from the template of that letter."""
     silent = [] if down is None else [10 + down]
-    seen = view([member(10 + i, f"etcd-{i}") for i in range(3)], silent=silent)
+    count = len(revisions)
+    seen = view([member(10 + i, f"etcd-{i}") for i in range(count)], silent=silent)
+    claim = SimpleNamespace(persistent_volume_claim="claim" if volumes else None)
     loop = SimpleNamespace(
-        goal=Goal(seeds="etcd-seed", units="etcd", count=3),
-        pods=[_pod(i, revision, ready=i != down) for i, revision in enumerate(revisions)],
+        goal=Goal(seeds="etcd-seed", units="etcd", count=count),
+        pods=[_pod(i, revision, claim, ready=i != down) for i, revision in enumerate(revisions)],
         look=lambda: seen,
     )
-    there = Workload(3, leaving, frozenset(range(3)), serving_seeds=False)
+    there = Workload(count, leaving, frozenset(range(count)), serving_seeds=False)
 
     def answers(found: Any) -> Callable[..., Any]:
         def whatever_is_asked(*_: object, **__: object) -> Any:
@@ -84,8 +87,8 @@ def let_answer(
     monkeypatch.setattr(foretelling, "workload", answers(there))
 
 
-def _pod(ordinal: int, revision: str, *, ready: bool) -> Any:
-    running = SimpleNamespace(state=SimpleNamespace(running=object()))
+def _pod(ordinal: int, revision: str, claim: Any, *, ready: bool) -> Any:
+    running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
     condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time="now")
     return SimpleNamespace(
         metadata=SimpleNamespace(
@@ -93,6 +96,7 @@ def _pod(ordinal: int, revision: str, *, ready: bool) -> Any:
             labels={"controller-revision-hash": revision},
             deletion_timestamp=None,
         ),
+        spec=SimpleNamespace(volumes=[claim]),
         status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
     )
 
@@ -155,3 +159,32 @@ def test_a_unit_that_has_failed_is_not_foretold_to_get_well_by_a_scale_that_is_n
     said = capsys.readouterr().out
     assert "1. etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0" in said
     assert "2. etcd-2 is back: 3 voters, quorum 2, tolerance 1" in said
+
+
+# ---------------------------------------------------------------- the last copy of the data
+
+
+def test_the_restart_of_the_only_unit_without_a_volume_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_answer(monkeypatch, revisions="a", volumes=False)
+    props = {**PROPS, "min_tolerance": -1}
+    with pytest.raises(SequenceError, match="etcd-0 is the only unit and has no volume") as refusal:
+        foretelling.foretell_restarts({**props, "template": "t2"})
+    assert refusal.value.following.startswith("pulumi config set --path etcd:units.count 3")
+    with pytest.raises(SequenceError, match="has no volume"):
+        foretelling.foretell_unfinished_restarts(props, "b")
+
+
+@pytest.mark.parametrize(
+    ("volumes", "template"),
+    [
+        pytest.param(True, "t2", id="on a volume"),
+        pytest.param(False, Unknown(), id="whether it restarts is not known"),
+    ],
+)
+def test_any_other_restart_of_the_only_unit_is_foretold(
+    volumes: bool, template: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    let_answer(monkeypatch, revisions="a", volumes=volumes)
+    foretelling.foretell_restarts({**PROPS, "min_tolerance": -1, "template": template})

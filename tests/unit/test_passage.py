@@ -4,7 +4,7 @@ Kubernetes: three seeds, and units that do not come."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -112,7 +112,7 @@ class Namespace(Kube):
         metadata = SimpleNamespace(annotations={})
         return SimpleNamespace(spec=SimpleNamespace(replicas=3), metadata=metadata)
 
-    def renew_stuck(self, stateful_set: str) -> list[str]:
+    def renew_stuck(self, stateful_set: str, voters: Collection[str] | None) -> list[str]:
         return []
 
     def refusal(self, stateful_set: str) -> str:

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.pods import crowded, node_problem, ready_seconds, trouble
+from components.dynamic.pods import (
+    crowded,
+    may_be_made_anew,
+    node_problem,
+    ready_seconds,
+    trouble,
+)
 
 NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
@@ -112,3 +118,34 @@ def test_a_node_that_holds_too_many_is_told(nodes: str, quorum: int, said: list[
     ]
     end = ": without it there is no quorum"
     assert crowded(pods, quorum) == [f"{crowd}{end}" for crowd in said]
+
+
+def crashing(*, volume: bool, starts: int = 7) -> Any:
+    waiting = SimpleNamespace(reason="CrashLoopBackOff", message="back-off")
+    container = SimpleNamespace(
+        state=SimpleNamespace(running=None, waiting=waiting), restart_count=starts
+    )
+    claim = SimpleNamespace(persistent_volume_claim="data-etcd-1" if volume else None)
+    return SimpleNamespace(
+        metadata=SimpleNamespace(name="etcd-1"),
+        spec=SimpleNamespace(volumes=[claim]),
+        status=SimpleNamespace(container_statuses=[container]),
+    )
+
+
+@pytest.mark.parametrize(
+    ("unit", "voters", "may"),
+    [
+        pytest.param(crashing(volume=False), None, False, id="nobody answers: it may be needed"),
+        pytest.param(crashing(volume=False), {"etcd-1"}, False, id="a voter"),
+        pytest.param(crashing(volume=False), {"etcd-seed-0"}, True, id="it has never voted"),
+        pytest.param(crashing(volume=False, starts=0), None, True, id="it has never run"),
+        pytest.param(crashing(volume=True), None, True, id="its data outlives it"),
+        pytest.param(pod(runs=True), None, False, id="it runs"),
+    ],
+)
+def test_no_pod_is_made_anew_with_which_data_would_go(
+    unit: Any, voters: set[str] | None, may: bool
+) -> None:
+    unit.spec = getattr(unit, "spec", SimpleNamespace(volumes=[]))
+    assert may_be_made_anew(unit, voters) is may

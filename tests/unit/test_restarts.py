@@ -232,3 +232,32 @@ def test_no_restart_ever_costs_the_quorum(
         assert f"etcd-{step.target.id - 10}" in {p.name for p in there if p.ready}
     if isinstance(step, Done):
         assert current == ready - ending == {0, 1, 2}
+
+
+SINGLE = Goal(seeds="etcd-seed", units="etcd", count=1)
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_last_copy_of_the_data_does_not_go_with_a_restart(ready: bool) -> None:
+    """Without a volume: then nobody else has what the only unit has."""
+    only = restarts.Pod("etcd-0", current=False, ready=ready, lasting=False)
+    surplus = restarts.Pod("etcd-1", current=False, ready=True, lasting=False)
+    assert restarts.loss(SINGLE, [only, surplus]) == only
+    assert restarts.loss(GOAL, [only, surplus]) is None, "the others have it"
+
+
+@pytest.mark.parametrize(
+    "only",
+    [
+        pytest.param(restarts.Pod("etcd-0", current=False, ready=True), id="on a volume"),
+        pytest.param(
+            restarts.Pod("etcd-0", current=True, ready=True, lasting=False), id="no restart"
+        ),
+        pytest.param(
+            restarts.Pod("etcd-0", current=False, ready=False, ending=True, lasting=False),
+            id="it ends already",
+        ),
+    ],
+)
+def test_no_other_restart_is_a_loss(only: restarts.Pod) -> None:
+    assert restarts.loss(SINGLE, [only]) is None

@@ -38,7 +38,7 @@ def unit(ordinal: int, quota: int | None) -> Any:
     said = [] if quota is None else [("MEMBER_QUOTA_BYTES", str(quota * MIB))]
     env = [SimpleNamespace(name="POD_NAME", value=None)]
     env += [SimpleNamespace(name=name, value=value) for name, value in said]
-    running = SimpleNamespace(state=SimpleNamespace(running=object()))
+    running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
     condition = SimpleNamespace(type="Ready", status="True", last_transition_time="now")
     return SimpleNamespace(
         metadata=SimpleNamespace(
@@ -46,7 +46,7 @@ def unit(ordinal: int, quota: int | None) -> Any:
             labels={"controller-revision-hash": "old"},
             deletion_timestamp=None,
         ),
-        spec=SimpleNamespace(containers=[SimpleNamespace(env=env)]),
+        spec=SimpleNamespace(containers=[SimpleNamespace(env=env)], volumes=[]),
         status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
     )
 

@@ -38,6 +38,9 @@ class CutError(SequenceError):
         super().__init__("cut", "pulumi up")
 
 
+_RUNS = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
+
+
 class World:
     """What a sequence sees, and all that it does, in its order."""
 
@@ -48,6 +51,7 @@ class World:
         self.silent: tuple[int, ...] = ()
         self.answers = True
         self.revisions = "a" * count
+        self.claim: str | None = "a claim"
         self.template = "a1b2"
         self.workload = Workload(count, None, frozenset(range(count)), serving_seeds=False)
         self.site = SITE
@@ -93,7 +97,8 @@ class World:
                     labels={"controller-revision-hash": revision},
                     deletion_timestamp=None,
                 ),
-                status=SimpleNamespace(container_statuses=[], conditions=[]),
+                spec=SimpleNamespace(volumes=[SimpleNamespace(persistent_volume_claim=self.claim)]),
+                status=SimpleNamespace(container_statuses=[_RUNS], conditions=[]),
             )
             for i, revision in enumerate(self.revisions)
         ]
@@ -328,3 +333,11 @@ def test_a_single_unit_that_is_down_gets_the_newest_template_at_once(world: Worl
         "proof",
         "rollout is finished",
     ]
+
+
+def test_the_last_copy_of_the_data_is_not_ended_by_a_rolling_change(world: World) -> None:
+    world.goal = Goal(seeds="etcd-seed", units="etcd", count=1)
+    world.revisions, world.claim = "b", None
+    with pytest.raises(SequenceError, match="etcd-0 is the only unit and has no volume"):
+        roll(world, template="c3d4", units=1)
+    assert world.done == [], "nor is a note left that there is work"
