@@ -28,7 +28,6 @@ LONGEST = (
     "test_gke_readme.py",
     "test_gone_back.py",
     "test_balanced.py",
-    "test_connections.py",
     "test_small_quota.py",
     "test_rights.py",
 )

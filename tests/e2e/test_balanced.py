@@ -5,37 +5,49 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from lab.state import Lab
+from tests.faults.cluster import is_ready
+from tests.support.connections import Connection, Record, recorded
+from tests.support.network_policy import open_ports
 from tests.support.stack import Result, Stack, until
 from tests.support.writer import Report, Summary, Writer
 
 
+@dataclass(frozen=True)
 class Balanced:
-    """One stack brought up under a writer; the tests of this file only look at it."""
+    """One stack brought up under a writer; the tests of this file only look at it, but for those
+    at the end."""
 
-    def __init__(self, stack: Stack, up: Result, summary: Summary, report: Report) -> None:
-        self.stack, self.up, self.summary, self.report = stack, up, summary, report
+    stack: Stack
+    up: Result
+    summary: Summary
+    report: Report
+    birth: Record
+    """Of the connections between pods."""
 
 
 @pytest.fixture(scope="module")
 def balanced(
-    env: Mapping[str, str], writer_binary: Path, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab, env: Mapping[str, str], writer_binary: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Balanced]:
     folder = tmp_path_factory.mktemp("balanced")
     stack = Stack("balanced", env, folder / "stack")
-    process = stack.start_up(folder / "up.log")
-    until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
-    with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
-        assert process.wait() == 0, (folder / "up.log").read_text()
-        summary = writer.summary()
+    with recorded(lab, stack, folder / "birth") as birth:
+        process = stack.start_up(folder / "up.log")
+        until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
+        with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
+            assert process.wait() == 0, (folder / "up.log").read_text()
+            summary = writer.summary()
     report = writer.check(stack.endpoints())
     output = Result(0, (folder / "up.log").read_text(), 0)
-    yield Balanced(stack, output, summary, report)
+    yield Balanced(stack, output, summary, report, birth)
     stack.remove()
 
 
@@ -197,6 +209,42 @@ def test_status_is_healthy_and_says_why_when_it_is_not(
     done = empty.run(*command, empty.name)
     assert done.code == 1
     assert "Next:" in done.output
+
+
+def test_what_pods_connect_to_is_what_the_policies_let_through(
+    balanced: Balanced, lab: Lab, tmp_path: Path
+) -> None:
+    """The lab's network enforces no NetworkPolicy. So the kernel's own record of the connections
+    between pods is held against those that Kubernetes has: from nothing to balanced, two units
+    more, one restarted."""
+    stack = balanced.stack
+    stack.set(units={"count": 5})
+    with recorded(lab, stack, tmp_path / "growth") as growth:
+        stack.up()
+        before = stack.pods()["etcd-0"]["metadata"]["uid"]
+        stack.kubectl("delete", "pod", "etcd-0", "--wait=false")
+        until("the pod that comes after it", lambda: _serves_again(stack, "etcd-0", before))
+    seen = {**balanced.birth.connections(), **growth.connections()}
+    for expected in (
+        Connection("seed", "discovery", "client"),
+        Connection("seed", "seed", "peer"),
+        Connection("unit", "discovery", "client"),  # at its end, to delete the token's keys
+        Connection("unit", "seed", "client"),
+        Connection("unit", "seed", "peer"),
+        Connection("unit", "unit", "client"),
+        Connection("unit", "unit", "peer"),
+        Connection("unit", "unit", "health"),
+    ):
+        assert expected in seen, f"{expected} among {sorted(map(str, seen))}"
+    specs = [policy["spec"] for policy in stack.objects("networkpolicies")]
+    for connection, (client, server) in seen.items():
+        let = open_ports(specs, server["metadata"]["labels"], client["metadata"]["labels"])
+        assert connection.port in (let or ()), connection
+
+
+def _serves_again(stack: Stack, name: str, before: str) -> bool:
+    pod = stack.pods().get(name)
+    return pod is not None and pod["metadata"]["uid"] != before and is_ready(pod)
 
 
 def test_destroy_leaves_nothing(balanced: Balanced) -> None:

@@ -1,7 +1,7 @@
 """Who may connect to whom, by the declared NetworkPolicies as Kubernetes reads them.
 
 The lab's network enforces no NetworkPolicy, so that this is judged by their text alone; that the
-members' own connections are among what is let through: tests/e2e/test_connections.py.
+members' own connections are among what is let through: tests/e2e/test_balanced.py.
 """
 
 from __future__ import annotations
