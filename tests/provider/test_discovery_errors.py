@@ -18,10 +18,11 @@ from tests.support.dynamic import inputs, preflight, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
 
+HTML = "<html>Welcome</html>"
 NO_TOKEN = [
-    pytest.param(Reply(503, "<html>sorry</html>"), "503", id="503"),
-    pytest.param(Reply(200, "<html>Welcome</html>"), "<html>Welcome</html>", id="HTML"),
-    pytest.param(Reply(200, ""), "'nothing'", id="nothing"),
+    pytest.param(Reply(503, "<html>sorry</html>"), "answered 503", id="503"),
+    pytest.param(Reply(200, HTML), f"answered with '{HTML}'", id="HTML"),
+    pytest.param(Reply(200, ""), "answered with 'nothing'", id="nothing"),
     pytest.param(Reply(closes=True), "does not answer", id="a closed connection"),
 ]
 
