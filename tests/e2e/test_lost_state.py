@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+
+import pytest
 
 from tests.support.refusal import the_one_error
 from tests.support.stack import Stack, until
@@ -16,11 +18,34 @@ KEEP = {
 """As in docs/runbook.md."""
 
 
-def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_volumes(
-    new_stack: Callable[..., Stack],
-) -> None:
-    stack = new_stack(seeds={"count": 1})
+@pytest.fixture(scope="module")
+def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Every test leaves a balanced cluster."""
+    folder = tmp_path_factory.mktemp("lost") / "stack"
+    stack = Stack("lost-state", env, folder, seeds={"count": 1})
     stack.up()
+    yield stack
+    stack.remove()
+
+
+def test_members_whose_statefulset_is_gone_are_not_ended_by_another(stack: Stack) -> None:
+    """Made anew it has one replica, and the others would end at once."""
+    before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    members = {name: member["ID"] for name, member in stack.members().items()}
+    stack.kubectl("delete", "statefulset", "etcd", "--cascade=orphan")
+    assert stack.pulumi("refresh", "--yes").code == 0
+    refused = the_one_error(stack.pulumi(*UP))
+    assert "etcd-1, etcd-2 would end at once" in refused
+    assert {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()} == before
+
+    stack.kubectl("delete", "pod", *before)
+    stack.up()
+    assert {name: member["ID"] for name, member in stack.members().items()} == members
+
+
+def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_volumes(
+    stack: Stack,
+) -> None:
     cluster = stack.outputs()["clusterId"]
     stack.etcdctl("put", "key", "value")
     before = _seen(stack)
@@ -48,25 +73,6 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
 
 
-def test_members_whose_statefulset_is_gone_are_not_ended_by_another(
-    new_stack: Callable[..., Stack],
-) -> None:
-    """Made anew it has one replica, and the others would end at once."""
-    stack = new_stack(seeds={"count": 1})
-    stack.up()
-    before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
-    members = {name: member["ID"] for name, member in stack.members().items()}
-    stack.kubectl("delete", "statefulset", "etcd", "--cascade=orphan")
-    assert stack.pulumi("refresh", "--yes").code == 0
-    refused = the_one_error(stack.pulumi(*UP))
-    assert "etcd-1, etcd-2 would end at once" in refused
-    assert {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()} == before
-
-    stack.kubectl("delete", "pod", *before)
-    stack.up()
-    assert {name: member["ID"] for name, member in stack.members().items()} == members
-
-
 def _seen(stack: Stack) -> dict[str, str]:
     """Every object that an `up` would make, by its unique ID."""
     kinds = "pods,statefulsets,services,serviceaccounts,roles,rolebindings,poddisruptionbudgets"
@@ -87,29 +93,3 @@ def _lose_the_state(stack: Stack) -> None:
     )
     folder = ("--cwd", str(stack.folder))
     stack.run("pulumi", *folder, "stack", "init", stack.name, "--no-select", check=True)
-
-
-def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster(
-    new_stack: Callable[..., Stack],
-) -> None:
-    """The birth mark is one of them."""
-    stack = new_stack(seeds={"count": 1}, units={"count": 1})
-    stack.up()
-    mark = stack.birth_mark()
-    stack.etcdctl("del", "", "--from-key")
-    before = stack.pods()["etcd-0"]["metadata"]["uid"]
-    stack.kubectl("delete", "pod", "etcd-0")
-    until("the unit to be back", lambda: _ready(stack, "etcd-0", before))
-    stack.set(units={"count": 3})
-    said = stack.up().output
-    assert "birth mark, which a client had deleted, is written again" in said
-    assert stack.birth_mark() == mark
-
-
-def _ready(stack: Stack, name: str, before: str) -> bool:
-    pod = stack.pods().get(name)
-    if pod is None or pod["metadata"]["uid"] == before:
-        return False
-    return any(
-        c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", [])
-    )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cluster import is_ready
 from tests.support.stack import Stack, until
 from tests.support.writer import Writer
 
@@ -269,8 +270,13 @@ def is_marked_and_ready(stack: Stack, pod: str) -> bool:
     found = stack.pods().get(pod)
     if found is None or "mark" not in found["metadata"].get("annotations", {}):
         return False
-    conditions = {c["type"]: c["status"] for c in found["status"].get("conditions", [])}
-    return conditions.get("Ready") == "True"
+    return is_ready(found)
+
+
+def is_back(stack: Stack, pod: str, before: str) -> bool:
+    """Whether a pod of this name is ready that is not the one with this unique ID."""
+    found = stack.pods().get(pod)
+    return found is not None and found["metadata"]["uid"] != before and is_ready(found)
 
 
 def leader_of(stack: Stack) -> str:
@@ -284,7 +290,21 @@ def leader_of(stack: Stack) -> str:
     return names[leader]
 
 
-def test_down_to_one_and_up_again_loses_nothing(stack: Stack, write: Callable[..., str]) -> None:
-    for count in (1, 3):
-        write(units={"count": count})
-        is_balanced(stack, count)
+def test_down_to_one_loses_nothing(stack: Stack, write: Callable[..., str]) -> None:
+    write(units={"count": 1})
+    is_balanced(stack, 1)
+
+
+def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster_and_it_grows_again(
+    stack: Stack, write: Callable[..., str]
+) -> None:
+    """The birth mark is one of them."""
+    mark = stack.birth_mark()
+    stack.etcdctl("del", "", "--from-key")
+    before = pods_of(stack)["etcd-0"]
+    stack.kubectl("delete", "pod", "etcd-0")
+    until("the unit to be back", lambda: is_back(stack, "etcd-0", before))
+    output = write(units={"count": 3})
+    assert "birth mark, which a client had deleted, is written again" in output
+    assert stack.birth_mark() == mark
+    is_balanced(stack, 3)
