@@ -26,7 +26,7 @@ LONGEST = (
     "test_bad_input.py",
     "test_dead_node.py",
     "test_gke_readme.py",
-    "test_gone_back.py",
+    "test_kept.py",
     "test_balanced.py",
     "test_small_quota.py",
     "test_rights.py",

@@ -26,6 +26,7 @@ def test_a_user_with_no_more_than_these_rights_brings_a_cluster_up_and_down(
     with stack.running(stack.program, guest):
         stack.destroy()
     assert stack.pods() == {}
+    assert stack.kubectl("get", "role", "guest", "-o", "name"), "a namespace of somebody else stays"
 
 
 def _guest(stack: Stack, folder: Path) -> Path:

@@ -1,0 +1,141 @@
+"""What outlives `pulumi destroy`: data that is to be kept, and what others have beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tests.support.refusal import the_one_error
+from tests.support.stack import CHECKOUT, Stack
+
+RUNBOOK = CHECKOUT / "docs" / "runbook.md"
+UNITS = ["etcd-0", "etcd-1", "etcd-2"]
+AHEAD = 1_000_000
+"""Revisions that the state is made to have seen: as if the disk had come back from an old copy."""
+
+
+@pytest.fixture(scope="module")
+def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One member at first, whose data is to be kept; the tests below go on from one another."""
+    folder = tmp_path_factory.mktemp("kept") / "stack"
+    one = {"count": 1}
+    stack = Stack("kept", env, folder, seeds=one, units=one, storage={"retain": True})
+    stack.up()
+    yield stack
+    stack.remove()
+
+
+def test_data_that_has_gone_back_is_refused_in_preview_and_taken_as_the_runbook_says(
+    stack: Stack,
+) -> None:
+    """A cluster that is behind what the stack's state has recorded is touched only on purpose."""
+    cluster = stack.outputs()["clusterId"]
+    _put_the_state_ahead(stack)
+    before = stack.pods()["etcd-0"]["metadata"]["uid"]
+    stack.set(units={"count": 3})
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        refused = the_one_error(stack.pulumi(*command))
+        assert "was reached already: data was lost" in refused
+        assert "docs/runbook.md" in refused
+    assert {n: p["metadata"]["uid"] for n, p in stack.pods().items()} == {"etcd-0": before}
+
+    stack.destroy()
+    stack.kubectl("annotate", "pvc", "--all", "etcd.pulumi.com/revision-")
+    stack.up()
+    outputs = stack.outputs()
+    assert (outputs["clusterId"], outputs["origin"]) == (cluster, "retained")
+    assert sorted(stack.members()) == UNITS
+
+
+def _put_the_state_ahead(stack: Stack) -> None:
+    file = stack.folder / "state.json"
+    export = ("pulumi", "stack", "export", "--stack", stack.name, "--file", str(file))
+    stack.run(*export, check=True)
+    state: Any = json.loads(file.read_text())
+    resources = state["deployment"]["resources"]
+    (handover,) = [r for r in resources if r["type"].endswith("etcd:Handover")]
+    handover["outputs"]["proof"]["revision"] += AHEAD
+    file.write_text(json.dumps(state))
+    stack.run("pulumi", "stack", "import", "--stack", stack.name, "--file", str(file), check=True)
+
+
+def test_retained_data_comes_back_without_seeds(stack: Stack) -> None:
+    before = stack.outputs()
+    stack.kubectl("exec", "etcd-0", "--", "etcdctl", "put", "kept", "yes")
+    stack.destroy()
+    assert len(stack.objects("pvc")) == 3
+    assert not stack.pods()
+    stack.kubectl("delete", "events", "--all")
+    _make_unknown_and_known_again(stack)
+    again = stack.up()
+    assert "no seed is started" in again.output
+    events = stack.objects("events", "--field-selector=reason=Started")
+    assert sorted({e["involvedObject"]["name"] for e in events}) == UNITS
+    after = stack.outputs()
+    assert after["clusterId"] == before["clusterId"]
+    assert after["origin"] == "retained"
+    assert {m["id"] for m in after["members"]} == {m["id"] for m in before["members"]}
+    value = stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "--print-value-only", "kept")
+    assert value.strip() == "yes"
+
+
+def _make_unknown_and_known_again(stack: Stack) -> None:
+    """Volumes as somebody makes them of a snapshot, without a note of whose they are: no cluster is
+    born beside them, and the runbook's command gives them to this stack."""
+    notes = [f"etcd.pulumi.com/{key}" for key in ("cluster-id", "birth", "revision", "peer")]
+    stack.kubectl("annotate", "pvc", "--all", *(f"{note}-" for note in notes))
+    told = stack.refused()
+    assert "there before this stack, holds data of etcd" in told
+    assert "seeds run" not in told
+    (block,) = [
+        text
+        for text in RUNBOOK.read_text().split("```sh")[1:]
+        if "etcd.pulumi.com/cluster-id=" in text.split("```")[0]
+    ]
+    commands = block.split("```")[0].replace("NAMESPACE", stack.namespace)
+    stack.run("sh", "-euc", commands, check=True)
+
+
+@pytest.fixture(scope="module")
+def beside(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Another stack in the same namespace."""
+    config: dict[str, Any] = {
+        "kubernetes": {"namespace": stack.namespace},
+        "etcd": {"name": "kv"},
+        "service": {"name": "kv"},
+        "seeds": {"count": 1},
+        "units": {"count": 1},
+    }
+    folder = tmp_path_factory.mktemp("beside") / "stack"
+    beside = Stack("beside", stack.env, folder, **config)
+    beside.namespace = stack.namespace
+    beside.up()
+    yield beside
+    beside.remove()
+
+
+def test_destroy_leaves_a_namespace_that_another_stack_is_in(stack: Stack, beside: Stack) -> None:
+    """Although it has made it."""
+    stack.set(storage={"retain": False})
+    stack.up()
+    before = beside.pods()["kv-0"]["metadata"]["uid"]
+    said = stack.destroy().output
+    assert f"namespace {stack.namespace} stays, for what others have in it: StatefulSet kv" in said
+    left = {o["metadata"]["name"]: o["metadata"] for o in beside.objects("pods,pvc")}
+    assert sorted(left) == ["data-kv-0", "kv-0"]
+    assert left["kv-0"]["uid"] == before
+    assert not any("deletionTimestamp" in metadata for metadata in left.values())
+    (member,) = beside.etcdctl("member", "list", pod="kv-0")["members"]
+    assert member["name"] == "kv-0"
+    beside.up("--expect-no-changes")
+
+
+def test_destroy_leaves_a_namespace_that_was_there_before(beside: Stack) -> None:
+    assert sorted(beside.pods()) == ["kv-0"], "that of the other stack has gone"
+    beside.kubectl("create", "configmap", "of-somebody-else")
+    beside.destroy()
+    left = [o["metadata"]["name"] for o in beside.objects("all,pvc,secrets,configmaps,pdb,roles")]
+    assert sorted(left) == ["kube-root-ca.crt", "of-somebody-else"]
