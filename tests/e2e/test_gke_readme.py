@@ -5,6 +5,7 @@ Google is the stand-in (lab/plugins/gcp), and `gcloud` a script that only takes 
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lab.state import Lab
 from tests.support.gke import SMALL, Google
 from tests.support.stack import CHECKOUT, Result
 
+UNITS = ["etcd-0", "etcd-1", "etcd-2"]
 HEADING = "## A GKE cluster from nothing"
 
 
@@ -81,7 +83,9 @@ def google(lab: Lab) -> Iterator[Google]:
 def newcomer(google: Google, tmp_path: Path) -> Iterator[Newcomer]:
     person = Newcomer(tmp_path, google)
     yield person
-    # What a failed test has left; after a good one there is no such stack.
+    if person.types("pulumi stack select prod").code != 0:
+        return  # as after a good test
+    # What a failed one has left.
     for command in (
         "pulumi config set --path etcd:gke.deletionProtection false --stack prod",
         "pulumi up --stack prod --skip-preview",
@@ -103,6 +107,8 @@ def test_every_command_of_the_readme_works_in_its_order(newcomer: Newcomer, goog
         assert "Traceback" not in done.output, f"{command}: {done}"
         said.setdefault(command, []).append(done)
         most = max(most, len(google.resources()))
+        if command == "pulumi up" and len(said[command]) == 1:
+            _is_balanced(newcomer)
     assert most == 8, "one of each type"
     key = next(c for c in typed if c.startswith("kubectl") and " put " in c)
     assert said[key][0].output.splitlines()[-1] == "OK"
@@ -113,3 +119,13 @@ def test_every_command_of_the_readme_works_in_its_order(newcomer: Newcomer, goog
     volumes = newcomer.types("kubectl get persistentvolumes -o name")
     assert volumes.output.strip() == ""
     assert "services enable" in newcomer.notes.read_text()
+
+
+def _is_balanced(newcomer: Newcomer) -> None:
+    """Right after an `up` from nothing."""
+    pods = newcomer.types("kubectl -n etcd get pods -o name").output.split()
+    assert sorted(pods) == [f"pod/{unit}" for unit in UNITS]
+    listed = newcomer.types("kubectl -n etcd exec etcd-0 -- etcdctl member list -w json").output
+    members = json.loads(listed)["members"]
+    assert sorted(member["name"] for member in members) == UNITS
+    assert not any(member.get("isLearner") for member in members)

@@ -41,13 +41,34 @@ def google(lab: Lab) -> Iterator[Google]:
 # ---------------------------------------------------------------- one life, in order
 
 
+CHAIN = (
+    # What fails, how, and what Google says. Each entry is one `up`; the next one gets past it.
+    ("Account", "permission", "Permission 'iam.serviceAccounts.create' denied"),
+    ("IAMMember", "permission", "Permission 'resourcemanager.projects.setIamPolicy' denied"),
+    ("Cluster", "quota", "Insufficient regional quota to satisfy request"),
+    ("Cluster", "permission", 'Required "container.clusters.create" permission(s)'),
+    ("Cluster", "disabled", "Kubernetes Engine API has not been used"),
+    ("Cluster", "timeout", "timeout while waiting for state to become 'DONE'"),
+    ("NodePool", "quota", "Insufficient regional quota to satisfy request"),
+    ("NodePool", "partial", "only 0 nodes out of 1 have registered"),
+)
+
+
 class Life:
-    """The stack, and what its first commands said."""
+    """The stack, and what its first commands said: an `up` without any fault is the README's
+    (test_gke_readme.py)."""
 
     def __init__(self, stack: Stack, google: Google) -> None:
         self.stack, self.google = stack, google
         self.preview = stack.pulumi("preview")
         self.untouched = not google.resources() and not _namespace(stack)
+        self.failed: list[Result] = []
+        self.there: list[bool] = []
+        """Whether that on which the fault was is there after it."""
+        for kind, fault, _ in CHAIN:
+            faults.inject(google.cloud, kind, "create", fault)
+            self.failed.append(stack.pulumi(*UP))
+            self.there.append(google.has(kind))
         self.up = stack.pulumi(*UP)
 
     def pods(self) -> dict[str, str]:
@@ -81,7 +102,14 @@ def test_a_preview_from_nothing_is_complete_and_readable(life: Life) -> None:
     assert life.untouched, "a preview makes nothing"
 
 
-def test_an_up_from_nothing_ends_with_a_balanced_cluster(life: Life) -> None:
+@pytest.mark.parametrize("number", range(len(CHAIN)), ids=lambda n: " ".join(CHAIN[n][:2]))
+def test_after_every_fault_the_next_up_goes_on(number: int, life: Life) -> None:
+    _, fault, says = CHAIN[number]
+    _is_googles_error(life.failed[number], says)
+    assert life.there[number] is (fault in ("timeout", "partial")), life.failed[number]
+
+
+def test_the_up_after_them_ends_with_a_balanced_cluster(life: Life) -> None:
     assert life.up.code == 0, life.up
     assert "Traceback" not in life.up.output
     stack = life.stack
@@ -219,35 +247,6 @@ def stack(google: Google, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
     made.remove_objects()
     made.remove()
     google.clear()
-
-
-CHAIN = (
-    # What fails, how, and what Google says. Each entry is one `up`; the next one gets past it.
-    ("Account", "permission", "Permission 'iam.serviceAccounts.create' denied"),
-    ("IAMMember", "permission", "Permission 'resourcemanager.projects.setIamPolicy' denied"),
-    ("Cluster", "quota", "Insufficient regional quota to satisfy request"),
-    ("Cluster", "permission", 'Required "container.clusters.create" permission(s)'),
-    ("Cluster", "disabled", "Kubernetes Engine API has not been used"),
-    ("Cluster", "timeout", "timeout while waiting for state to become 'DONE'"),
-    ("NodePool", "quota", "Insufficient regional quota to satisfy request"),
-    ("NodePool", "partial", "only 0 nodes out of 1 have registered"),
-)
-
-
-def test_after_every_fault_the_next_up_goes_on_and_the_last_one_ends_well(
-    stack: Stack, google: Google
-) -> None:
-    for kind, fault, says in CHAIN:
-        faults.inject(google.cloud, kind, "create", fault)
-        done = stack.pulumi(*UP)
-        _is_googles_error(done, says)
-        assert google.has(kind) is (fault in ("timeout", "partial")), done
-    stack.up()
-    assert sorted(stack.members()) == UNITS
-    stack.up("--expect-no-changes")
-    stack.destroy()
-    assert google.resources() == {}
-    assert _left_in_kubernetes(stack) == []
 
 
 @pytest.mark.parametrize(
