@@ -1,13 +1,10 @@
 """A discovery service that is none: told before anything is touched, and asked at a birth alone.
 
 The Kubernetes API is a fake, and so are the services: a real one is not to be had broken in so many
-ways.
+ways. One that never answers takes its time, and is in tests/unit/test_tokens.py.
 """
 
 from __future__ import annotations
-
-import threading
-from contextlib import ExitStack
 
 import pytest
 
@@ -80,16 +77,6 @@ def test_a_v3_endpoint_that_only_pods_can_reach_is_no_obstacle(
     url = f"http://127.0.0.1:{closed_port()}"
     props = inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=url)
     assert dynamic.create(PreflightProvider(), props).outs == props
-
-
-def test_a_slow_discovery_service_is_given_up(dynamic: Plugin, api: Kubernetes) -> None:
-    with ExitStack() as stack:
-        never = threading.Event()
-        service = stack.enter_context(serving(Reply(after=never)))
-        stack.callback(never.set)
-        text = preflight(dynamic, api, discovery_mode="v2", discovery_url=f"{service.url}/new")
-    assert "does not answer" in text
-    assert "timed out" in text
 
 
 def test_a_discovery_service_is_not_asked_any_more_when_the_cluster_grows(

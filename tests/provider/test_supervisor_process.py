@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from containers.etcd.supervisor import kubernetes
+from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
@@ -290,6 +290,7 @@ def test_a_joiner_that_missed_its_own_announcement_starts_etcd_again_once(
     path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
     monkeypatch.setenv("PATH", os.pathsep.join(path))
     monkeypatch.setattr(kubernetes, "wants", wanted_always)
+    monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)  # it is not about that
     config = from_environment(unit.settings)
     with running(config, Health(config.metrics_port)) as health:
         eventually("a voter", lambda: health.status()["phase"] == "running as a voter")

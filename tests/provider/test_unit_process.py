@@ -91,6 +91,8 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
         monkeypatch.setenv("PATH", os.pathsep.join(path))
         monkeypatch.setattr(kubernetes, "wants", _wanted)
+        # Nothing here is about how long a voter must be well: that is tests/unit/test_rules.py.
+        monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)
         yield Member(programs, cluster, unit, tmp_path / "unit", starts)
 
 
