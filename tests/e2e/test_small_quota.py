@@ -8,12 +8,14 @@ from tests.support.refusal import UP, refused
 from tests.support.stack import Stack
 
 FILL = """
-import subprocess
+import base64, json, urllib.request
+value = base64.b64encode(b"x" * 1_400_000).decode()
 for number in range(80):
-    put = ["etcdctl", "put", f"key-{number}"]
-    subprocess.run(put, input=b"x" * 1_400_000, check=True, stdout=subprocess.DEVNULL)
+    key = base64.b64encode(b"key-%d" % number).decode()
+    put = json.dumps({"key": key, "value": value}).encode()
+    urllib.request.urlopen("http://127.0.0.1:2379/v3/kv/put", put).read()
 """
-"""Some 110 MiB."""
+"""Some 110 MiB, by one process."""
 
 
 def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_is_touched(
