@@ -174,18 +174,33 @@ WITH_KEY: dict[str, Check] = {
 """Item -> whether `gke.kmsKey` brings it."""
 
 
+@pytest.fixture(scope="module")
+def defaults() -> Program:
+    return make_cluster()
+
+
+@pytest.fixture(scope="module")
+def with_key() -> Program:
+    return make_cluster(gke={"kmsKey": KMS_KEY})
+
+
+@pytest.fixture(scope="module")
+def autopilot() -> Program:
+    return make_cluster(gke={"autopilot": True})
+
+
 @pytest.mark.parametrize("item", DEFAULT)
-def test_the_defaults_have_the_item(item: str) -> None:
-    assert DEFAULT[item](make_cluster())
+def test_the_defaults_have_the_item(item: str, defaults: Program) -> None:
+    assert DEFAULT[item](defaults)
 
 
 @pytest.mark.parametrize("item", WITH_KEY)
-def test_a_key_of_the_project_brings_the_item(item: str) -> None:
-    assert WITH_KEY[item](make_cluster(gke={"kmsKey": KMS_KEY}))
+def test_a_key_of_the_project_brings_the_item(item: str, with_key: Program) -> None:
+    assert WITH_KEY[item](with_key)
 
 
-def test_without_a_key_nothing_claims_to_have_one() -> None:
-    declared = str([r.inputs for r in make_cluster().resources])
+def test_without_a_key_nothing_claims_to_have_one(defaults: Program) -> None:
+    declared = str([r.inputs for r in defaults.resources])
     for word in ("kmsKeyName", "databaseEncryption", "bootDiskKmsKey", "kms-key"):
         assert word not in declared
 
@@ -201,12 +216,11 @@ AUTOPILOT_HAS = ("5.2.2", "5.4.1", "5.5.1", "5.5.2", "5.5.3", "5.5.5", "5.5.6", 
 
 
 @pytest.mark.parametrize("item", [i for i in DEFAULT if i not in AUTOPILOT_HAS])
-def test_autopilot_has_what_it_does_not_bring_by_itself(item: str) -> None:
-    program = make_cluster(gke={"autopilot": True})
-    account = cluster(program)["clusterAutoscaling"]["autoProvisioningDefaults"]["serviceAccount"]
+def test_autopilot_has_what_it_does_not_bring_by_itself(item: str, autopilot: Program) -> None:
+    account = cluster(autopilot)["clusterAutoscaling"]["autoProvisioningDefaults"]["serviceAccount"]
     special: dict[str, Check] = {
         "5.2.1": lambda _: account == EMAIL,
         "5.6.1": lambda p: subnetwork(p)["logConfig"]["flowSampling"] > 0,
         "5.6.5": lambda p: cluster(p)["privateClusterConfig"]["enablePrivateNodes"],
     }
-    assert special.get(item, DEFAULT[item])(program)
+    assert special.get(item, DEFAULT[item])(autopilot)
