@@ -13,7 +13,11 @@ import pytest
 import yaml
 
 from lab.state import Lab
-from tests.faults.cluster import is_ready
+from tests.faults.catalogue import SHORT, chosen
+from tests.faults.cluster import Cluster, is_ready
+from tests.faults.report import table
+from tests.faults.scenario import Scenario, Verdict
+from tests.faults.suite import run_all
 from tests.support.connections import Connection, Record, recorded
 from tests.support.network_policy import open_ports
 from tests.support.stack import Result, Stack, until
@@ -209,6 +213,18 @@ def test_status_is_healthy_and_says_why_when_it_is_not(
     done = empty.run(*command, empty.name)
     assert done.code == 1
     assert "Next:" in done.output
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    "scenario", chosen(SHORT), ids=lambda scenario: f"{scenario.key} {scenario.title}"
+)
+def test_the_cluster_stands_it(
+    scenario: Scenario, balanced: Balanced, lab: Lab, tmp_path: Path
+) -> None:
+    """A short selection of the fault suite, a round each. The rest: make faults."""
+    outcomes = run_all(Cluster(lab, balanced.stack), [scenario], tmp_path, rounds=1)
+    assert outcomes[0].verdict is Verdict.GREEN, table(outcomes)
 
 
 def test_what_pods_connect_to_is_what_the_policies_let_through(
