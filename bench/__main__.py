@@ -70,6 +70,7 @@ def measure(repeat: int, folder: Path) -> str:
     statics: list[float] = []
     scaled: dict[int, list[Scaled]] = {5: [], 3: []}
     scaled_alone: dict[int, list[float]] = {5: [], 3: []}
+    at_once: list[float] = []
     for number in range(repeat):
         destroy(product)
         say(f"static StatefulSet, {number + 1} of {repeat}")
@@ -78,8 +79,11 @@ def measure(repeat: int, folder: Path) -> str:
         alone.append(product.up().seconds)
         for count, seconds in scaled_alone.items():
             say(f"{count} units, nothing beside it, {number + 1} of {repeat}")
-            product.set_units(count)
-            seconds.append(product.up().seconds)
+            cluster.wait_until_settled(shell)
+            seconds.append(_scale(product, count))
+        say(f"3 units right after 5, {number + 1} of {repeat}")
+        _scale(product, 5)
+        at_once.append(_scale(product, 3))
         destroy(product)
         say(f"up from nothing under the writer, {number + 1} of {repeat}")
         ups.append(measured_up(product, writer, folder))
@@ -87,6 +91,7 @@ def measure(repeat: int, folder: Path) -> str:
         judge(ups[-1].summary, ups[-1].report)
         for count, runs in scaled.items():
             say(f"{count} units under the writer, {number + 1} of {repeat}")
+            cluster.wait_until_settled(shell)
             runs.append(measured_scale(product, count, writer, folder))
             judge(runs[-1].summary, runs[-1].report)
     memory = cluster.supervisor_memory(shell)
@@ -103,6 +108,7 @@ def measure(repeat: int, folder: Path) -> str:
                     *up_figures(first, ups),
                     *scale_figures("3 -> 5 units", scaled_alone[5], scaled[5], "<= 10"),
                     *scale_figures("5 -> 3 units", scaled_alone[3], scaled[3], "<= 6"),
+                    Figure("5 -> 3 units right after 3 -> 5", "s", tuple(at_once)),
                     Figure("static StatefulSet, apply to healthy", "s", tuple(statics)),
                     Figure("no-op `pulumi up`", "s", tuple(no_ops)),
                     Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
@@ -118,6 +124,11 @@ def measure(repeat: int, folder: Path) -> str:
             ),
         ]
     )
+
+
+def _scale(product: Stack, count: int) -> float:
+    product.set_units(count)
+    return product.up().seconds
 
 
 def up_figures(first: Up, ups: list[Up]) -> list[Figure]:

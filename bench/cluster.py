@@ -1,6 +1,10 @@
 """Looks at the etcd cluster that a `pulumi up` made, through kubectl."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 from bench.shell import BenchError, Shell
+from containers.etcd.supervisor.rules import SETTLE_SECONDS
 
 NAMESPACE = "etcd"
 NAME = "etcd"
@@ -31,6 +35,26 @@ def units_image(shell: Shell) -> str:
     """The image that the units run."""
     found = shell.json("kubectl", "-n", NAMESPACE, "get", "statefulset", NAME, "-o", "json")
     return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def wait_until_settled(shell: Shell) -> None:
+    """Return when every pod has been ready for as long as etcd wants of each voter before the
+    membership changes again: right after a change, the next one waits for the one before."""
+    while not _settled(shell):
+        time.sleep(0.2)
+
+
+def _settled(shell: Shell) -> bool:
+    found = shell.json("kubectl", "-n", NAMESPACE, "get", "pods", "-o", "json")
+    # Kubernetes cuts its times to whole seconds.
+    latest = datetime.now(UTC) - timedelta(seconds=SETTLE_SECONDS + 1)
+    return all(
+        datetime.fromisoformat(condition["lastTransitionTime"]) < latest
+        and condition["status"] == "True"
+        for pod in found["items"]
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready"
+    )
 
 
 def supervisor_memory(shell: Shell) -> tuple[float, ...]:
