@@ -11,6 +11,7 @@ from kubernetes.client import ApiException
 
 from components.dynamic.kept import misfits
 from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.lock import holding
 from components.dynamic.progress import SequenceError
 from components.dynamic.quotas import There, out_of_limits, over_quota
 from components.dynamic.site import Site
@@ -66,6 +67,7 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
 
     `first`: nothing of this stack can be there yet.
     """
+    kept = False
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site, patient=False)
         version = kube.version()
@@ -82,11 +84,13 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
             problems += _taken(kube)
             if first:
                 problems += _forgotten(kube)
-                problems += misfits(site, kube.volumes(site.units), props)
+                claims = kube.volumes(site.units)
+                problems += misfits(site, claims, props)
+                kept = bool(holding(claims))
     following = "pulumi up, once that is mended"
     try:
-        # Later nobody asks it any more, and it may be gone.
-        if first:
+        # Later nobody asks it any more, nor for a cluster that was kept, and it may be gone.
+        if first and not kept:
             _discovery(props)
     except SequenceError as error:
         following = following if problems else error.following

@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from components.dynamic.lock import CLUSTER_ANNOTATION, PEER_ANNOTATION
+from components.dynamic.lock import CLUSTER_ANNOTATION, PEER_ANNOTATION, holding
 from components.dynamic.pods import ordinal_of
 from components.dynamic.site import Site
 
@@ -20,10 +20,8 @@ def misfits(site: Site, claims: Iterable[Any], props: Mapping[str, Any]) -> list
     fixed: Mapping[str, str] = props["fixed"]
     kept = {
         ordinal: claim
-        for claim in claims
-        if CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
-        and claim.metadata.deletion_timestamp is None
-        and (ordinal := ordinal_of(claim, f"data-{site.units}")) is not None
+        for claim in holding(claims)
+        if (ordinal := ordinal_of(claim, f"data-{site.units}")) is not None
     }
     if not kept:
         return []

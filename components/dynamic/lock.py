@@ -7,7 +7,7 @@ twice have the same ID: the birth mark is written once, and the revision only gr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +41,26 @@ class Lock:
     """The cluster has been there: it never goes back behind it. 0 when it is not recorded."""
 
 
+def holding(claims: Iterable[Any]) -> list[Any]:
+    """Those of the units' volumes that hold a cluster. Pure.
+
+    By the note, whatever else may be on them. One that is being deleted holds none.
+    """
+    return [
+        claim
+        for claim in claims
+        if CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
+        and claim.metadata.deletion_timestamp is None
+    ]
+
+
 def on_volumes(kube: Kube) -> Lock | None:
     """The lock of the cluster that lives on the units' volumes, if they hold one.
 
-    A volume that is being deleted holds none. Raises SequenceError if the volumes hold more than
-    one cluster.
+    Raises SequenceError if they hold more than one cluster.
     """
-    noted: dict[str, Any] = {
-        c.metadata.name: c.metadata.annotations
-        for c in kube.volumes(kube.site.units)
-        if CLUSTER_ANNOTATION in (c.metadata.annotations or {})
-        and c.metadata.deletion_timestamp is None
-    }
+    found = holding(kube.volumes(kube.site.units))
+    noted: dict[str, Any] = {c.metadata.name: c.metadata.annotations for c in found}
     ids = {name: annotations[CLUSTER_ANNOTATION] for name, annotations in noted.items()}
     if len(set(ids.values())) > 1:
         raise SequenceError(

@@ -79,6 +79,31 @@ def test_a_v3_endpoint_that_only_pods_can_reach_is_no_obstacle(
     assert dynamic.create(PreflightProvider(), props).outs == props
 
 
+FIXED = {
+    "storage.kind": "persistent",
+    "storage.size": "20Gi",
+    "kubernetes.clusterDomain": "cluster.local",
+    "etcd.peerPort": "2380",
+}
+"""What is compared with volumes on which a cluster was kept."""
+
+
+@pytest.mark.parametrize("mode", ["v2", "v3"])
+def test_a_cluster_that_was_kept_comes_back_without_the_discovery_service(
+    mode: str, dynamic: Plugin
+) -> None:
+    """No seed runs then. And a token is not taken for nothing, where the service has one."""
+    with serving(Reply(503, "gone")) as service:
+        asked = {"discovery_mode": mode, "discovery_url": f"{service.url}/new", "fixed": FIXED}
+        with Kubernetes.running(namespace=True, units=3, kept="1f") as api:
+            dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **asked))
+        assert service.asked == []
+        for kept in ({"kept": ""}, {"kept": "1f", "ending": True}, {"namespace": False}):
+            there = {"namespace": True, "units": 3, **kept}
+            with Kubernetes.running(**there) as api:
+                assert "503" in preflight(dynamic, api, **asked)
+
+
 def test_a_discovery_service_is_not_asked_any_more_when_the_cluster_grows(
     dynamic: Plugin, api: Kubernetes
 ) -> None:

@@ -56,6 +56,8 @@ class Kubernetes:
     """Units that run, each with a volume; they request 500m and 1Gi."""
     kept: str = ""
     """The cluster that is noted on these volumes."""
+    ending: bool = False
+    """Whether they are being deleted."""
     always: Reply | None = None
     """The answer to everything."""
     answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
@@ -71,8 +73,9 @@ class Kubernetes:
 
     def _claim(self, ordinal: int) -> object:
         notes = {"etcd.pulumi.com/cluster-id": self.kept} if self.kept else {}
+        since = {"deletionTimestamp": "2026-11-27T03:12:40Z"} if self.ending else {}
         return {
-            "metadata": {"name": f"data-etcd-{ordinal}", "annotations": notes},
+            "metadata": {"name": f"data-etcd-{ordinal}", "annotations": notes, **since},
             "spec": {"resources": {"requests": {"storage": "20Gi"}}},
         }
 
