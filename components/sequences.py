@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -123,12 +124,17 @@ def identity(discovery: Discovery) -> dict[str, Any]:
 
 
 def latest(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, Any]]:
-    """The proof of the sequence that ended last."""
-
-    def newest(found: list[dict[str, Any] | None]) -> dict[str, Any]:
-        return max((proof or {} for proof in found), key=lambda proof: proof.get("at", 0))
-
+    """The proof of the sequence that ended last. They are given in the order of one `up`."""
     return pulumi.Output.all(*proofs).apply(newest)
+
+
+def newest(proofs: Sequence[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """The one that was taken last. Pure.
+
+    Not the one of the highest revision: a cluster may have come back from an older copy. Of two of
+    the same second, the later in one `up`.
+    """
+    return dict(max(reversed([p or {} for p in proofs]), key=lambda proof: proof.get("at", 0)))
 
 
 def floor(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -22,7 +21,8 @@ AGREE_SECONDS = 30.0
 def prove(loop: Loop) -> dict[str, Any]:
     """Note the lock on the volumes, and return the proof of what the sequence has left.
 
-    Keys: members, revision, receipt, at (Unix seconds). Raises SequenceError where the members do
+    Keys: members, revision, receipt, at (Unix seconds, by the clock of the API server: proofs are
+    compared by it, and each may be of another machine). Raises SequenceError where the members do
     not come to agree. A hash that is not to be had is no such thing: the sequence has done its
     work, and each further one would fail in the same way.
     """
@@ -46,11 +46,12 @@ def prove(loop: Loop) -> dict[str, Any]:
         loop.progress.say("the cluster's birth mark, which a client had deleted, is written again")
     lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision), view)
     loop.progress.say(f"balanced: {len(view.voters)} units vote, {proof['leader']} leads")
+    _, now = loop.kube.pods_and_time()
     return {
         "members": table(view),
         "revision": revision,
         "receipt": proof,
-        "at": round(time.time(), 3),
+        "at": int(now.timestamp()),
     }
 
 

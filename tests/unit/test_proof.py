@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from components.dynamic.hashes import LARGEST_BYTES, MEGABYTE, Hashing
 from components.dynamic.progress import SequenceError
 from components.dynamic.proof import AGREE_SECONDS, prove, receipt
+from components.sequences import newest
 from containers.etcd.supervisor.membership import View
 from tests.support.hashed import LEADER, PODS, Hashed
 
@@ -46,6 +48,31 @@ def test_members_that_hold_the_same_are_asked_once_from_the_last_look(members: H
     }
     assert sorted(members.order) == list(PODS)
     assert members.looks == 0
+
+
+def test_a_proof_is_dated_by_the_clock_of_the_api_server(members: Hashed) -> None:
+    """Whoever runs a sequence may have another one, and the next is run by somebody else."""
+    assert prove(members.loop())["at"] == datetime(2026, 11, 27, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("dated", "expected"),
+    [
+        pytest.param([5, None, None], 0, id="a handover alone"),
+        pytest.param([5, 9, 7], 1, id="a scale after a rolling change"),
+        pytest.param([5, 5, None], 1, id="all in one second"),
+        pytest.param([5, 7, 7], 2, id="scale and rolling change in one second"),
+        pytest.param([9, 7, 8], 0, id="a handover of another cluster in the place of the first"),
+    ],
+)
+def test_the_outputs_tell_what_was_proved_last(dated: list[int | None], expected: int) -> None:
+    # Data that has come back from an older copy has a lower revision.
+    proofs = [
+        None if at is None else {"at": at, "revision": 100 - at, "members": place}
+        for place, at in enumerate(dated)
+    ]
+    assert newest(proofs) == proofs[expected]
+    assert newest([None, {}]) == {}, "before the first"
 
 
 def test_each_member_is_asked_by_itself_and_the_leader_last(members: Hashed) -> None:
