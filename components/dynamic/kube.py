@@ -46,6 +46,10 @@ class ExecError(Exception):
         super().__init__(said.strip().splitlines()[-1])
 
 
+class UnreachableError(SequenceError):
+    """Nobody answers at the Kubernetes cluster's address, which a refusal is not."""
+
+
 def printed(out: str, err: str, code: int) -> str:
     """What a command has printed. Pure. Raises ExecError if it has failed.
 
@@ -370,7 +374,7 @@ def plain_errors(site: Site) -> Generator[None]:
             "pulumi up, which goes on from here",
         ) from None
     except urllib3.exceptions.HTTPError as error:
-        raise SequenceError(
+        raise UnreachableError(
             f"the Kubernetes API of context {site.context} does not answer: {error}",
             _look_at(site.context),
         ) from None

@@ -6,21 +6,28 @@ one that holds retained volumes, and anything else that somebody put there.
 
 from __future__ import annotations
 
+import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult, ReadResult, Resource
 
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
 if TYPE_CHECKING:
     from components.dynamic.kube import Kube
+    from components.dynamic.progress import Progress
 
 OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
 DELETE_SECONDS = 120
+
+LEAVE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
+"""Variable by which Pulumi's Kubernetes plugin, too, gives up the objects of a cluster that it does
+not reach."""
 
 
 class NamespaceProvider(Sequence):
@@ -64,53 +71,121 @@ class NamespaceProvider(Sequence):
             )
         return CreateResult(id_=site.namespace, outs=props)
 
+    def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
+        """Notice in a refresh that the namespace is gone, so that the next `up` makes it again.
+
+        A refresh forgets nothing without a clear word, and does not fail for want of one.
+        """
+        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
+        from components.dynamic.progress import Progress, SequenceError  # noqa: PLC0415
+
+        site = Site.of(props)
+        progress = Progress("namespace", timeout_seconds=0)
+        try:
+            with plain_errors(site):
+                gone = _is_gone(Kube(props["kubeconfig"], site, patient=False))
+        except SequenceError as error:
+            progress.say(f"whether {site.namespace} is there is not known: {error.problem}")
+            gone = False
+        if not gone:
+            return ReadResult(id_, props)
+        progress.say(
+            f"namespace {site.namespace} is gone, with all that was in it (docs/runbook.md: the "
+            "namespace is gone)"
+        )
+        # An empty ID means gone to the engine; without outputs the SDK would fail.
+        return ReadResult("", {})
+
     def delete(self, _id: str, _props: Any) -> None:
         """End what is left of an interrupted bootstrap, then the namespace if it is ours.
 
         Volumes that are to be kept keep the namespace too, and so does anything of others in it.
+        A cluster that is gone for good is given up where the environment says so.
         """
-        from components.dynamic.contents import reason_to_stay  # noqa: PLC0415 - heavy
-        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415
-        from components.dynamic.progress import Progress, Unmet  # noqa: PLC0415
+        from components.dynamic.kube import Kube, UnreachableError, plain_errors  # noqa: PLC0415
+        from components.dynamic.progress import Progress  # noqa: PLC0415
 
         site = Site.of(_props)
         progress = Progress("namespace", DELETE_SECONDS)
-        with plain_errors(site):
-            kube = Kube(_props["kubeconfig"], site, patient=False)
-            namespace = kube.namespace()
-            if namespace is None:
-                return
-            if not kube.delete_secret(site.discovery):
-                progress.say(f"Secret {site.discovery} stays: it is not labelled as of this stack")
-            volumes = kube.volumes(site.units)
-            keep = bool(_props["retain"]) and bool(volumes)
-            labels = namespace.metadata.labels or {}
-            goes = labels.get(OWNER_LABEL) == site.stack and not keep
-            if goes and (reason := reason_to_stay(kube)):
-                progress.say(f"namespace {site.namespace} stays, {reason}")
-                goes = False
-            if goes:
-                kube.core.delete_namespace(site.namespace)
-            elif not keep:
-                # Kubernetes itself deletes only those of the units that were left at the end, and
-                # the next `up` would take the rest for a cluster that was kept.
-                for claim in volumes:
-                    kube.delete_volume(claim.metadata.name)
+        try:
+            with plain_errors(site):
+                _end(Kube(_props["kubeconfig"], site, patient=False), _props, progress)
+        except UnreachableError as error:
+            if os.environ.get(LEAVE_UNREACHABLE) != "true":
+                raise UnreachableError(
+                    error.problem,
+                    f"{error.following}; if the cluster is gone for good, "
+                    f"{LEAVE_UNREACHABLE}=true pulumi destroy",
+                ) from None
+            progress.say(f"namespace {site.namespace} is left alone: {error.problem}")
 
-            # Nobody would be there to delete a disk, once the cluster has gone.
-            disks_go = bool(_props.get("cluster_goes")) and not keep
 
-            def gone() -> bool | Unmet:
-                left = kube.disks(site.workloads) if disks_go else []
-                left += _left(kube, goes=goes, keep=keep)
-                return Unmet(f"still there: {', '.join(left)}") if left else True
+def _end(kube: Kube, props: Any, progress: Progress) -> None:
+    """What `delete` does to a cluster that answers."""
+    from components.dynamic.contents import reason_to_stay  # noqa: PLC0415 - heavy
+    from components.dynamic.progress import Unmet  # noqa: PLC0415
 
-            progress.wait(
-                f"what is in namespace {site.namespace} to end",
-                gone,
-                f"kubectl get all,pvc -n {site.namespace}",
-                poll_seconds=0.3,
-            )
+    site = kube.site
+    namespace = kube.namespace()
+    if namespace is None:
+        return
+    if not kube.delete_secret(site.discovery):
+        progress.say(f"Secret {site.discovery} stays: it is not labelled as of this stack")
+    volumes = kube.volumes(site.units)
+    keep = bool(props["retain"]) and bool(volumes)
+    labels = namespace.metadata.labels or {}
+    goes = labels.get(OWNER_LABEL) == site.stack and not keep
+    if goes and (reason := reason_to_stay(kube)):
+        progress.say(f"namespace {site.namespace} stays, {reason}")
+        goes = False
+    if goes:
+        kube.core.delete_namespace(site.namespace)
+    elif not keep:
+        # Kubernetes itself deletes only those of the units that were left at the end, and
+        # the next `up` would take the rest for a cluster that was kept.
+        for claim in volumes:
+            kube.delete_volume(claim.metadata.name)
+
+    # Nobody would be there to delete a disk, once the cluster has gone.
+    disks_go = bool(props.get("cluster_goes")) and not keep
+
+    def gone() -> bool | Unmet:
+        left = kube.disks(site.workloads) if disks_go else []
+        left += _left(kube, goes=goes, keep=keep)
+        return Unmet(f"still there: {', '.join(left)}") if left else True
+
+    progress.wait(
+        f"what is in namespace {site.namespace} to end",
+        gone,
+        f"kubectl get all,pvc -n {site.namespace}",
+        poll_seconds=0.3,
+    )
+
+
+def _is_gone(kube: Kube) -> bool:
+    """Whether Kubernetes says of this very namespace that there is none.
+
+    That is more than a 404: a proxy before an API server that is away can answer so, too.
+    """
+    from kubernetes.client import ApiException  # noqa: PLC0415 - kubernetes is heavy
+
+    try:
+        kube.core.read_namespace(kube.site.namespace)
+    except ApiException as error:
+        if error.status != 404:
+            raise
+        return _is_missed(str(error.body or ""), kube.site.namespace)
+    return False
+
+
+def _is_missed(said: str, namespace: str) -> bool:
+    """By the Status that Kubernetes answers with (API conventions: response status kind). Pure."""
+    this = {"kind": "namespaces", "name": namespace}
+    try:
+        status = json.loads(said)
+        return status["reason"] == "NotFound" and this.items() <= status["details"].items()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
 
 
 def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:

@@ -20,7 +20,7 @@ KEEP = {
 
 @pytest.fixture(scope="module")
 def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Every test leaves a balanced cluster."""
+    """Every test but the last leaves a balanced cluster."""
     folder = tmp_path_factory.mktemp("lost") / "stack"
     stack = Stack("lost-state", env, folder, seeds={"count": 1})
     stack.up()
@@ -71,6 +71,23 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     stack.up()
     assert (stack.outputs()["clusterId"], stack.outputs()["origin"]) == (cluster, "retained")
     assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
+
+
+def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in_it_unasked(
+    stack: Stack,
+) -> None:
+    """The last one: no cluster is left."""
+    stack.kubectl("delete", "namespace", stack.namespace)
+    assert "does not exist" in stack.pulumi(*UP).output
+    refreshed = stack.pulumi("refresh", "--yes")
+    assert refreshed.code == 0
+    assert f"namespace {stack.namespace} is gone, with all that was in it" in refreshed.output
+    stack.set(handover={"timeoutSeconds": 30})
+    refused = the_one_error(stack.pulumi(*UP))
+    assert "the cluster does not answer" in refused
+    assert "pulumi destroy, then pulumi up" in refused
+    assert stack.pods()["etcd-seed-0"]["spec"]["schedulingGates"], "no seed runs"
+    stack.destroy()
 
 
 def _seen(stack: Stack) -> dict[str, str]:

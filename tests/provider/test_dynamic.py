@@ -255,7 +255,11 @@ def test_how_a_cluster_was_born_never_matters_again(key: str, value: Any, dynami
     assert dynamic.diff(DiscoveryProvider(), outs, news) == (False, [])
 
 
-@ALL
+@pytest.mark.parametrize(
+    "kind",
+    [kind for kind in OWN if kind is not NamespaceProvider],
+    ids=lambda kind: kind.__name__,
+)
 def test_a_refresh_asks_nobody_and_keeps_all_outputs(
     kind: type[Sequence], dynamic: Plugin, api: Kubernetes
 ) -> None:
