@@ -47,6 +47,17 @@ TAINT_KEY = "components.gke.io/gke-managed-components"
 API server), which tolerate this taint and no other. With a taint of our own they would need a
 second pool."""
 
+_ON_TAINTED = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
+
+_ON_ARM = {
+    "key": "kubernetes.io/arch",
+    "operator": "Equal",
+    "value": "arm64",
+    "effect": "NoSchedule",
+}
+"""GKE puts this taint on all Arm nodes, and lets in by itself only pods that select them by
+`kubernetes.io/arch` (GKE: prepare an Arm workload for deployment)."""
+
 
 @dataclass(frozen=True)
 class Names:
@@ -100,8 +111,10 @@ class Names:
     @property
     def tolerations(self) -> list[dict[str, str]]:
         """Of what keeps others off those nodes."""
-        taint = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
-        return [taint] if self._own_pool else []
+        if not self._own_pool:
+            return []
+        arm = self.settings.gke.platform == "linux/arm64"
+        return [dict(_ON_TAINTED), *([dict(_ON_ARM)] if arm else [])]
 
     @property
     def _own_pool(self) -> bool:

@@ -17,6 +17,9 @@ Channel = Literal["RAPID", "REGULAR", "STABLE"]
 HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
 """Machine families that take no persistent disks (Google: Hyperdisk, machine type support)."""
 
+ARM = ("a4x", "c4a", "n4a", "t2a")
+"""Machine families with Arm processors (Google: Arm VMs on Compute)."""
+
 ZONES = 3
 """Of a regional GKE cluster's nodes, where it has any choice."""
 
@@ -102,6 +105,12 @@ class GkeSettings:
     def hyperdisk_only(self) -> bool:
         """Whether the nodes take no persistent disks."""
         return self.machine_type.partition("-")[0] in HYPERDISK_ONLY and not self.autopilot
+
+    @property
+    def platform(self) -> Platform:
+        """Whose images the nodes run. Autopilot's are Arm only for pods that ask for it."""
+        arm = self.machine_type.partition("-")[0] in ARM and not self.autopilot
+        return "linux/arm64" if arm else "linux/amd64"
 
     @property
     def context(self) -> str:

@@ -15,9 +15,6 @@ _PUBLIC_DISCOVERY = "discovery.etcd.io"
 
 _GKE_DOMAIN = "cluster.local"
 
-_ARM = ("a4x", "c4a", "n4a", "t2a")
-"""Machine families with Arm processors (Google: Arm VMs on Compute)."""
-
 
 def check(settings: Settings, problems: Problems) -> None:
     """Report values that are valid, but not together."""
@@ -155,7 +152,7 @@ def _no_second_cluster(settings: Settings, problems: Problems) -> None:
 
 
 def _image_for_the_nodes(settings: Settings, problems: Problems) -> None:
-    image, machine = settings.image, settings.gke.machine_type
+    image, gke = settings.image, settings.gke
     if not image.build and image.registry is None and problems.none_at("image.registry"):
         problems.say(
             "image.registry",
@@ -165,13 +162,12 @@ def _image_for_the_nodes(settings: Settings, problems: Problems) -> None:
         )
     if not problems.none_at("image.platform", "gke.machineType"):
         return
-    fits = "linux/arm64" if machine.partition("-")[0] in _ARM else "linux/amd64"
-    if image.platform != fits:
+    if image.platform != gke.platform:
         problems.add(
             "image.platform",
             image.platform,
-            f"allowed: {fits} with gke.machineType {machine}",
-            set_value("image.platform", fits),
+            f"allowed: {gke.platform} with gke.machineType {gke.machine_type}",
+            set_value("image.platform", gke.platform),
         )
 
 

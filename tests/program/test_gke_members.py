@@ -92,6 +92,22 @@ def test_members_go_to_the_nodes_that_are_made_for_them() -> None:
         assert theirs["key"] == "a"
 
 
+def test_members_are_let_onto_arm_nodes() -> None:
+    """GKE taints these by itself, and no pod tolerates it that does not say so."""
+    program = make_cluster(gke={"machineType": "t2a-standard-2"}, image={"platform": "linux/arm64"})
+    arm = {
+        "key": "kubernetes.io/arch",
+        "operator": "Equal",
+        "value": "arm64",
+        "effect": "NoSchedule",
+    }
+    for workload in program.all("StatefulSet"):
+        assert arm in workload.pod["tolerations"]
+        assert len(workload.pod["tolerations"]) == 2
+    for workload in make_cluster().all("StatefulSet"):
+        assert arm not in workload.pod["tolerations"], "a changed template restarts all members"
+
+
 def test_googles_own_pods_find_a_node_in_a_cluster_with_one_pool() -> None:
     """They tolerate this taint alone; without DNS and the API server's tunnel nothing works."""
     (taint,) = make_cluster().one(POOL).inputs["nodeConfig"]["taints"]
