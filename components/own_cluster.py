@@ -92,6 +92,8 @@ def required(settings: Settings) -> dict[str, Any]:
         "apis": [f"{name}.googleapis.com" for name in sorted(apis)],
         "programs": [PLUGIN, *(["docker"] if settings.image.build else [])],
         "fixed": {key: str(value or "null") for key, value in fixed.items()},
+        # Any other machine of the same platform may come.
+        "nodes": {"machine_type": gke.machine_type, "platform": gke.platform},
     }
 
 

@@ -6,7 +6,7 @@ A cluster takes ten minutes to make; a program that is missing would be found af
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pulumi
@@ -32,13 +32,29 @@ def missing(programs: Iterable[str]) -> str | None:
     return f"not found on PATH: {', '.join(absent)}.\nNext: {HINTS[absent[0]]}"
 
 
+def other_platform(old: Mapping[str, str], new: Mapping[str, str]) -> str | None:
+    """Why the nodes must not become those of another processor; None if they do not.
+
+    Nodes are there before pods are, so they would be exchanged before the members' image.
+    """
+    if not old or old["platform"] == new["platform"]:
+        return None
+    key = "gke.machineType"
+    return refusal(
+        {key: old["machine_type"]},
+        {key: new["machine_type"]},
+        f"The new nodes take images for {new['platform']} alone, and would come while all members "
+        f"still have theirs for {old['platform']}: none would run",
+    )
+
+
 class RequirementsProvider(Sequence):
     """Looks at this machine's programs and at the project's APIs; changes nothing."""
 
     inputs = ("project", "apis")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """In preview already: programs that are missing, changes that would replace the cluster.
+        """In preview already: programs that are missing, changes that would end the cluster.
 
         Google replaces a cluster whose place or name changes, and every member goes with it.
         """
@@ -49,6 +65,7 @@ class RequirementsProvider(Sequence):
         reasons = (
             missing(news["programs"]),
             refusal(_olds.get("fixed") or {}, news["fixed"], plan),
+            other_platform(_olds.get("nodes") or {}, news["nodes"]),
         )
         # Without a property: the CLI would show that one's whole value.
         return CheckResult(news, [CheckFailure("", reason) for reason in reasons if reason])
@@ -76,5 +93,5 @@ class Requirements(Resource, module="etcd", name="Requirements"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: cluster (its path, for people), project, apis and programs (lists of names),
-        fixed (setting by key)."""
+        fixed (setting by key), nodes (machine_type, platform)."""
         super().__init__(RequirementsProvider(), name, props, opts)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pulumi.runtime import rpc
 
+from components.dynamic.requirements import other_platform
 from components.gke import account_id
 from tests.program.conftest import KMS_KEY, Declare, make_cluster
 from tests.support.program import (
@@ -324,7 +325,23 @@ def test_what_would_replace_the_cluster_is_fixed(path: str) -> None:
 )
 def test_all_else_changes_in_place(gke: dict[str, Any]) -> None:
     before = make_cluster().one(f"{DYNAMIC}Requirements").inputs
-    assert make_cluster(gke=gke).one(f"{DYNAMIC}Requirements").inputs == before
+    after = make_cluster(gke=gke).one(f"{DYNAMIC}Requirements").inputs
+    assert other_platform(before["nodes"], after["nodes"]) is None
+    assert {**after, "nodes": before["nodes"]} == before
+
+
+def test_nodes_of_another_processor_are_refused() -> None:
+    before, after = (
+        make_cluster(gke={"machineType": machine}, image={"platform": platform})
+        .one(f"{DYNAMIC}Requirements")
+        .inputs["nodes"]
+        for machine, platform in (
+            ("e2-standard-2", "linux/amd64"),
+            ("t2a-standard-2", "linux/arm64"),
+        )
+    )
+    assert other_platform(before, after)
+    assert other_platform(after, before)
 
 
 def test_a_made_cluster_is_not_exchanged_for_another(declare: Declare) -> None:

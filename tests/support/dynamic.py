@@ -89,6 +89,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "apis": ["container.googleapis.com"],
         "programs": [],
         "fixed": {"gke.region": "us-central1"},
+        "nodes": {"machine_type": "e2-standard-2", "platform": "linux/amd64"},
     },
     ProtectionProvider: {"cluster": CLUSTER, "protected": False},
 }

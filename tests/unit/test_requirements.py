@@ -23,6 +23,7 @@ PROPS: dict[str, Any] = {
     "apis": ["compute.googleapis.com", "container.googleapis.com"],
     "programs": ["gke-gcloud-auth-plugin", "docker"],
     "fixed": {"gke.region": "us-central1", "gke.zone": "null"},
+    "nodes": {"machine_type": "e2-standard-2", "platform": "linux/amd64"},
 }
 
 
@@ -97,6 +98,35 @@ def test_another_region_is_refused_in_preview_and_the_plan_is_told() -> None:
         "Next: pulumi config set --path etcd:gke.region us-central1 (or "
     )
     assert failures({}, news) == [], "no cluster yet: all is open"
+
+
+@pytest.mark.usefixtures("path")
+def test_nodes_of_another_processor_are_refused_in_preview() -> None:
+    arm = {**PROPS, "nodes": {"machine_type": "t2a-standard-2", "platform": "linux/arm64"}}
+    for old, new in ((PROPS, arm), (arm, PROPS)):
+        (text,) = failures(old, new)
+        machine = old["nodes"]["machine_type"]
+        changed = f"{machine} to {new['nodes']['machine_type']}"
+        assert text.startswith(f"etcd:gke.machineType goes from {changed}: not possible while")
+        assert f"images for {new['nodes']['platform']} alone" in text
+        following = f"Next: pulumi config set --path etcd:gke.machineType {machine} (or "
+        assert text.splitlines()[-1].startswith(following)
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(
+    "olds",
+    [
+        pytest.param({}, id="no cluster yet"),
+        pytest.param({k: v for k, v in PROPS.items() if k != "nodes"}, id="of an older program"),
+        pytest.param(
+            {**PROPS, "nodes": {"machine_type": "n2-standard-4", "platform": "linux/amd64"}},
+            id="a larger machine of the same kind",
+        ),
+    ],
+)
+def test_other_nodes_of_the_same_processor_are_let(olds: dict[str, Any]) -> None:
+    assert failures(olds, PROPS) == []
 
 
 @pytest.mark.parametrize(
