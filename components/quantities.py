@@ -52,6 +52,11 @@ def canonical(quantity: str) -> str:
     return f"{size}{suffix}"
 
 
+def doubled(quantity: str) -> str:
+    """Twice as many bytes, in whole MiB."""
+    return canonical(f"{math.ceil(2 * size_bytes(quantity) / 1024**2)}Mi")
+
+
 def quota_bytes(settings: Settings) -> int:
     """etcd's backend quota: what the place for the data can hold twice, and log beside it."""
     place = _place(settings)

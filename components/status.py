@@ -16,7 +16,7 @@ from typing import Any
 from components.dynamic.cluster import Cluster
 from components.dynamic.hashes import Hashing
 from components.dynamic.kube import Kube, plain_errors
-from components.dynamic.pods import crowded, ready, running
+from components.dynamic.pods import crowded, more_memory, ready, running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import Receipt, receipt, table
 from components.dynamic.site import Site
@@ -81,12 +81,14 @@ def _report(kube: Kube, units: int) -> int:
     # A pod whose node is dead keeps the question for long: who is ready is asked first.
     pods = [p.metadata.name for p in sorted(filter(running, found), key=ready, reverse=True)]
     troubles = kube.troubles(found)
+    remedies = [following for p in found if not ready(p) and (following := more_memory(p, "units"))]
+    following = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
     cluster = Cluster(kube, pods)
     view = cluster.view()
     if isinstance(view, Unmet):
         running_pods = f"unit pods that run: {', '.join(pods) or 'none'}"
         print("UNHEALTHY: " + "; ".join([view.reason, running_pods, *troubles]))
-        print(f"Next: kubectl -n {site.namespace} get pods")
+        print(f"Next: {following}")
         return 1
     for row in [dict.fromkeys(("name", "role", "id", "version"), ""), *table(view)]:
         cells = [row[k] or k.upper() for k in ("name", "role", "id", "version")]
@@ -105,7 +107,7 @@ def _report(kube: Kube, units: int) -> int:
         print("healthy")
         return 0
     print("UNHEALTHY: " + "; ".join(problems))
-    print(f"Next: kubectl -n {site.namespace} get pods")
+    print(f"Next: {following}")
     return 1
 
 

@@ -6,11 +6,11 @@ Used by the discovery resource (beginning) and by the handover (end).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
-from components.dynamic.pods import obstacle, running
+from components.dynamic.pods import more_memory, obstacle, running
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
 
@@ -120,15 +120,18 @@ def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet
         for pod in pods:
             problem = obstacle(pod)
             if problem:
-                raise SequenceError(problem, remedy(problem))
+                # The discovery service has as much memory as a seed.
+                raise SequenceError(problem, remedy(pod, problem, "seeds"))
         pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     return Unmet("; ".join(pending)) if pending else True
 
 
-def remedy(problem: str) -> str:
-    """What to do about a pod that will not start by itself: see `pods.obstacle`."""
+def remedy(pod: Any, problem: str, group: str) -> str:
+    """What to do about a pod that will not start by itself: see `pods.obstacle`, `more_memory`."""
+    if following := more_memory(pod, group):
+        return following
     if "mage" in problem:
         return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
     return "pulumi up"

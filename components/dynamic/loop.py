@@ -13,7 +13,13 @@ from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
 from components.dynamic.plan import Done, Goal, Wait
-from components.dynamic.pods import obstacle, of_stateful_set, ready, ready_seconds
+from components.dynamic.pods import (
+    more_memory,
+    obstacle,
+    of_stateful_set,
+    ready,
+    ready_seconds,
+)
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
@@ -182,7 +188,7 @@ class Loop:
         for pod in pods:
             problem = obstacle(pod)
             if problem and pod.metadata.name not in renewed:
-                raise SequenceError(problem, AGAIN)
+                raise SequenceError(problem, more_memory(pod, "units") or AGAIN)
         self._pending = self.kube.troubles(pods)
         if len(pods) < self.goal.count:
             self._pending.append(

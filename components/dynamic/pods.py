@@ -6,13 +6,21 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
+from components.quantities import doubled
+
+_LOOP = "CrashLoopBackOff"
+_OUT_OF_MEMORY = "OOMKilled"
+"""With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
+kubelet: singleProcessOOMKill, which is false by default)."""
+
 _FATAL = {
     "ErrImagePull",
     "ImagePullBackOff",
     "InvalidImageName",
     "CreateContainerConfigError",
-    # The supervisor waits inside the process for whatever may pass: it never loops.
-    "CrashLoopBackOff",
+    # The supervisor waits inside the process for whatever may pass. What ends itself again and
+    # again does so by no wait: for want of memory, or since the program in the image is no good.
+    _LOOP,
 }
 
 
@@ -96,11 +104,16 @@ def never_started(pod: Any) -> bool:
 
 
 def obstacle(pod: Any) -> str | None:
-    """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known."""
+    """Why this pod will not start by itself, in Kubernetes' words; None if nothing is known.
+
+    None of one that is ending: another comes in its place.
+    """
+    if pod.metadata.deletion_timestamp is not None:
+        return None
     for state in pod.status.container_statuses or []:
         waiting = state.state.waiting
         if waiting is not None and waiting.reason in _FATAL:
-            return f"pod {pod.metadata.name}: {waiting.reason}: {waiting.message or state.image}"
+            return f"pod {pod.metadata.name}: {_waits(state)}: {waiting.message or state.image}"
     return None
 
 
@@ -117,6 +130,30 @@ def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:
     return lasting and obstacle(pod) is not None
 
 
+def more_memory(pod: Any, group: str) -> str | None:
+    """What to do about a pod whose container was ended for want of memory; None if it was not.
+
+    `group`: of the settings, that says how much it has.
+    """
+    if not any(_starved(state) for state in pod.status.container_statuses or []):
+        return None
+    enough = doubled(pod.spec.containers[0].resources.limits["memory"])
+    return f"pulumi config set --path etcd:{group}.memory {enough}, or more, then pulumi up"
+
+
+def _starved(state: Any) -> bool:
+    ended = state.last_state.terminated
+    return ended is not None and ended.reason == _OUT_OF_MEMORY
+
+
+def _waits(state: Any) -> str:
+    """Kubernetes' reason why a container waits; of one that comes back again and again, how it has
+    ended."""
+    reason = state.state.waiting.reason
+    ended = state.last_state.terminated if reason == _LOOP else None
+    return f"{reason} ({ended.reason}, exit code {ended.exit_code})" if ended else reason
+
+
 def pending_reason(pod: Any) -> str:
     """What a pod that does not run waits for."""
     ending = pod.metadata.deletion_timestamp
@@ -127,8 +164,17 @@ def pending_reason(pod: Any) -> str:
             return f"{pod.metadata.name}: {condition.message or condition.reason}"
     for state in pod.status.container_statuses or []:
         if state.state.waiting is not None:
-            return f"{pod.metadata.name}: {state.state.waiting.reason}"
+            return f"{pod.metadata.name}: {_waits(state)}"
     return f"{pod.metadata.name}: {pod.status.phase}"
+
+
+def _came_back(pod: Any) -> str | None:
+    """That a container which runs was out of memory before: its own log cannot say so."""
+    for state in pod.status.container_statuses:
+        if _starved(state):
+            when = _time(state.last_state.terminated.finished_at)
+            return f"{pod.metadata.name}: not ready, {_OUT_OF_MEMORY} at {when}"
+    return None
 
 
 def trouble(pod: Any, node: str | None) -> str | None:
@@ -139,7 +185,7 @@ def trouble(pod: Any, node: str | None) -> str | None:
     """
     if ready(pod):
         return None
-    pending = None if running(pod) else pending_reason(pod)
+    pending = _came_back(pod) if running(pod) else pending_reason(pod)
     if node is None:
         return pending
     return f"{pending or pod.metadata.name + ': not ready'}; its {node}"

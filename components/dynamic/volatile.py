@@ -58,9 +58,10 @@ def _held(kube: Kube) -> Lock | Unmet | None:
     found = acceptance.marked(kube, holding) if holding else None
     if isinstance(found, Lock):
         return found
-    problem = next(filter(None, map(obstacle, pods)), None)
-    if problem:
-        raise SequenceError(problem, bootstrap.remedy(problem))
+    for pod in pods:
+        problem = obstacle(pod)
+        if problem:
+            raise SequenceError(problem, bootstrap.remedy(pod, problem, "units"))
     if found is None and not silent:
         return None
     reason = (

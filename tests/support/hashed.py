@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Lock
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from components.dynamic.kube import ExecError
 from components.dynamic.loop import Loop
+from components.dynamic.pods import trouble
 from components.dynamic.progress import Progress
 from components.dynamic.site import Site
+from tests.support import namespace
 from tests.support.dynamic import SITE
 
 PODS = ("etcd-0", "etcd-1", "etcd-2")
@@ -59,6 +60,8 @@ class Hashed:
         """One after the other; the last one counts for ever."""
         self.silent: Callable[[], Sequence[str]] = lambda: ()
         """Who does not answer at all."""
+        self.starved: Sequence[str] = ()
+        """Whose container ended for want of memory, and runs again."""
         self.asked: list[tuple[float, str]] = []
         """When which members were asked for their hash, by one command."""
         self.limits: set[tuple[str, float]] = set()
@@ -96,21 +99,13 @@ class Hashed:
         return self.pods(""), datetime(2026, 11, 27, tzinfo=UTC)
 
     def pods(self, _stateful_set: str) -> list[Any]:
-        running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
-        return [
-            SimpleNamespace(
-                metadata=SimpleNamespace(name=pod, deletion_timestamp=None),
-                spec=SimpleNamespace(node_name=f"node-of-{pod}"),
-                status=SimpleNamespace(conditions=[], container_statuses=[running]),
-            )
-            for pod in PODS
-        ]
+        return [namespace.pod(name, starved=name in self.starved) for name in PODS]
 
     def volumes(self, _stateful_set: str) -> list[Any]:
         return []
 
-    def troubles(self, _pods: Any) -> list[str]:
-        return []
+    def troubles(self, pods: Any) -> list[str]:
+        return [said for found in pods if (said := trouble(found, None))]
 
     # ------------------------------------------------------------ as etcd
 

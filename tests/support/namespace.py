@@ -61,12 +61,21 @@ def pod(
     volume: bool = False,
     waiting: str | None = None,
     restarts: int = 0,
+    starved: bool = False,
 ) -> Any:
-    """`waiting`: why its container does not run; `volume`: its data is on a claim."""
+    """`waiting`: why its container does not run; `volume`: its data is on a claim; `starved`: its
+    container ended for want of memory."""
     claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
     said = SimpleNamespace(reason=waiting, message=None) if waiting else None
     state = SimpleNamespace(running=None if waiting else object(), waiting=said)
-    container = SimpleNamespace(state=state, restart_count=restarts, image="etcd")
+    ended = SimpleNamespace(reason="OOMKilled", exit_code=137, finished_at=NOW) if starved else None
+    container = SimpleNamespace(
+        state=state,
+        last_state=SimpleNamespace(terminated=ended),
+        restart_count=restarts,
+        image="etcd",
+    )
+    limits = SimpleNamespace(limits={"memory": "1Gi"})
     condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
     gates = [SimpleNamespace(name="bootstrap")] if gated else None
     return SimpleNamespace(
@@ -77,6 +86,7 @@ def pod(
             node_name=None,
             scheduling_gates=gates,
             volumes=[SimpleNamespace(name="data", persistent_volume_claim=claim)],
+            containers=[SimpleNamespace(resources=limits)],
         ),
         status=SimpleNamespace(
             phase="Running", conditions=[condition], container_statuses=[] if gated else [container]

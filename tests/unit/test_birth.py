@@ -155,6 +155,16 @@ def test_a_unit_that_crashes_is_told_at_once(
     assert done == []
 
 
+def test_a_unit_that_is_out_of_memory_is_to_be_given_more(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3, starved=True)
+    with pytest.raises(SequenceError, match=r"\(OOMKilled, exit code 137\)") as failure:
+        born(Namespace(pods=[unit], statuses={"etcd-0": [MUTE]}), monkeypatch)
+    assert "etcd:units.memory 2Gi" in failure.value.following
+    assert done == []
+
+
 @pytest.mark.parametrize(
     ("units", "statuses"),
     [

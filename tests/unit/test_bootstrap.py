@@ -9,11 +9,13 @@ from typing import Any, cast
 import pytest
 from kubernetes.client import ApiException
 
-from components.dynamic.bootstrap import not_lost, run_seeds
+from components.dynamic.bootstrap import not_lost, remedy, run_seeds
 from components.dynamic.kube import ExecError, Kube
+from components.dynamic.pods import obstacle
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
+from tests.support.namespace import pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -92,7 +94,10 @@ class OnADeadNode(Kube):
             metadata=SimpleNamespace(name=name, uid=name, deletion_timestamp=None),
             spec=SimpleNamespace(node_name=f"node-of-{name}", scheduling_gates=None),
             status=SimpleNamespace(
-                conditions=[], container_statuses=[SimpleNamespace(state=self._state)]
+                conditions=[],
+                container_statuses=[
+                    SimpleNamespace(state=self._state, last_state=SimpleNamespace(terminated=None))
+                ],
             ),
         )
 
@@ -125,3 +130,25 @@ def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
     assert "etcd-seed-1: " in failure.value.problem
     assert "its node node-of-etcd-seed-1 is gone" in failure.value.problem
     assert "its node node-of-etcd-seed-0" not in failure.value.problem
+
+
+@pytest.mark.parametrize(
+    ("seed", "following"),
+    [
+        pytest.param(
+            pod("etcd-seed-1", waiting="CrashLoopBackOff", starved=True),
+            "pulumi config set --path etcd:seeds.memory 2Gi, or more, then pulumi up",
+            id="out of memory",
+        ),
+        pytest.param(
+            pod("etcd-seed-1", waiting="ImagePullBackOff"),
+            "check image.registry, image.digest and the nodes' right to pull, then pulumi up",
+            id="no image",
+        ),
+        pytest.param(pod("etcd-seed-1", waiting="CrashLoopBackOff"), "pulumi up", id="else"),
+    ],
+)
+def test_what_helps_a_pod_that_does_not_start(seed: Any, following: str) -> None:
+    problem = obstacle(seed)
+    assert problem
+    assert remedy(seed, problem, "seeds") == following

@@ -10,9 +10,10 @@ import pytest
 
 from components.dynamic import loop as module
 from components.dynamic.loop import Loop
-from components.dynamic.plan import Done, Wait
+from components.dynamic.plan import Done, Goal, Wait
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.membership import View
+from tests.support import namespace
 from tests.support.views import member, view
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -128,3 +129,22 @@ def test_where_nobody_answers_the_way_out_of_lost_data_is_told(
     with pytest.raises(SequenceError, match="not balanced after") as failure:
         loop.run(decide, unseen)
     assert following in failure.value.following
+
+
+def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_helps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    unit = namespace.pod("etcd-1", waiting="CrashLoopBackOff", starved=True)
+    kube: Any = SimpleNamespace(
+        site=SimpleNamespace(units="etcd"),
+        renew_stuck=lambda _name: [],  # pyright: ignore[reportUnknownLambdaType]
+        pods_and_time=lambda: ([unit], NOW),
+    )
+    monkeypatch.setattr(Loop, "look", lambda _loop: Unmet("no answer"))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    unseen: Any = None
+    loop = Loop(kube, unseen, Progress("scale", 600), Goal("etcd-seed", "etcd", 3), unseen)
+    with pytest.raises(SequenceError, match="pod etcd-1: CrashLoopBackOff") as failure:
+        loop.run(unseen, unseen)
+    assert "etcd:units.memory 2Gi" in failure.value.following

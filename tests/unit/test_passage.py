@@ -62,7 +62,9 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
         status=SimpleNamespace(
             phase="Pending" if gated else "Running",
             conditions=[] if gated else [ready],
-            container_statuses=[] if gated else [SimpleNamespace(state=state)],
+            container_statuses=[]
+            if gated
+            else [SimpleNamespace(state=state, last_state=SimpleNamespace(terminated=None))],
         ),
     )
 

@@ -11,7 +11,9 @@ import pytest
 from components.dynamic.pods import (
     crowded,
     may_be_made_anew,
+    more_memory,
     node_problem,
+    obstacle,
     ready_seconds,
     trouble,
 )
@@ -20,19 +22,41 @@ NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
 
 
-def pod(*, runs: bool = True, ready: bool = False, ending: bool = False, why: str = "") -> Any:
-    """`ready`: by its condition. What its container last said of itself is that it is."""
-    state = SimpleNamespace(running=object() if runs else None, waiting=None)
+STARVED = SimpleNamespace(reason="OOMKilled", exit_code=137, finished_at=NIGHT)
+BROKEN = SimpleNamespace(reason="Error", exit_code=1, finished_at=NIGHT)
+
+
+def pod(
+    *,
+    runs: bool = True,
+    ready: bool = False,
+    ending: bool = False,
+    why: str = "",
+    waiting: str | None = None,
+    ended: Any = None,
+) -> Any:
+    """`ready`: by its condition. What its container last said of itself is that it is.
+
+    `waiting`: why its container does not run; `ended`: how it did so before.
+    """
+    runs = runs and not waiting
+    said = SimpleNamespace(reason=waiting, message="back-off 5m0s") if waiting else None
+    state = SimpleNamespace(running=object() if runs else None, waiting=said)
+    last = SimpleNamespace(terminated=ended)
+    memory = SimpleNamespace(limits={"memory": "1536Mi"})
     conditions = [
         SimpleNamespace(type="PodScheduled", status=str(not why), message=why, reason=None),
         SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NIGHT),
     ]
     return SimpleNamespace(
         metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
+        spec=SimpleNamespace(containers=[SimpleNamespace(resources=memory)]),
         status=SimpleNamespace(
             phase="Running" if runs else "Pending",
             conditions=conditions,
-            container_statuses=[SimpleNamespace(state=state, ready=True)],
+            container_statuses=[
+                SimpleNamespace(state=state, last_state=last, ready=True, image="etcd")
+            ],
         ),
     )
 
@@ -64,12 +88,78 @@ def node(status: str = "Unknown") -> Any:
         ),
         pytest.param(pod(runs=False), DOWN, f"etcd-1: Pending; its {DOWN}", id="never started"),
         pytest.param(pod(runs=False, why="no room"), None, "etcd-1: no room", id="no node for it"),
+        pytest.param(
+            pod(waiting="CrashLoopBackOff", ended=STARVED),
+            None,
+            "etcd-1: CrashLoopBackOff (OOMKilled, exit code 137)",
+            id="out of memory again and again",
+        ),
+        pytest.param(
+            pod(waiting="ImagePullBackOff", ended=STARVED),
+            None,
+            "etcd-1: ImagePullBackOff",
+            id="waits for another reason",
+        ),
+        pytest.param(
+            pod(ended=STARVED),
+            None,
+            "etcd-1: not ready, OOMKilled at 2026-11-27 03:12:40 UTC",
+            id="out of memory, and starting again: no log says so",
+        ),
+        pytest.param(pod(ended=BROKEN), None, None, id="starting again: its own log says more"),
+        pytest.param(pod(ready=True, ended=STARVED), None, None, id="ready again"),
     ],
 )
 def test_a_unit_that_is_not_ready_is_told_with_its_node(
     unit: Any, problem: str | None, said: str | None
 ) -> None:
     assert trouble(unit, problem) == said
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [
+        pytest.param(
+            pod(waiting="CrashLoopBackOff", ended=STARVED),
+            "pod etcd-1: CrashLoopBackOff (OOMKilled, exit code 137): back-off 5m0s",
+            id="out of memory",
+        ),
+        pytest.param(
+            pod(waiting="CrashLoopBackOff", ended=BROKEN),
+            "pod etcd-1: CrashLoopBackOff (Error, exit code 1): back-off 5m0s",
+            id="another end",
+        ),
+        pytest.param(pod(waiting="ContainerCreating"), None, id="on its way"),
+        pytest.param(
+            pod(waiting="CrashLoopBackOff", ended=STARVED, ending=True),
+            None,
+            id="another comes in its place",
+        ),
+        pytest.param(pod(ended=STARVED), None, id="runs again"),
+    ],
+)
+def test_what_keeps_a_unit_from_starting_is_told_with_how_it_has_ended(
+    unit: Any, said: str | None
+) -> None:
+    assert obstacle(unit) == said
+
+
+@pytest.mark.parametrize(
+    ("ended", "following"),
+    [
+        pytest.param(
+            STARVED,
+            "pulumi config set --path etcd:units.memory 3Gi, or more, then pulumi up",
+            id="out of memory",
+        ),
+        pytest.param(BROKEN, None, id="another end"),
+        pytest.param(None, None, id="never ended"),
+    ],
+)
+def test_more_memory_helps_those_alone_that_were_out_of_it(
+    ended: Any, following: str | None
+) -> None:
+    assert more_memory(pod(waiting="CrashLoopBackOff", ended=ended), "units") == following
 
 
 @pytest.mark.parametrize("status", ["Unknown", "False"])
@@ -120,17 +210,18 @@ def test_a_node_that_holds_too_many_is_told(nodes: str, quorum: int, said: list[
     assert crowded(pods, quorum) == [f"{crowd}{end}" for crowd in said]
 
 
+def running_without_a_volume() -> Any:
+    unit = pod()
+    unit.spec.volumes = []
+    return unit
+
+
 def crashing(*, volume: bool, starts: int = 7) -> Any:
-    waiting = SimpleNamespace(reason="CrashLoopBackOff", message="back-off")
-    container = SimpleNamespace(
-        state=SimpleNamespace(running=None, waiting=waiting), restart_count=starts
-    )
     claim = SimpleNamespace(persistent_volume_claim="data-etcd-1" if volume else None)
-    return SimpleNamespace(
-        metadata=SimpleNamespace(name="etcd-1"),
-        spec=SimpleNamespace(volumes=[claim]),
-        status=SimpleNamespace(container_statuses=[container]),
-    )
+    unit = pod(waiting="CrashLoopBackOff", ended=STARVED)
+    unit.spec.volumes = [claim]
+    unit.status.container_statuses[0].restart_count = starts
+    return unit
 
 
 @pytest.mark.parametrize(
@@ -141,11 +232,10 @@ def crashing(*, volume: bool, starts: int = 7) -> Any:
         pytest.param(crashing(volume=False), {"etcd-seed-0"}, True, id="it has never voted"),
         pytest.param(crashing(volume=False, starts=0), None, True, id="it has never run"),
         pytest.param(crashing(volume=True), None, True, id="its data outlives it"),
-        pytest.param(pod(runs=True), None, False, id="it runs"),
+        pytest.param(running_without_a_volume(), None, False, id="it runs"),
     ],
 )
 def test_no_pod_is_made_anew_with_which_data_would_go(
     unit: Any, voters: set[str] | None, may: bool
 ) -> None:
-    unit.spec = getattr(unit, "spec", SimpleNamespace(volumes=[]))
     assert may_be_made_anew(unit, voters) is may

@@ -3,7 +3,7 @@
 import pytest
 from kubernetes.utils.quantity import parse_quantity
 
-from components.quantities import canonical
+from components.quantities import canonical, doubled
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ from components.quantities import canonical
 def test_sizes_are_written_as_the_api_server_writes_them(given: str, expected: str) -> None:
     assert canonical(given) == expected
     assert parse_quantity(given) == parse_quantity(expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("1Gi", "2Gi"), ("64Mi", "128Mi"), ("1500M", "2862Mi")]
+)
+def test_twice_a_size_is_a_size_that_can_be_set(given: str, expected: str) -> None:
+    assert doubled(given) == expected

@@ -96,3 +96,18 @@ def test_status_asks_for_no_hash_of_a_large_database_and_says_so(
     told = capsys.readouterr().out
     assert "Note: hashes were not compared: 1234 MB are in use" in told
     assert told.endswith("healthy\n")
+
+
+@pytest.mark.parametrize("silent", [(), PODS], ids=["etcd answers", "no quorum"])
+def test_status_names_who_is_out_of_memory_and_the_setting(
+    silent: Sequence[str], members: Hashed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members.starved = ("etcd-2",)
+    members.silent = lambda: silent
+    assert status.main() == 1
+    *_, found, following = capsys.readouterr().out.splitlines()
+    assert found.startswith("UNHEALTHY: ")
+    assert "etcd-2: not ready, OOMKilled at " in found
+    assert (
+        following == "Next: pulumi config set --path etcd:units.memory 2Gi, or more, then pulumi up"
+    )
