@@ -17,7 +17,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from components.dynamic import secret
+from components.dynamic import remedies, secret
 from components.dynamic.patience import Client, Patience
 from components.dynamic.pods import (
     gated,
@@ -358,15 +358,12 @@ def plain_errors(site: Site) -> Generator[None]:
     try:
         yield
     except ApiException as error:
-        where = f"context {site.context}, namespace {site.namespace}"
-        if error.status == HTTPStatus.NOT_FOUND:
-            raise SequenceError(
-                f"Kubernetes has no such object any more ({where}): {_words(error)}",
-                "pulumi refresh, so that Pulumi knows what is gone, then pulumi up",
-            ) from None
+        gone = error.status == HTTPStatus.NOT_FOUND
+        what = "has no such object any more" if gone else "refuses"
         raise SequenceError(
-            f"Kubernetes refuses ({where}): {_words(error)}",
-            "grant what is missing, then pulumi up",
+            f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): "
+            f"{_words(error)}",
+            remedies.of_status(error.status),
         ) from None
     except ExecError as error:
         raise SequenceError(
@@ -376,28 +373,14 @@ def plain_errors(site: Site) -> Generator[None]:
     except urllib3.exceptions.HTTPError as error:
         raise UnreachableError(
             f"the Kubernetes API of context {site.context} does not answer: {error}",
-            _look_at(site.context),
+            remedies.look_at(site.context),
         ) from None
     except ValueError as error:  # the client's models check what they are made from
         raise SequenceError(
             f"what answers at context {site.context} is not what Kubernetes would say: "
             f"{str(error).splitlines()[0]}",
-            _look_at(site.context),
+            remedies.look_at(site.context),
         ) from None
-
-
-def _look_at(context: str) -> str:
-    """The command that shows whether the cluster is there.
-
-    A GKE context's name is made of what gcloud needs (`gke_<project>_<location>_<cluster>`), and
-    nobody has a kubeconfig yet of a cluster that this `up` has made.
-    """
-    match context.split("_"):
-        case ["gke", project, location, cluster]:
-            where = f"--location {location} --project {project}"
-            return f"gcloud container clusters describe {cluster} {where}"
-        case _:
-            return f"kubectl --context {context} version"
 
 
 def _words(error: ApiException) -> str:

@@ -87,22 +87,33 @@ def test_a_broken_kubeconfig_is_one_clear_error(
     refused(lambda: dynamic.create(kind(), inputs(kind, kubeconfig=text)), dynamic)
 
 
+_AFTER = {
+    401: "Next: log in to the cluster again",
+    403: "Next: grant what is missing",
+    422: "Next: correct what it names",
+    500: "Next: pulumi up, which goes on from here, once",
+    503: "Next: pulumi up, which goes on from here, once",
+}
+"""An expired sign-in, a missing right, a value that is no good, a webhook that is down, a pause."""
+
+
 @pytest.mark.parametrize(
     ("kind", "code"),
     [
         pytest.param(kind, code, id=f"{kind.__name__}-{code}")
         for kind in ASKING
-        for code in (401, 403, 500, 503)
+        for code in _AFTER
         if kind in AT_ONCE or code != 503
     ],
 )
-def test_a_refusal_of_kubernetes_is_told_in_its_own_words(
+def test_a_refusal_of_kubernetes_is_told_in_its_own_words_and_with_what_helps(
     kind: type[Sequence], code: int, dynamic: Plugin
 ) -> None:
     with Kubernetes.running(always=Kubernetes.status(code, "so it is decreed")) as api:
         text = refused(lambda: work(dynamic, kind, inputs(kind, api.url)), dynamic)
     assert "so it is decreed" in text
     assert "context here" in text
+    assert text.splitlines()[-1].startswith(_AFTER[code])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,25 @@
+"""The one next step after an answer of Kubernetes that is none that was hoped for."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.dynamic.remedies import of_status
+
+
+@pytest.mark.parametrize(
+    ("status", "following"),
+    [
+        pytest.param(401, "log in to the cluster again", id="credentials have expired"),
+        pytest.param(403, "grant what is missing", id="a right is missing"),
+        pytest.param(404, "pulumi refresh", id="somebody deleted it"),
+        pytest.param(400, "correct what it names", id="no such request"),
+        pytest.param(422, "correct what it names", id="no such value"),
+        *(
+            pytest.param(status, "pulumi up, which goes on from here, once", id=f"{status}")
+            for status in (409, 429, 500, 502, 503, 504, None)
+        ),
+    ],
+)
+def test_no_right_is_asked_for_where_none_is_missing(status: int | None, following: str) -> None:
+    assert of_status(status).startswith(following)
