@@ -20,7 +20,7 @@ LONGEST = (
     "test_make.py",
     "test_lab.py",
     "test_balanced.py",
-    "test_kept.py",
+    "test_retained.py",
     "test_dead_node.py",
     "test_lost_state.py",
     "test_interrupted.py",

@@ -77,7 +77,10 @@ def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in
     stack: Stack,
 ) -> None:
     """The last one: no cluster is left."""
-    stack.kubectl("delete", "namespace", stack.namespace)
+    stack.kubectl("delete", "namespace", stack.namespace, "--wait=false")
+    # Members that are all told to end wait in vain for each other, until their time is over.
+    stack.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
+    stack.kubectl("wait", "--for=delete", f"namespace/{stack.namespace}", "--timeout=60s")
     assert "does not exist" in stack.pulumi(*UP).output
     refreshed = stack.pulumi("refresh", "--yes")
     assert refreshed.code == 0
