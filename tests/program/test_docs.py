@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 _MAKE = "tests/e2e/test_make.py"
 _BALANCED = "tests/e2e/test_balanced.py::test_a_second_up_and_a_refresh_change_nothing"
 _OWN = f"{_MAKE}::test_the_same_commands_work_on_a_cluster_of_ones_own"
-_RETAINED = "tests/e2e/test_kept.py::test_retained_data_comes_back_without_seeds"
+_RETAINED = "tests/e2e/test_retained.py::test_retained_data_comes_back_without_seeds"
 _INTERRUPTED = (
     "tests/e2e/test_interrupted.py::test_an_up_killed_at_one_step_after_the_other_ends_balanced"
 )
