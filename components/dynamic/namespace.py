@@ -6,7 +6,6 @@ one that holds retained volumes, and anything else that somebody put there.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +82,7 @@ class NamespaceProvider(Sequence):
         progress = Progress("namespace", timeout_seconds=0)
         try:
             with plain_errors(site):
-                gone = _is_gone(Kube(props["kubeconfig"], site, patient=False))
+                gone = Kube(props["kubeconfig"], site, patient=False).namespace() is None
         except SequenceError as error:
             progress.say(f"whether {site.namespace} is there is not known: {error.problem}")
             gone = False
@@ -160,32 +159,6 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
         f"kubectl get all,pvc -n {site.namespace}",
         poll_seconds=0.3,
     )
-
-
-def _is_gone(kube: Kube) -> bool:
-    """Whether Kubernetes says of this very namespace that there is none.
-
-    That is more than a 404: a proxy before an API server that is away can answer so, too.
-    """
-    from kubernetes.client import ApiException  # noqa: PLC0415 - kubernetes is heavy
-
-    try:
-        kube.core.read_namespace(kube.site.namespace)
-    except ApiException as error:
-        if error.status != 404:
-            raise
-        return _is_missed(str(error.body or ""), kube.site.namespace)
-    return False
-
-
-def _is_missed(said: str, namespace: str) -> bool:
-    """By the Status that Kubernetes answers with (API conventions: response status kind). Pure."""
-    this = {"kind": "namespaces", "name": namespace}
-    try:
-        status = json.loads(said)
-        return status["reason"] == "NotFound" and this.items() <= status["details"].items()
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:

@@ -2,16 +2,20 @@
 
 Control planes are upgraded, change their leader, and turn away whoever asks too much. What a
 sequence asks may all be asked twice: it sets, deletes and reads, and a Secret that is there
-already is replaced.
+already is replaced. What answers in its place meanwhile is not believed.
 """
 
 from __future__ import annotations
 
+import json
 import ssl
+from collections.abc import Collection
+from http import HTTPStatus
 from typing import Any
 
 import urllib3
 from kubernetes import client
+from kubernetes.client import ApiException
 
 ATTEMPTS = 11
 FIRST_PAUSE_SECONDS = 0.4
@@ -62,8 +66,40 @@ def _is_refusal(error: Exception | None) -> bool:
 
 
 class Client(client.ApiClient):
-    """The official client, that never waits for an answer without an end."""
+    """The official client, that never waits for an answer without an end, and believes Kubernetes
+    alone.
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
+    A proxy before an API server that is away answers, too, with 404 or with a page of its own; and
+    what follows from a 404 may be that data goes. Raises HTTPError there, as where nobody answers.
+    """
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
-        return super().request(*args, **kwargs)
+        path = url.removeprefix(self.configuration.host)
+        try:
+            answer = super().request(method, url, *args, **kwargs)
+        except ApiException as error:
+            names = path.strip("/").split("/")
+            if error.status == HTTPStatus.NOT_FOUND and not is_missed(error.body, names):
+                raise _stranger(error.status, method, path) from None
+            raise
+        if not answer.data.lstrip().startswith("{"):  # all that is asked for here is an object
+            raise _stranger(answer.status, method, path)
+        return answer
+
+
+def _stranger(status: int, method: str, path: str) -> urllib3.exceptions.HTTPError:
+    said = f"{status} to {method} {path}, and that is no word of Kubernetes"
+    return urllib3.exceptions.HTTPError(said)
+
+
+def is_missed(said: str | bytes | None, names: Collection[str]) -> bool:
+    """Whether Kubernetes says that one of these names is not there. Pure.
+
+    By the Status that it answers with (API conventions: response status kind).
+    """
+    try:
+        status = json.loads(said or "")
+        return status["reason"] == "NotFound" and status["details"]["name"] in names
+    except (ValueError, KeyError, TypeError):
+        return False

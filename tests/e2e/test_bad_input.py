@@ -1,8 +1,8 @@
 """Bad input is one clear error with a way out, told before anything is touched where possible.
 
 What needs no Kubernetes to be seen is in tests/unit/test_settings_refusals.py, what a Kubernetes
-must be broken for in tests/provider/test_dynamic_errors.py; here is what a real one and the real
-CLI make of it.
+must be broken for in tests/provider/test_dynamic_errors.py and test_preflight.py there; here is
+what a real one and the real CLI make of it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ What the sequences do to a real cluster is for the end-to-end tests.
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from components.dynamic.provider import Sequence
 from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
+from components.names import TEMPLATE_ANNOTATION
+from tests.support.answers import Reply
 from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
@@ -282,6 +285,30 @@ def test_a_destroy_needs_no_cluster_that_answers(
     dynamic.delete(kind(), inputs(kind, api.url) | COMPUTED.get(kind, {}))
     assert api.asked == []
     assert dynamic.said() == ""
+
+
+def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernetes) -> None:
+    base = "/apis/apps/v1/namespaces/etcd/statefulsets/etcd"
+    found = {
+        "metadata": {"generation": 2, "annotations": {TEMPLATE_ANNOTATION: "c3d4"}},
+        "spec": {"selector": {}, "template": {}, "serviceName": "etcd-peer"},
+        "status": {"observedGeneration": 2, "updateRevision": "r2", "replicas": 0},
+    }
+    api.answers[f"GET {base}"] = Reply(200, json.dumps(found))
+    api.answers["GET /api/v1/namespaces/etcd/pods"] = Reply(200, '{"items": []}')
+    olds = inputs(RolloutProvider, api.url) | {"once_computed": "kept"}
+    news = inputs(RolloutProvider, api.url, template="c3d4")
+    outs = dynamic.update(RolloutProvider(), olds, news)
+    assert outs["template"] == "c3d4"
+    assert outs["once_computed"] == "kept"
+    assert outs["proof"] == {}, "no pod, so nothing to restart"
+
+    # What the plugin could not hand on must not be taken for done.
+    text = refused(
+        lambda: dynamic.update(RolloutProvider(), olds, {**news, "template": "e5f6"}), dynamic
+    )
+    assert "StatefulSet etcd of namespace etcd has not been given the declared template" in text
+    assert text.endswith("Next: pulumi up")
 
 
 def test_every_provider_of_the_project_is_judged_here() -> None:

@@ -84,7 +84,7 @@ class Namespace:
         kind, _, name = below.strip("/").partition("/")
         found = [o for o in self.objects.get(kind, []) if o["metadata"]["name"] == name]
         if self.gone or (kind == SECRET and name and not found):
-            return Kubernetes.status(404, "not found")
+            return Kubernetes.missed(path)
         if kind in self.forbidden:
             return Kubernetes.status(403, f"cannot list {kind}")
         if method == "DELETE":

@@ -22,26 +22,23 @@ LOOK = "GET /api/v1/namespaces/etcd"
 NOWHERE = f"http://127.0.0.1:{closed_port()}"
 
 
-def missed(kind: str = "namespaces", name: str = "etcd", reason: str = "NotFound") -> Reply:
-    """A 404 as Kubernetes words it."""
-    status = {
-        "kind": "Status",
-        "apiVersion": "v1",
-        "metadata": {},
-        "status": "Failure",
-        "message": f'{kind} "{name}" not found',
-        "reason": reason,
-        "details": {"name": name, "kind": kind},
-        "code": 404,
-    }
-    return Reply(404, json.dumps(status), {"Content-Type": "application/json"})
+STRANGE = {
+    "a 404 of a proxy": Reply(404, "default backend - 404"),
+    "a 404 that is no Status": Reply(404, "[]"),
+    "no details": Reply(404, '{"reason": "NotFound", "details": null}'),
+    "no such path": Reply(404, "404 page not found\n"),
+    "another namespace": Kubernetes.missed("/api/v1/namespaces/other"),
+    "a page": Reply(200, "<html>Welcome</html>"),
+    "another reason": Kubernetes.missed(LOOK, reason="Expired"),
+}
+"""Answers that say nothing of the namespace."""
 
 
 # ---------------------------------------------------------------- refresh
 
 
 def test_a_refresh_notices_that_the_namespace_is_gone(dynamic: Plugin, api: Kubernetes) -> None:
-    api.answers[LOOK] = missed()
+    api.answers[LOOK] = Kubernetes.missed(LOOK)
     answer = dynamic.read(NamespaceProvider(), "etcd", inputs(NamespaceProvider, api.url))
     assert (answer.id, answer.outs) == ("", {}), "an empty ID is gone, to the engine"
     assert api.asked == [LOOK]
@@ -60,17 +57,11 @@ def there(**metadata: str) -> Reply:
     [
         pytest.param(there(), "", id="it is there"),
         pytest.param(there(deletionTimestamp="2026-11-27T03:12:40Z"), "", id="it ends"),
-        pytest.param(Reply(404, "default backend - 404"), "", id="a 404 of a proxy"),
-        pytest.param(Reply(404, "[]"), "", id="a 404 that is no Status"),
-        pytest.param(Reply(404, '{"reason": "NotFound", "details": null}'), "", id="no details"),
-        pytest.param(missed(kind="", name=""), "", id="no such path"),
-        pytest.param(missed(name="other"), "", id="another namespace"),
-        pytest.param(missed(reason="Expired"), "", id="another reason"),
+        *[pytest.param(reply, "is no word of Kubernetes", id=n) for n, reply in STRANGE.items()],
         pytest.param(Kubernetes.status(403, "you may not look"), "you may not look", id="403"),
         pytest.param(Kubernetes.status(401, "who are you"), "who are you", id="401"),
         pytest.param(Kubernetes.status(503, "busy"), "busy", id="503"),
         pytest.param(Reply(closes=True), "does not answer", id="a closed connection"),
-        pytest.param(Reply(200, "<html>Welcome</html>"), "", id="HTML"),
     ],
 )
 def test_a_refresh_forgets_no_namespace_without_a_clear_word(
@@ -127,3 +118,17 @@ def test_a_cluster_that_refuses_is_not_given_up(code: int, told: Plugin, api: Ku
     props = inputs(NamespaceProvider, api.url)
     text = refused(lambda: told.delete(NamespaceProvider(), props), told)
     assert LEAVE_UNREACHABLE not in text
+
+
+@pytest.mark.parametrize("reply", STRANGE.values(), ids=STRANGE)
+def test_a_destroy_passes_over_no_namespace_without_a_clear_word(
+    reply: Reply, told: Plugin, dynamic: Plugin, api: Kubernetes
+) -> None:
+    """What is in it would be left behind, volumes and all; told to, it gives the cluster up."""
+    api.answers[LOOK] = reply
+    props = inputs(NamespaceProvider, api.url)
+    text = refused(lambda: dynamic.delete(NamespaceProvider(), props), dynamic)
+    assert " to GET /api/v1/namespaces/etcd, and that is no word of Kubernetes" in text
+    told.turn_page()
+    told.delete(NamespaceProvider(), props)
+    assert "namespace etcd is left alone" in told.said()

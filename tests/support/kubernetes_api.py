@@ -85,6 +85,20 @@ class Kubernetes:
         said = {"kind": "Status", "status": "Failure", "message": message, "code": code}
         return Reply(code, json.dumps(said), {"Content-Type": "application/json"})
 
+    @staticmethod
+    def missed(path: str, reason: str = "NotFound") -> Reply:
+        """A 404 as the API server words it, of what this address names last."""
+        kind, name = path.partition("?")[0].rstrip("/").split("/")[-2:]
+        said = {
+            "kind": "Status",
+            "status": "Failure",
+            "message": f'{kind} "{name}" not found',
+            "reason": reason,
+            "details": {"name": name, "kind": kind},
+            "code": 404,
+        }
+        return Reply(404, json.dumps(said), {"Content-Type": "application/json"})
+
     @property
     def url(self) -> str:
         assert self._server is not None
@@ -131,7 +145,7 @@ class Kubernetes:
             return _list([{"metadata": metadata, **spec} for metadata in found])
         if name in _EMPTY:
             return _list([])
-        return Kubernetes.status(404, f"{path} is not there")
+        return Kubernetes.missed(path)
 
 
 _VERSION = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +13,7 @@ from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE
-from tests.support.kubernetes_api import kubeconfig
+from tests.support.kubernetes_api import Kubernetes, kubeconfig
 
 HELD: Any = SimpleNamespace(
     metadata=SimpleNamespace(name="etcd-seed-0", uid="1"),
@@ -35,14 +34,16 @@ CHANGES: dict[str, Callable[[Kube], None]] = {
 def test_what_is_gone_already_needs_no_change(
     change: Callable[[Kube], None], code: int, fine: bool
 ) -> None:
-    said = {"kind": "Status", "code": code, "message": "no"}
     site = Site(**SITE)
+
+    def respond(_method: str, path: str, _body: str) -> Reply:
+        return Kubernetes.missed(path) if code == 404 else Kubernetes.status(code, "no")
 
     def run() -> None:
         with plain_errors(site):
             change(Kube(kubeconfig(server.url), site))
 
-    with serving(Reply(code, json.dumps(said))) as server:
+    with serving(respond) as server:
         if fine:
             run()
         else:

@@ -42,6 +42,15 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUn
     monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
+def refusal(code: int) -> Callable[[str, str, str], Reply]:
+    """Kubernetes' own, to whatever it is asked."""
+
+    def respond(_method: str, path: str, _body: str) -> Reply:
+        return Kubernetes.missed(path) if code == 404 else Kubernetes.status(code, "no")
+
+    return respond
+
+
 def answering(replies: Iterator[Reply]) -> Callable[[str, str, str], Reply]:
     return lambda _method, _path, _body: next(replies)
 
@@ -74,7 +83,7 @@ def test_one_that_stays_away_is_told_in_its_own_words_in_the_end() -> None:
 
 @pytest.mark.parametrize("code", [401, 403, 404, 409, 500])
 def test_what_will_not_get_better_is_asked_once(code: int) -> None:
-    with serving(Kubernetes.status(code, "no")) as server, pytest.raises(ApiException):
+    with serving(refusal(code)) as server, pytest.raises(ApiException):
         Kube(kubeconfig(server.url), HERE).pods("etcd")
     assert len(server.asked) == 1
 
@@ -157,9 +166,9 @@ def test_a_pod_is_ended_once_however_often_it_is_asked_for(code: int) -> None:
     """Where an answer is lost, the pod that came up in its place is not the one that was meant."""
     bodies: list[Any] = []
 
-    def respond(_method: str, _path: str, body: str) -> Reply:
+    def respond(method: str, path: str, body: str) -> Reply:
         bodies.append(json.loads(body))
-        return Reply(closes=True) if len(bodies) == 1 else Kubernetes.status(code, "no")
+        return Reply(closes=True) if len(bodies) == 1 else refusal(code)(method, path, body)
 
     with serving(respond) as server:
         Kube(kubeconfig(server.url), HERE).delete_pod(POD)

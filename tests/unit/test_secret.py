@@ -53,7 +53,7 @@ class Store:
 
     def _respond(self, method: str, path: str, body: str) -> Reply:
         if "/secrets" not in path:
-            return Kubernetes.status(404, "not found")
+            return Kubernetes.missed(path)
         if method != "GET":
             self.changes.append(method)
         if method == "POST" and self.secret is not None:
@@ -64,7 +64,7 @@ class Store:
             self.secret = None
             return Reply(200, "{}")
         found = json.dumps(self.secret)
-        return Kubernetes.status(404, "not found") if self.secret is None else Reply(200, found)
+        return Kubernetes.missed(path) if self.secret is None else Reply(200, found)
 
 
 def test_it_has_the_stacks_labels() -> None:

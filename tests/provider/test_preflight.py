@@ -1,0 +1,290 @@
+"""What stands in the way of an `up`, told before anything is touched.
+
+The Kubernetes API is a fake of the few answers that each case is about: a real one is not to be had
+short of so many things.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from components.dynamic.preflight import PreflightProvider
+from components.dynamic.site import Site
+from tests.support.answers import Reply
+from tests.support.dynamic import SITE, inputs, preflight
+from tests.support.kubernetes_api import Kubernetes
+from tests.support.plugin import Plugin
+
+OURS = Site(**SITE).identity
+"""Labels of what belongs to the stack."""
+FIXED = {
+    "storage.kind": "persistent",
+    "storage.size": "20Gi",
+    "kubernetes.clusterDomain": "cluster.local",
+    "etcd.peerPort": "2380",
+}
+"""Settings that a cluster on volumes was made with."""
+
+
+def test_a_cluster_with_all_that_is_needed_passes_and_is_not_touched(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    props = inputs(PreflightProvider, api.url)
+    answer = dynamic.create(PreflightProvider(), props)
+    assert answer.outs == props
+    assert dynamic.said() == ""
+    reviews = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    assert {a for a in api.asked if not a.startswith("GET ")} == {reviews}
+
+
+def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
+    with Kubernetes.running(
+        minor="27+",
+        classes={"slow": False},
+        namespace=True,
+        quota={"pods": ("5", "1"), "requests.cpu": ("1", "500m"), "requests.storage": ("1Ti", "0")},
+    ) as api:
+        text = preflight(dynamic, api, storage_class="fast")
+    assert "Kubernetes is 1.27+" in text
+    assert "etcd:storage.className is 'fast'" in text
+    assert "slow" in text
+    assert "allows pods 5, 1 in use; this stack needs 7 more" in text
+    assert "allows requests.cpu 1, 500m in use" in text
+    assert "requests.storage" not in text, "there is enough of it"
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "changed", "expected"),
+    [
+        pytest.param({"minor": "28"}, {}, "needed: 1.29 or newer", id="an old Kubernetes"),
+        pytest.param(
+            {"forbidden": {("create", "namespaces")}}, {}, "create namespaces", id="no namespace"
+        ),
+        pytest.param(
+            {"forbidden": {("patch", "statefulsets/scale")}},
+            {},
+            "patch statefulsets/scale",
+            id="may not scale",
+        ),
+        pytest.param(
+            {"forbidden": {("patch", "poddisruptionbudgets")}},
+            {},
+            "patch poddisruptionbudgets",
+            id="may not note what is under way",
+        ),
+        pytest.param(
+            {"forbidden": {("create", "statefulsets"), ("get", "pods/exec")}, "namespace": True},
+            {},
+            "create statefulsets, get pods/exec",
+            id="two rights are missing",
+        ),
+        pytest.param({"classes": {}}, {}, "classes: none", id="no storage class at all"),
+        pytest.param(
+            {"classes": {"slow": False}}, {}, "no default class", id="no default storage class"
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"persistentvolumeclaims": ("5", "0")}},
+            {},
+            "allows persistentvolumeclaims 5, 0 in use; this stack needs 6 more",
+            id="too few volumes allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"requests.storage": ("100Gi", "0")}},
+            {},
+            "allows requests.storage 100Gi",
+            id="too little storage allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"limits.memory": ("1Gi", "0")}},
+            {},
+            "allows limits.memory 1Gi",
+            id="too little memory allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("4", "3")}},
+            {"unit_pods": 5},
+            "allows pods 4, 3 in use; this stack needs 2 more",
+            id="the namespace has no room to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"requests.cpu": ("1900m", "1500m")}},
+            {"unit_cpu": "2.5"},
+            "allows requests.cpu 1900m, 1500m in use; this stack needs 1 more",
+            id="no processors to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"requests.storage": ("80Gi", "60Gi")}},
+            {"unit_volumes": 5},
+            "allows requests.storage 80Gi, 60Gi in use; this stack needs 40960Mi more",
+            id="no storage to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"memory": ("4Gi", "3Gi")}},
+            {"unit_memory": str(6 * 1024**3)},
+            "allows memory 4Gi",
+            id="no memory for the same units",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"count/services": ("5", "3")}},
+            {},
+            "allows count/services 5, 3 in use; this stack needs 3 more",
+            id="too few Services allowed",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "quota": {"fast.storageclass.storage.k8s.io/requests.storage": ("100Gi", "0")},
+                "classes": {"fast": False},
+            },
+            {"storage_class": "fast"},
+            "allows fast.storageclass.storage.k8s.io/requests.storage 100Gi",
+            id="too little of that storage class allowed",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"limits.cpu": ("100", "0")}},
+            {},
+            "counts limits.cpu, so that a pod without a CPU limit is refused",
+            id="a quota for what members do not have",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "Container", "max": {"memory": "512Mi"}}],
+            },
+            {},
+            "allows memory from 0 to 512Mi for each Container; etcd:units.memory is 1024Mi",
+            id="units are too large for the namespace",
+        ),
+        pytest.param(
+            {"namespace": True, "limits": [{"type": "Container", "min": {"cpu": "200m"}}]},
+            {},
+            "allows cpu from 200m to any for each Container; etcd:seeds.cpu is 0.1",
+            id="seeds are too small for the namespace",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "10Gi"}}],
+            },
+            {},
+            "allows storage from 0 to 10Gi for each PersistentVolumeClaim; etcd:storage.size",
+            id="volumes are too large for the namespace",
+        ),
+        pytest.param(
+            {"namespace": True, "objects": {"statefulsets": ["etcd-seed", "etcd"]}, "labels": OURS},
+            {},
+            "StatefulSet etcd, etcd-seed of namespace etcd: there already",
+            id="the stack's state is lost",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "kept": "c1"},
+            {"fixed": {**FIXED, "storage.kind": "memory"}},
+            "hold cluster c1, and etcd:storage.kind is memory",
+            id="a cluster is kept on volumes that would not be used",
+        ),
+    ],
+)
+def test_an_obstacle_is_told_before_anything_is_touched(
+    kubernetes: dict[str, Any], changed: dict[str, Any], expected: str, dynamic: Plugin
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        assert expected in preflight(dynamic, api, **changed)
+        assert all(a.startswith("GET ") or "accessreviews" in a for a in api.asked)
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "changed"),
+    [
+        pytest.param({"classes": {}}, {"volumes": 0}, id="no volumes wanted: no class needed"),
+        pytest.param(
+            {"classes": {"slow": False}}, {"storage_class": "slow"}, id="the named class is there"
+        ),
+        pytest.param(
+            {"forbidden": {("create", "namespaces")}, "namespace": True},
+            {},
+            id="the namespace is there: nobody has to make it",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"pods": ("7", "0"), "cpu": ("1900m", "0")}},
+            {},
+            id="just enough",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("5", "3"), "cpu": ("2", "1500m")}},
+            {"unit_pods": 5, "unit_cpu": "2.0"},
+            id="just enough to grow",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3, "quota": {"pods": ("2", "3"), "memory": ("1", "2")}},
+            {"unit_pods": 1, "unit_cpu": "0.5", "unit_memory": "1", "unit_volumes": 1},
+            id="a full namespace, and nothing more is wanted",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "quota": {"limits.cpu": ("100", "0")},
+                "limits": [{"type": "Container", "default": {"cpu": "2"}}],
+            },
+            {},
+            id="a quota for what the namespace gives to those who have none",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [
+                    {"type": "Container", "min": {"cpu": "100m"}, "max": {"memory": "1Gi"}},
+                    {"type": "Pod", "max": {"memory": "1Mi"}},
+                ],
+            },
+            {},
+            id="just within the limits of a container",
+        ),
+    ],
+)
+def test_what_is_no_obstacle_is_none(
+    kubernetes: dict[str, Any], changed: dict[str, Any], dynamic: Plugin
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **changed))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("services", "etcd"),
+        ("services", "etcd-discovery"),
+        ("statefulsets", "etcd-seed"),
+        ("poddisruptionbudgets", "etcd"),
+        ("networkpolicies", "etcd-discovery"),
+        ("roles", "etcd"),
+    ],
+)
+def test_what_belongs_to_others_is_not_taken_over(kind: str, name: str, dynamic: Plugin) -> None:
+    with Kubernetes.running(namespace=True, objects={kind: (name,)}) as api:
+        text = preflight(dynamic, api)
+    assert f" {name} of namespace etcd exists and is not of this stack" in text
+
+
+def test_a_secret_of_others_is_named_with_what_to_do(dynamic: Plugin) -> None:
+    """Whatever is in it: here it is no text."""
+    asked = "GET /api/v1/namespaces/etcd/secrets/etcd-discovery"
+    with Kubernetes.running(namespace=True) as api:
+        for labels in ({}, OURS):
+            found = {"metadata": {"name": "etcd-discovery", "labels": labels}}
+            api.answers[asked] = Reply(200, json.dumps({**found, "data": {"key": "//4A"}}))
+            if labels:
+                dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url))
+                continue
+            text = preflight(dynamic, api)
+            assert "Secret etcd-discovery of namespace etcd exists and is not of this stack" in text
+            assert "kubectl -n etcd label secret etcd-discovery app.kubernetes.io/name=etcd" in text
+        assert [a for a in api.asked if "secrets" in a] == [asked] * 2
+
+
+def test_objects_of_others_with_other_names_are_none_of_our_business(dynamic: Plugin) -> None:
+    others = {"services": ("web",), "statefulsets": ("etcd-backup",), "roles": ("etcd-seed",)}
+    with Kubernetes.running(namespace=True, objects=others) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url))
