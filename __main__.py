@@ -67,8 +67,9 @@ scale = Scale(
     "units",
     {
         **place,
-        **sequences.count(names),
+        **sequences.change(names),
         **which,
+        "retain": config.storage.retain,
         "found": units.replicas,
         "unfinished": units.unfinished,
         "floor": sequences.floor(handover.proof),
@@ -79,7 +80,7 @@ rollout = Rollout(
     "units",
     {
         **place,
-        **sequences.count(names),
+        **sequences.change(names),
         **which,
         "template": units.template,
         "quota": sequences.quota(names),

@@ -73,7 +73,6 @@ class DiscoveryService(pulumi.ComponentResource):
                 peer_url=names.discovery_url,
                 client_url=names.discovery_url,
                 gated=True,
-                update_strategy="OnDelete",
                 grace_seconds=10,
                 retain=None,
                 env={"MEMBER_CLUSTER_URL": names.discovery_url},

@@ -40,7 +40,6 @@ class Seeds(pulumi.ComponentResource):
                 peer_url=names.peer_url("$(MEMBER_NAME)"),
                 client_url=names.client_url("$(MEMBER_NAME)"),
                 gated=True,
-                update_strategy="OnDelete",
                 grace_seconds=30,
                 retain={"whenDeleted": "Delete", "whenScaled": "Delete"},
                 env={

@@ -108,14 +108,17 @@ def discovery(names: Names) -> dict[str, Any]:
 
 
 def count(names: Names) -> dict[str, Any]:
-    """How many units are wanted, how a change may get there, and what becomes of other volumes."""
+    """How many units are wanted, and how long a sequence may take to get there, in seconds."""
     settings = names.settings
     return {
         "units": settings.units.count,
-        "min_tolerance": settings.units.min_tolerance,
-        "retain": settings.storage.retain,
         "timeout_seconds": settings.handover.timeout_seconds,
     }
+
+
+def change(names: Names) -> dict[str, Any]:
+    """How many units are wanted, and how a change may get there."""
+    return {**count(names), "min_tolerance": names.settings.units.min_tolerance}
 
 
 def identity(discovery: Discovery) -> dict[str, Any]:

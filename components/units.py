@@ -67,7 +67,6 @@ class Units(pulumi.ComponentResource):
                 peer_url=names.peer_url("$(MEMBER_NAME)"),
                 client_url=names.client_url("$(MEMBER_NAME)"),
                 gated=False,
-                update_strategy="OnDelete",
                 grace_seconds=60,
                 retain={
                     "whenDeleted": "Retain" if settings.storage.retain else "Delete",

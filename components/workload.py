@@ -46,7 +46,6 @@ class Workload:
     """Both with $(MEMBER_NAME) where the pod's name belongs."""
     gated: bool
     """Pods start only when a sequence lets them."""
-    update_strategy: Literal["RollingUpdate", "OnDelete"]
     grace_seconds: int
     retain: Mapping[str, str] | None
     """whenDeleted and whenScaled of the volumes; None: no volume outlives its pod."""
@@ -73,10 +72,13 @@ def stateful_set(
         # One at a time would never come up again after a full outage: a member is ready only
         # when a quorum is (https://github.com/etcd-io/etcd-operator/issues/130).
         "podManagementPolicy": "Parallel",
-        # etcd counts a member as connected after 5 s; a rollout must not outrun that.
+        # Of a new member etcd itself makes nothing for 5 s (its health interval), and so does
+        # whoever watches `availableReplicas`, which is all that this sets where no update rolls.
         "minReadySeconds": 6,
         "selector": {"matchLabels": names.selector(workload.role)},
-        "updateStrategy": {"type": workload.update_strategy},
+        # A change of the template must restart neither a seed in the middle of a bootstrap nor a
+        # unit but by the sequence.
+        "updateStrategy": {"type": "OnDelete"},
         "template": template,
     }
     if persistent:

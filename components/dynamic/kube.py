@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -22,7 +22,6 @@ from components.dynamic.patience import Client, Patience
 from components.dynamic.pods import (
     gated,
     going_disks,
-    may_be_made_anew,
     node_problem,
     of_stateful_set,
     ready,
@@ -174,27 +173,6 @@ class Kube:
         body = {"metadata": {"labels": {label: None}}}
         with _gone_is_fine():
             self.core.patch_namespaced_pod(pod, self.site.namespace, body)
-
-    def renew_stuck(self, stateful_set: str, voters: Collection[str] | None) -> list[str]:
-        """Delete the pods of an older template that cannot start; returns their names.
-
-        Not those with which data would go: see `may_be_made_anew`.
-
-        Kubernetes makes them anew from the template of now, but would itself wait for ever until
-        they are ready (StatefulSet: "Forced rollback").
-        """
-        workload = self.stateful_set(stateful_set)
-        newest = workload.status.update_revision
-        stuck = [
-            pod
-            for pod in self.pods(stateful_set)
-            if pod.metadata.labels.get("controller-revision-hash") != newest
-            and pod.metadata.deletion_timestamp is None
-            and may_be_made_anew(pod, voters)
-        ]
-        for pod in stuck:
-            self.delete_pod(pod)
-        return [pod.metadata.name for pod in stuck]
 
     def refusal(self, stateful_set: str) -> str:
         """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""

@@ -19,6 +19,7 @@ from components.dynamic.pods import (
     of_stateful_set,
     ready,
     ready_seconds,
+    stuck,
 )
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
@@ -176,14 +177,11 @@ class Loop:
 
     def _look_at_pods(self) -> None:
         site = self.kube.site
-        voters = {m.pod for m in self.seen.voters} if self.seen else None
-        renewed = self.kube.renew_stuck(site.units, voters)
-        if renewed:
-            self.progress.say(f"made anew, since its template was corrected: {', '.join(renewed)}")
         found, _ = self.kube.pods_and_time()
-        # First: it may help the cluster even where a unit's obstacle ends the sequence.
-        aside = self.beside(found)
         units = of_stateful_set(found, site.units)
+        # First: they may help the cluster even where a unit's obstacle ends the sequence.
+        renewed = self._renew_stuck(units)
+        aside = self.beside(found)
         pods = [p for p in units if p.metadata.name in self.goal.pods]
         for pod in pods:
             problem = obstacle(pod)
@@ -197,3 +195,19 @@ class Loop:
         self._pending += aside
         if self._pending:
             self.progress.hint("; ".join(self._pending))
+
+    def _renew_stuck(self, units: list[Any]) -> list[str]:
+        """Delete the pods that an older template keeps from starting; returns their names.
+
+        Kubernetes makes them anew from the template of now, but would itself wait for ever until
+        they are ready (StatefulSet: "Forced rollback").
+        """
+        newest = self.kube.stateful_set(self.kube.site.units).status.update_revision
+        voters = {m.pod for m in self.seen.voters} if self.seen else None
+        found = stuck(units, newest, voters)
+        for pod in found:
+            self.kube.delete_pod(pod)
+        names = [pod.metadata.name for pod in found]
+        if names:
+            self.progress.say(f"made anew, since its template was corrected: {', '.join(names)}")
+        return names

@@ -130,6 +130,17 @@ def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:
     return lasting and obstacle(pod) is not None
 
 
+def stuck(units: Iterable[Any], newest: str, voters: Collection[str] | None) -> list[Any]:
+    """Those of an older template than the newest revision that cannot start, and may be deleted."""
+    return [
+        pod
+        for pod in units
+        if pod.metadata.labels.get("controller-revision-hash") != newest
+        and pod.metadata.deletion_timestamp is None
+        and may_be_made_anew(pod, voters)
+    ]
+
+
 def more_memory(pod: Any, group: str) -> str | None:
     """What to do about a pod whose container was ended for want of memory; None if it was not.
 

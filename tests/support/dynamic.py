@@ -34,14 +34,8 @@ SITE = {
     "discovery_url": "http://etcd-discovery.etcd.svc.cluster.local:2379",
 }
 
-SEQUENCE = {
-    "units": 3,
-    "min_tolerance": 0,
-    "retain": True,
-    "cluster_id": "c1",
-    "birth": "the-mark",
-    "timeout_seconds": 600,
-}
+SEQUENCE = {"units": 3, "cluster_id": "c1", "birth": "the-mark", "timeout_seconds": 600}
+CHANGE = {**SEQUENCE, "min_tolerance": 0}
 PROOF = {
     "members": [{"name": "etcd-0", "role": "leader"}],
     "revision": 41,
@@ -81,8 +75,8 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "timeout_seconds": 600,
     },
     HandoverProvider: SEQUENCE,
-    ScaleProvider: {**SEQUENCE, "found": 3, "unfinished": []},
-    RolloutProvider: {**SEQUENCE, "template": "a1b2", "quota": {}, "unfinished": []},
+    ScaleProvider: {**CHANGE, "retain": True, "found": 3, "unfinished": []},
+    RolloutProvider: {**CHANGE, "template": "a1b2", "quota": {}, "unfinished": []},
     RequirementsProvider: {
         "cluster": CLUSTER,
         "project": "my-project",

@@ -80,7 +80,10 @@ def pod(
     gates = [SimpleNamespace(name="bootstrap")] if gated else None
     return SimpleNamespace(
         metadata=SimpleNamespace(
-            name=name, uid=f"uid-of-{name}", deletion_timestamp=NOW if ending else None
+            name=name,
+            uid=f"uid-of-{name}",
+            deletion_timestamp=NOW if ending else None,
+            labels={"controller-revision-hash": "r2"},
         ),
         spec=SimpleNamespace(
             node_name=None,

@@ -139,7 +139,9 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     unit = namespace.pod("etcd-1", waiting="CrashLoopBackOff", starved=True)
     kube: Any = SimpleNamespace(
         site=SimpleNamespace(units="etcd"),
-        renew_stuck=lambda _name, _voters: [],  # pyright: ignore[reportUnknownLambdaType]
+        stateful_set=lambda _name: SimpleNamespace(  # pyright: ignore[reportUnknownLambdaType]
+            status=SimpleNamespace(update_revision="r2")
+        ),
         pods_and_time=lambda: ([unit], NOW),
     )
     monkeypatch.setattr(Loop, "look", lambda _loop: Unmet("no answer"))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]

@@ -4,7 +4,7 @@ Kubernetes: three seeds, and units that do not come."""
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +18,7 @@ from components.dynamic.site import Site
 from tests.support.dynamic import SITE
 
 NOW = datetime.now(UTC)
+LABELS = {"controller-revision-hash": "r2"}
 SEEDS = [f"etcd-seed-{i}" for i in range(3)]
 MEMBERS: list[dict[str, Any]] = [
     {
@@ -55,7 +56,7 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
     ready = SimpleNamespace(type="Ready", status=str(node is None), last_transition_time=NOW)
     state = SimpleNamespace(running=object(), waiting=None)
     return SimpleNamespace(
-        metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels={}),
+        metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels=LABELS),
         spec=SimpleNamespace(
             node_name=node, scheduling_gates=[SimpleNamespace(name="gate")] if gated else None
         ),
@@ -112,10 +113,11 @@ class Namespace(Kube):
 
     def stateful_set(self, name: str) -> Any:
         metadata = SimpleNamespace(annotations={})
-        return SimpleNamespace(spec=SimpleNamespace(replicas=3), metadata=metadata)
-
-    def renew_stuck(self, stateful_set: str, voters: Collection[str] | None) -> list[str]:
-        return []
+        return SimpleNamespace(
+            spec=SimpleNamespace(replicas=3),
+            metadata=metadata,
+            status=SimpleNamespace(update_revision="r2"),
+        )
 
     def refusal(self, stateful_set: str) -> str:
         return ""

@@ -15,6 +15,7 @@ from components.dynamic.pods import (
     node_problem,
     obstacle,
     ready_seconds,
+    stuck,
     trouble,
 )
 
@@ -239,3 +240,20 @@ def test_no_pod_is_made_anew_with_which_data_would_go(
     unit: Any, voters: set[str] | None, may: bool
 ) -> None:
     assert may_be_made_anew(unit, voters) is may
+
+
+@pytest.mark.parametrize(
+    ("template", "ending", "found"),
+    [
+        pytest.param("r1", False, True, id="of an older template"),
+        pytest.param("r2", False, False, id="of the template of now"),
+        pytest.param("r1", True, False, id="it is ending"),
+    ],
+)
+def test_only_an_older_template_is_what_keeps_a_pod_from_starting(
+    template: str, ending: bool, found: bool
+) -> None:
+    unit = crashing(volume=True)
+    unit.metadata.labels = {"controller-revision-hash": template}
+    unit.metadata.deletion_timestamp = NIGHT if ending else None
+    assert stuck([unit], "r2", None) == ([unit] if found else [])
