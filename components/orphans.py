@@ -6,9 +6,8 @@ find its own object in the way ("already exists") for ever.
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import pulumi
@@ -34,26 +33,25 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
             )
         api_version = group_version.removeprefix("core/")
         # Known by now: the object's own provider has it. A preview runs no hook.
-        credentials = json.loads(await kubeconfig.future() or "{}")
-        _let_go(credentials, names, api_version, kind, metadata["name"])
+        _let_go(await kubeconfig.future() or "", names, api_version, kind, metadata["name"])
 
     return pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook("take-over-orphans", before_create)]
     )
 
 
-def _let_go(
-    kubeconfig: Mapping[str, Any], names: Names, api_version: str, kind: str, name: str
-) -> None:
+def _let_go(kubeconfig: str, names: Names, api_version: str, kind: str, name: str) -> None:
     """Delete the object if it is this stack's, and leave alone what belongs to it.
 
     Deleted with its dependents orphaned: the volumes live on, and so does the one pod that a
-    StatefulSet has before anybody has scaled it. Raises RuntimeError.
+    StatefulSet has before anybody has scaled it. Raises RuntimeError, and what the client does.
     """
-    from kubernetes import config, dynamic  # noqa: PLC0415 - costs every `up` time otherwise
+    from kubernetes import dynamic  # noqa: PLC0415 - costs every `up` time otherwise
     from kubernetes.dynamic.exceptions import NotFoundError  # noqa: PLC0415
 
-    client: Any = dynamic.DynamicClient(config.new_client_from_config_dict(dict(kubeconfig)))
+    from components.dynamic.connection import connected  # noqa: PLC0415
+
+    client: Any = dynamic.DynamicClient(connected(kubeconfig, None, patient=True))
     objects = client.resources.get(api_version=api_version, kind=kind)
     namespace = names.settings.kubernetes.namespace
     if kind == "StatefulSet":
@@ -75,6 +73,11 @@ def _let_go(
         except NotFoundError:
             return
         time.sleep(0.1)
+    raise RuntimeError(
+        f"{kind} {name} of namespace {namespace} was deleted and is there after "
+        f"{GONE_SECONDS:.0f} s.\n"
+        f"Next: kubectl -n {namespace} get {kind.lower()} {name} -o yaml, to see what holds it"
+    )
 
 
 def require_unscaled(name: str, pods: Iterable[Any]) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from components.dynamic.kube import ExecError, Kube
+from components.dynamic.kube import ExecError, Kube, NoExecError
 from components.dynamic.progress import Unmet
 from containers.etcd.supervisor.membership import (
     Member,
@@ -41,23 +41,33 @@ class Cluster:
         self._kube = kube
         self._seconds = seconds
         self._pods: tuple[str, ...] = tuple(pods)
+        self._mute: set[str] = set()
+        """Pods in which nothing could be run: they are asked last."""
 
     def etcdctl(
         self,
         *arguments: str,
-        pod: str | None = None,
+        pods: Iterable[str] = (),
         endpoints: Sequence[str] = (),
         seconds: int | None = None,
     ) -> str:
-        """Run etcdctl in `pod` (default: the first that is asked). Raises ExecError.
+        """Run etcdctl in the first of `pods` in which anything can be run.
 
-        `seconds`: how long etcd may take for this one; unset as for all.
+        Default: those that are asked. `seconds`: how long etcd may take for this one; unset as
+        for all. Raises ExecError.
         """
         urls = ",".join(endpoints) or self._kube.site.local_url
         limit = seconds or self._seconds
         limits = (f"--command-timeout={limit}s", f"--dial-timeout={self._seconds}s")
         command = ("etcdctl", f"--endpoints={urls}", *limits, *arguments)
-        return self._kube.exec(pod or self._pods[0], *command, seconds=limit + SPARE_SECONDS)
+        failure = NoExecError("no pod to ask")
+        for pod in tuple(pods) or self._pods:
+            try:
+                return self._kube.exec(pod, *command, seconds=limit + SPARE_SECONDS)
+            except NoExecError as error:
+                self._mute.add(pod)
+                failure = error
+        raise failure
 
     def view(self) -> View | Unmet:
         """The membership and every member's status, in one round; Unmet if nobody answers."""
@@ -77,23 +87,24 @@ class Cluster:
         """Asked at the same time: a command in a pod costs more than what it asks etcd."""
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
             answered = meanwhile.submit(
-                self.etcdctl, "endpoint", "status", "--cluster", "-w", "json", pod=pod
+                self.etcdctl, "endpoint", "status", "--cluster", "-w", "json", pods=[pod]
             )
-            listed = self.etcdctl("member", "list", "-w", "json", pod=pod)
+            listed = self.etcdctl("member", "list", "-w", "json", pods=[pod])
             return listed, answered.result()
 
     def _speakers(self, view: View, answered: str) -> tuple[str, ...]:
-        """Units before seeds, since seeds go; then the pod that has just answered."""
+        """Units before seeds, since seeds go; then who has just answered. The mute come last."""
         voters = [m.pod for m in view.voters if m.id in view.statuses]
         units = sorted(p for p in voters if not p.startswith(f"{self._kube.site.seeds}-"))
         others = sorted(p for p in voters if p not in units and p != answered)
-        return tuple(dict.fromkeys([*units, answered, *others]))
+        found = dict.fromkeys([*units, answered, *others])
+        return tuple(sorted(found, key=self._mute.__contains__))
 
     def remove(self, member: Member) -> None:
         """Remove a member through another one. Raises ExecError; gone already is no error."""
-        via = next((pod for pod in self._pods if pod != member.pod), None)
+        others = [pod for pod in self._pods if pod != member.pod]
         try:
-            self.etcdctl("member", "remove", member.hex_id, pod=via)
+            self.etcdctl("member", "remove", member.hex_id, pods=others)
         except ExecError as error:
             if "not found" not in str(error):
                 raise

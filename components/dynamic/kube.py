@@ -11,14 +11,13 @@ from http import HTTPStatus
 from typing import Any
 
 import urllib3
-import yaml
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
 from components.dynamic import remedies, secret
-from components.dynamic.patience import Client, Patience
+from components.dynamic.connection import connected
 from components.dynamic.pods import (
     gated,
     going_disks,
@@ -43,6 +42,10 @@ class ExecError(Exception):
 
     def __init__(self, said: str) -> None:
         super().__init__(said.strip().splitlines()[-1])
+
+
+class NoExecError(ExecError):
+    """Nothing can be run in this pod, which says nothing of etcd: another pod may do as well."""
 
 
 class UnreachableError(SequenceError):
@@ -70,22 +73,7 @@ class Kube:
         """`patient`: bear with an API that is away for a moment. Not where it is the first to be
         asked, and a person waits to hear whether there is one."""
         self.site = site
-        # Any: as with the models, its fields are typed by their defaults.
-        configuration: Any = client.Configuration()
-        if patient:
-            configuration.retries = Patience.about_a_minute()
-        try:
-            config.load_kube_config_from_dict(
-                yaml.safe_load(kubeconfig),
-                context=site.context,
-                client_configuration=configuration,
-            )
-            self._api = Client(configuration)
-        except (config.ConfigException, yaml.YAMLError) as error:
-            raise SequenceError(
-                f"the kubeconfig cannot be used: {error}",
-                "pulumi config set --path etcd:kubernetes.context NAME",
-            ) from None
+        self._api = connected(kubeconfig, site.context, patient=patient)
         # Any: the client's models have every field optional, although the API always sets these.
         self.core: Any = client.CoreV1Api(self._api)
         self.apps: Any = client.AppsV1Api(self._api)
@@ -281,9 +269,10 @@ class Kube:
     # ------------------------------------------------------------ exec
 
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
-        """Run a command in a pod's container and return what it prints. Raises ExecError.
+        """Run a command in a pod's container and return what it prints.
 
-        An exit code with output is no error: see `printed`.
+        Raises ExecError if the command has failed, NoExecError if it could not be run. An exit
+        code with output is no error: see `printed`.
         """
         # A client of its own: while it runs, `stream` turns the one it is given into one for
         # websockets, and commands may run side by side.
@@ -303,14 +292,14 @@ class Kube:
             session.run_forever(timeout=seconds)
             if session.is_open():
                 session.close()
-                raise ExecError(f"no answer within {seconds:.0f} s")
+                raise NoExecError(f"no answer from pod {pod} within {seconds:.0f} s")
             out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
             code = session.returncode
         except (ApiException, OSError, TypeError, ValueError, WebSocketException) as error:
             # The client reads an exit code from every end: from "container not found", which has
             # none (ValueError), and from a connection that was cut, which says nothing (TypeError).
             reason = " ".join(str(error).split())
-            raise ExecError(f"cannot run a command in pod {pod}: {reason}") from None
+            raise NoExecError(f"cannot run a command in pod {pod}: {reason}") from None
         return printed(out or "", err or "", code)
 
     def supervisor_status(self, pod: str) -> dict[str, Any]:

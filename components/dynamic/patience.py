@@ -16,6 +16,8 @@ from typing import Any
 import urllib3
 from kubernetes import client
 from kubernetes.client import ApiException
+from kubernetes.stream import ws_client
+from websocket import WebSocket
 
 ATTEMPTS = 11
 FIRST_PAUSE_SECONDS = 0.4
@@ -26,6 +28,9 @@ LONGEST_PAUSE_SECONDS = 10.0
 
 ANSWER_SECONDS = (5, 30)
 """To connect, and between two pieces of an answer: an API that is cut off says nothing at all."""
+
+COMMAND_SECONDS = 10
+"""To reach a command in a pod, by way of its kubelet, and between two pieces of what it says."""
 
 _BUSY = (429, 502, 503, 504)
 """The API server is not there, or turns away; 500 is its answer to what will not get better."""
@@ -83,7 +88,7 @@ class Client(client.ApiClient):
             if error.status == HTTPStatus.NOT_FOUND and not is_missed(error.body, names):
                 raise _stranger(error.status, method, path) from None
             raise
-        if not answer.data.lstrip().startswith("{"):  # all that is asked for here is an object
+        if answer.data[:1] not in ("{", b"{"):  # all that is asked for here is an object
             raise _stranger(answer.status, method, path)
         return answer
 
@@ -103,3 +108,16 @@ def is_missed(said: str | bytes | None, names: Collection[str]) -> bool:
         return status["reason"] == "NotFound" and status["details"]["name"] in names
     except (ValueError, KeyError, TypeError):
         return False
+
+
+class Connection(WebSocket):
+    """To a command in a pod. The official client gives it no time-out, nor does the API server on
+    its way to a kubelet that stands still, while its node takes every connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settimeout(COMMAND_SECONDS)
+
+
+# It makes its own, and lets nobody hand it another.
+ws_client.WebSocket = Connection

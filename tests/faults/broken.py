@@ -273,7 +273,7 @@ BROKEN: tuple[Broken, ...] = (
     Broken(
         "an-absent-api-ends-an-up",
         "a sequence fails at once where the Kubernetes API does not answer",
-        (Patch("components/dynamic/kube.py", "        if patient:\n", "        if False:\n"),),
+        (Patch("components/dynamic/connection.py", "    if patient:\n", "    if False:\n"),),
         red=("21b",),
     ),
     Broken(

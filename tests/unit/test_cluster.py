@@ -12,7 +12,7 @@ import pytest
 
 from components.dynamic import plan
 from components.dynamic.cluster import Cluster, Hash, parse_hash
-from components.dynamic.kube import ExecError
+from components.dynamic.kube import ExecError, NoExecError
 from components.dynamic.loop import POLL_SECONDS, Loop
 from components.dynamic.progress import Progress, Unmet
 from containers.etcd.supervisor.membership import View
@@ -71,6 +71,69 @@ def test_the_next_pod_is_asked_where_one_does_not_answer_and_units_from_then_on(
     assert list(dict.fromkeys(asked)) == ["etcd-1", "etcd-seed-0"]
     found.get("key")
     assert asked[-1] == "etcd-0"
+
+
+def test_a_pod_in_which_nothing_can_be_run_holds_up_nothing_that_another_can_do() -> None:
+    """Its etcd answers the others, so that it stands among those who are well."""
+    asked: list[tuple[str, str]] = []
+
+    def execute(pod: str, *command: str, seconds: float) -> str:
+        words = ("list", "status", "get", "put", "remove", "move-leader")
+        what = next(word for word in words if word in command)
+        asked.append((pod, what))
+        if pod == "etcd-0":
+            raise NoExecError("its kubelet is down")
+        return json.dumps({"list": LIST, "status": STATUSES}.get(what, "ok"))
+
+    found = cluster(execute, "etcd-0", "etcd-1")
+    view = found.view()
+    assert not isinstance(view, Unmet)
+    first, second, seed = view.members
+    asked.clear()
+    found.get("key")
+    found.put("key", "value")
+    found.remove(seed)
+    found.move_leader(first, second)
+    assert {pod for pod, _ in asked} == {"etcd-1"}, "who is known to be mute is asked last"
+    found.remove(second)
+    assert asked[-1] == ("etcd-seed-0", "remove"), "and none through itself"
+
+
+def test_who_becomes_mute_between_two_looks_is_passed_over() -> None:
+    mute: set[str] = set()
+    asked: list[str] = []
+
+    def execute(pod: str, *command: str, seconds: float) -> str:
+        asked.append(pod)
+        if pod in mute:
+            raise NoExecError("its kubelet is down")
+        return json.dumps(LIST if "list" in command else STATUSES)
+
+    found = cluster(execute, "etcd-0")
+    found.view()
+    mute.add("etcd-0")
+    asked.clear()
+    found.get("key")
+    assert asked == ["etcd-0", "etcd-1"]
+    mute |= {"etcd-1", "etcd-seed-0"}
+    with pytest.raises(NoExecError, match="its kubelet is down"):
+        found.get("key")
+
+
+def test_what_etcd_refuses_is_not_asked_again_elsewhere() -> None:
+    asked: list[str] = []
+
+    def execute(pod: str, *command: str, seconds: float) -> str:
+        if "get" in command:
+            asked.append(pod)
+            raise ExecError("etcdserver: no leader")
+        return json.dumps(LIST if "list" in command else STATUSES)
+
+    found = cluster(execute, "etcd-0")
+    found.view()
+    with pytest.raises(ExecError, match="no leader"):
+        found.get("key")
+    assert asked == ["etcd-0"]
 
 
 def test_why_nobody_answers_is_told() -> None:

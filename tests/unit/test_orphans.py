@@ -55,7 +55,7 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
     loop.run_until_complete(up())
     loop.close()
     assert asked == [
-        ({"current-context": "made"}, names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
+        ('{"current-context": "made"}', names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
     ]
 
 
