@@ -10,7 +10,14 @@ from typing import Any, TypeVar
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
-from components.dynamic.pods import more_memory, obstacle, running
+from components.dynamic.pods import (
+    may_pass,
+    more_memory,
+    obstacle,
+    of_stateful_set,
+    overdue,
+    running,
+)
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
 
@@ -30,11 +37,16 @@ def wipe(kube: Kube, progress: Progress) -> None:
         kube.scale(workload, 0)
 
     def gone() -> bool | Unmet:
-        left = [p.metadata.name for w in (site.seeds, site.discovery) for p in kube.pods(w)]
+        found, now = kube.pods_and_time()
+        pods = [p for w in (site.seeds, site.discovery) for p in of_stateful_set(found, w)]
+        left = [p.metadata.name for p in pods]
         left += [f"volume {c.metadata.name}" for c in kube.volumes(site.seeds)]
-        return Unmet(f"still there: {', '.join(left)}") if left else True
+        # Who should have gone: its node may be dead.
+        late = kube.troubles(p for p in pods if overdue(p, now))
+        return Unmet("; ".join([f"still there: {', '.join(left)}", *late])) if left else True
 
-    progress.wait("seeds and discovery to end", gone, "pulumi up", poll_seconds=0.2)
+    following = "pulumi up, once their nodes answer (docs/runbook.md: a node dies)"
+    progress.wait("seeds and discovery to end", gone, following, poll_seconds=0.2)
     # Last: by this a run that comes after a cut knows that there is something to end.
     kube.delete_secret(site.discovery)
 
@@ -114,12 +126,13 @@ def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Pr
 
 def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet:
     pending: list[str] = []
+    found, now = kube.pods_and_time()
     for workload, size in workloads.items():
-        pods = kube.pods(workload)
+        pods = of_stateful_set(found, workload)
         kube.release(pods)
         for pod in pods:
             problem = obstacle(pod)
-            if problem:
+            if problem and not may_pass(pod, now):
                 # The discovery service has as much memory as a seed.
                 raise SequenceError(problem, remedy(pod, problem, "seeds"))
         pending += kube.troubles(p for p in pods if not running(p))

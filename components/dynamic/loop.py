@@ -14,9 +14,11 @@ from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
 from components.dynamic.plan import Done, Goal, Wait
 from components.dynamic.pods import (
+    may_pass,
     more_memory,
     obstacle,
     of_stateful_set,
+    overdue,
     ready,
     ready_seconds,
     stuck,
@@ -177,7 +179,7 @@ class Loop:
 
     def _look_at_pods(self) -> None:
         site = self.kube.site
-        found, _ = self.kube.pods_and_time()
+        found, now = self.kube.pods_and_time()
         units = of_stateful_set(found, site.units)
         # First: they may help the cluster even where a unit's obstacle ends the sequence.
         renewed = self._renew_stuck(units)
@@ -185,9 +187,11 @@ class Loop:
         pods = [p for p in units if p.metadata.name in self.goal.pods]
         for pod in pods:
             problem = obstacle(pod)
-            if problem and pod.metadata.name not in renewed:
+            if problem and pod.metadata.name not in renewed and not may_pass(pod, now):
                 raise SequenceError(problem, more_memory(pod, "units") or AGAIN)
-        self._pending = self.kube.troubles(pods)
+        # Of those that leave, who should have gone: their nodes may be dead.
+        late = [p for p in units if p not in pods and overdue(p, now)]
+        self._pending = self.kube.troubles([*pods, *late])
         if len(pods) < self.goal.count:
             self._pending.append(
                 f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"

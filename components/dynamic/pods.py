@@ -13,9 +13,13 @@ _OUT_OF_MEMORY = "OOMKilled"
 """With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
 kubelet: singleProcessOOMKill, which is false by default)."""
 
+_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
+PULL_SECONDS = 20
+"""After which a pull that fails will not come to succeed: the kubelet has tried twice, at once and
+10 s later. Registries are slow, busy and away for a moment like any service."""
+
 _FATAL = {
-    "ErrImagePull",
-    "ImagePullBackOff",
+    *_NO_IMAGE,
     "InvalidImageName",
     "CreateContainerConfigError",
     # The supervisor waits inside the process for whatever may pass. What ends itself again and
@@ -115,6 +119,23 @@ def obstacle(pod: Any) -> str | None:
         if waiting is not None and waiting.reason in _FATAL:
             return f"pod {pod.metadata.name}: {_waits(state)}: {waiting.message or state.image}"
     return None
+
+
+def may_pass(pod: Any, now: datetime) -> bool:
+    """Whether its obstacle is one that may still pass by itself: a pull that has failed once."""
+    waits = [s.state.waiting for s in pod.status.container_statuses or []]
+    pulls = any(waiting is not None and waiting.reason in _NO_IMAGE for waiting in waits)
+    since = next(
+        (c.last_transition_time for c in pod.status.conditions or [] if c.type == "PodScheduled"),
+        None,
+    )
+    return pulls and since is not None and (now - since).total_seconds() < PULL_SECONDS
+
+
+def overdue(pod: Any, now: datetime) -> bool:
+    """Whether it should have ended by now: the time that it was given for that is over."""
+    ending = pod.metadata.deletion_timestamp
+    return ending is not None and ending < now
 
 
 def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:

@@ -136,6 +136,9 @@ class Namespace(Kube):
     def pods(self, stateful_set: str) -> list[Any]:
         return [p for p in self.found if p.metadata.name.rpartition("-")[0] == stateful_set]
 
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        return list(self.found), NOW
+
     def made_at(self, stateful_set: str) -> datetime | None:
         return self.made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -54,6 +55,9 @@ class Namespace(Kube):
         self.marks: list[str] = []
         self.released: list[str] = []
         self.secret: dict[str, str] = {}
+
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        return [*self.pods("etcd-seed"), *self.pods("etcd")], NOW
 
     def pods(self, stateful_set: str) -> list[Any]:
         if stateful_set != self.workload or "scale etcd-seed" in self.done:

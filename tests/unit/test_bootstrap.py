@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from kubernetes.client import ApiException
 
-from components.dynamic.bootstrap import not_lost, remedy, run_seeds
+from components.dynamic.bootstrap import not_lost, remedy, run_seeds, wipe
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.pods import obstacle
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
-from tests.support.namespace import pod
+from tests.support.namespace import NOW, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -75,7 +76,8 @@ def test_a_held_pod_that_goes_before_it_is_let_start_ends_no_sequence() -> None:
 class OnADeadNode(Kube):
     """A namespace whose second seed is on a node that is gone, as Kubernetes shows it."""
 
-    def __init__(self, *, runs: bool) -> None:
+    def __init__(self, *, runs: bool, ending: datetime | None = None) -> None:
+        self.ending = ending
         site = SimpleNamespace(
             seeds="etcd-seed", discovery="etcd-discovery", local_url="http://127.0.0.1:2379"
         )
@@ -89,9 +91,12 @@ class OnADeadNode(Kube):
         count = {"etcd-seed": 2, "etcd-discovery": 1}[stateful_set]
         return [self._pod(f"{stateful_set}-{i}") for i in range(count)]
 
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        return [*self.pods("etcd-seed"), *self.pods("etcd-discovery")], NOW
+
     def _pod(self, name: str) -> Any:
         return SimpleNamespace(
-            metadata=SimpleNamespace(name=name, uid=name, deletion_timestamp=None),
+            metadata=SimpleNamespace(name=name, uid=name, deletion_timestamp=self.ending),
             spec=SimpleNamespace(node_name=f"node-of-{name}", scheduling_gates=None),
             status=SimpleNamespace(
                 conditions=[],
@@ -100,6 +105,9 @@ class OnADeadNode(Kube):
                 ],
             ),
         )
+
+    def volumes(self, stateful_set: str) -> list[Any]:
+        return []
 
     def _node_problem(self, name: str) -> str | None:
         return f"node {name} is gone" if name == "node-of-etcd-seed-1" else None
@@ -130,6 +138,22 @@ def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
     assert "etcd-seed-1: " in failure.value.problem
     assert "its node node-of-etcd-seed-1 is gone" in failure.value.problem
     assert "its node node-of-etcd-seed-0" not in failure.value.problem
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        pytest.param(timedelta(seconds=-30), True, id="it should have gone"),
+        pytest.param(timedelta(seconds=30), False, id="it has time still"),
+    ],
+)
+def test_a_dead_node_under_what_is_to_end_is_named(given: timedelta, named: bool) -> None:
+    """Kubernetes waits for its word for ever."""
+    kube = OnADeadNode(runs=True, ending=NOW + given)
+    with pytest.raises(SequenceError, match="still there: etcd-seed-0, etcd-seed-1") as failure:
+        wipe(kube, Progress("handover", -1))
+    assert ("its node node-of-etcd-seed-1 is gone" in failure.value.problem) is named
+    assert "docs/runbook.md: a node dies" in failure.value.following
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -165,6 +165,30 @@ def test_a_unit_that_cannot_start_keeps_no_seed_from_coming_back(
     kube = Namespace([unit, pod(SEEDS[0], gated=True)], ALL_CLAIMS, answers=False)
     assert "pod etcd-0: ImagePullBackOff" in handed_over(kube, monkeypatch)
     assert kube.released == SEEDS[:1]
+
+
+def test_a_pull_that_has_failed_once_ends_no_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    unit = pod("etcd-0", node="a")
+    waiting = SimpleNamespace(reason="ErrImagePull", message="too many requests")
+    unit.status.container_statuses[0].state = SimpleNamespace(running=None, waiting=waiting)
+    unit.status.conditions.append(
+        SimpleNamespace(type="PodScheduled", status="True", last_transition_time=NOW)
+    )
+    kube = Namespace([unit, *(pod(seed) for seed in SEEDS)], ALL_CLAIMS)
+    problem = handed_over(kube, monkeypatch)
+    assert problem.startswith("not balanced after")
+    assert "etcd-0: ErrImagePull" in problem
+
+
+def test_a_unit_that_leaves_and_does_not_end_is_named_with_its_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unit = pod("etcd-3", node="a")
+    unit.metadata.deletion_timestamp = NOW - timedelta(minutes=5)
+    kube = Namespace([unit, *(pod(seed) for seed in SEEDS)], ALL_CLAIMS)
+    problem = handed_over(kube, monkeypatch)
+    assert "etcd-3: ending since" in problem
+    assert "its node a is gone" in problem
 
 
 NEW = "etcd-seed-1: held, since its disk is new"

@@ -11,6 +11,7 @@ import pytest
 from components.dynamic.pods import (
     crowded,
     may_be_made_anew,
+    may_pass,
     more_memory,
     node_problem,
     obstacle,
@@ -240,6 +241,22 @@ def test_no_pod_is_made_anew_with_which_data_would_go(
     unit: Any, voters: set[str] | None, may: bool
 ) -> None:
     assert may_be_made_anew(unit, voters) is may
+
+
+@pytest.mark.parametrize(
+    ("waiting", "after", "may"),
+    [
+        pytest.param("ErrImagePull", 1, True, id="the first pull has failed"),
+        pytest.param("ImagePullBackOff", 9, True, id="before the second"),
+        pytest.param("ErrImagePull", 21, False, id="it has failed again"),
+        pytest.param("InvalidImageName", 1, False, id="that will never be one"),
+        pytest.param(None, 1, False, id="it runs"),
+    ],
+)
+def test_a_pull_that_has_failed_once_may_pass(waiting: str | None, after: int, may: bool) -> None:
+    unit = pod(waiting=waiting)
+    unit.status.conditions[0].last_transition_time = NIGHT
+    assert may_pass(unit, NIGHT + timedelta(seconds=after)) is may
 
 
 @pytest.mark.parametrize(
