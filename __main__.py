@@ -50,7 +50,10 @@ seeds = Seeds("seeds", names, image.ref, hooks, inside)
 units = Units("units", names, image.ref, hooks, inside)
 
 start = Start(
-    "units", {**place, "units": config.units.count}, pulumi.ResourceOptions(depends_on=[units])
+    "units",
+    {**place, "units": config.units.count},
+    # All of them: in a destroy it goes first, and may refuse.
+    pulumi.ResourceOptions(depends_on=[services, discovery_service, seeds, units]),
 )
 discovery = Discovery(
     "discovery",

@@ -204,6 +204,10 @@ class Kube:
         found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
         return of_stateful_set(found, f"data-{stateful_set}")
 
+    def staying_volumes(self, stateful_set: str) -> list[Any]:
+        """Those of them that nobody has asked to delete."""
+        return [c for c in self.volumes(stateful_set) if c.metadata.deletion_timestamp is None]
+
     def disks(self, workloads: Iterable[str]) -> list[str]:
         """The disks that are there still and go with the claims of these workloads.
 

@@ -7,11 +7,13 @@ one that holds retained volumes, and anything else that somebody put there.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, ReadResult, Resource
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 
+from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
 
@@ -29,11 +31,48 @@ LEAVE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 not reach."""
 
 
+class AnotherNamespaceError(SequenceError):
+    """What is there is not the namespace that the stack is in: by its unique ID, which no other
+    cluster has for one of the same name."""
+
+    def __init__(self, site: Site, *, there: bool) -> None:
+        what = "is not the one" if there else "does not exist; there is one"
+        super().__init__(
+            f"namespace {site.namespace} of context {site.context} {what} that this stack is in: "
+            "the kubeconfig leads to another Kubernetes cluster, or somebody has made it anew",
+            "correct KUBECONFIG or etcd:kubernetes.kubeconfig, then pulumi up before anything "
+            "else; if it is the same cluster, pulumi refresh, then pulumi up (docs/runbook.md: "
+            "another Kubernetes cluster)",
+        )
+
+
 class NamespaceProvider(Sequence):
     """Creates the namespace if it is missing; deletes it with the stack if it made it."""
 
     # `delete` works with what the state has: names as of now, credentials that are still good.
     inputs = ("site", "kubeconfig", "retain")
+
+    def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
+        """Work, too, where its unique ID was not noted yet.
+
+        Raises AnotherNamespaceError, so in a preview before anything is touched. Where the way
+        there has changed and nobody answers, the work itself will say so.
+        """
+        changed, uid = self.changed(_olds, _news), _olds.get("uid")
+        if uid and {"site", "kubeconfig"}.intersection(changed):
+            try:
+                _require_same(_news, uid)
+            except AnotherNamespaceError:
+                raise
+            except SequenceError:
+                pass
+        return DiffResult(changes=bool(changed) or not uid)
+
+    def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
+        """As `create`, in the same namespace. Raises AnotherNamespaceError."""
+        if uid := _olds.get("uid"):
+            _require_same(_news, uid)
+        return super().update(_id, _olds, _news)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when the namespace exists, and is not one that somebody is deleting."""
@@ -47,9 +86,9 @@ class NamespaceProvider(Sequence):
         with plain_errors(site):
             kube = Kube(props["kubeconfig"], site, patient=False)
 
-            def made() -> bool | Unmet:
+            def made() -> Any | Unmet:
                 try:
-                    kube.core.create_namespace(
+                    return kube.core.create_namespace(
                         {"metadata": {"name": site.namespace, "labels": labels}}
                     )
                 except ApiException as error:
@@ -61,14 +100,14 @@ class NamespaceProvider(Sequence):
                         raise
                     if found is None or found.metadata.deletion_timestamp is not None:
                         return Unmet("the one that is there is being deleted")
-                return True
+                    return found
 
-            Progress("namespace", DELETE_SECONDS).wait(
+            namespace = Progress("namespace", DELETE_SECONDS).wait(
                 f"namespace {site.namespace}",
                 made,
                 f"kubectl get namespace {site.namespace} -o yaml, to see what holds it",
             )
-        return CreateResult(id_=site.namespace, outs=props)
+        return CreateResult(id_=site.namespace, outs={**props, "uid": namespace.metadata.uid})
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Notice in a refresh that the namespace is gone, so that the next `up` makes it again.
@@ -76,13 +115,14 @@ class NamespaceProvider(Sequence):
         A refresh forgets nothing without a clear word, and does not fail for want of one.
         """
         from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
-        from components.dynamic.progress import Progress, SequenceError  # noqa: PLC0415
+        from components.dynamic.progress import Progress  # noqa: PLC0415
 
         site = Site.of(props)
         progress = Progress("namespace", timeout_seconds=0)
         try:
             with plain_errors(site):
-                gone = Kube(props["kubeconfig"], site, patient=False).namespace() is None
+                found = Kube(props["kubeconfig"], site, patient=False).namespace()
+            gone = not _is_same(found, props.get("uid"))
         except SequenceError as error:
             progress.say(f"whether {site.namespace} is there is not known: {error.problem}")
             gone = False
@@ -128,9 +168,12 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
     namespace = kube.namespace()
     if namespace is None:
         return
+    if not _is_same(namespace, props.get("uid")):
+        progress.say(f"namespace {site.namespace} is left alone: it is not this stack's any more")
+        return
     if not kube.delete_secret(site.discovery):
         progress.say(f"Secret {site.discovery} stays: it is not labelled as of this stack")
-    volumes = kube.volumes(site.units)
+    volumes = kube.staying_volumes(site.units)
     keep = bool(props["retain"]) and bool(volumes)
     labels = namespace.metadata.labels or {}
     goes = labels.get(OWNER_LABEL) == site.stack and not keep
@@ -159,6 +202,22 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
         f"kubectl get all,pvc -n {site.namespace}",
         poll_seconds=0.3,
     )
+
+
+def _require_same(props: Mapping[str, Any], uid: str) -> None:
+    """Raise AnotherNamespaceError where the namespace that is reached has not this unique ID."""
+    from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
+
+    site = Site.of(props)
+    with plain_errors(site):
+        found = Kube(props["kubeconfig"], site, patient=False).namespace()
+    if not _is_same(found, uid):
+        raise AnotherNamespaceError(site, there=found is not None)
+
+
+def _is_same(found: Any | None, uid: str | None) -> bool:
+    """Whether this is the namespace of that unique ID; None: it was not noted yet. Pure."""
+    return found is not None and uid in (None, found.metadata.uid)
 
 
 def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:

@@ -1,14 +1,16 @@
 """Dynamic resource `Start`: lets the first units' pods come, beside the birth of the cluster.
 
 The StatefulSet declares no replicas, so that no apply and no refresh ever fights the sequences.
+In a destroy it goes before all workloads, and sees to it that no half cluster is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
 from components.dynamic.provider import Sequence
 from components.dynamic.site import Site
@@ -17,8 +19,8 @@ from components.dynamic.site import Site
 class StartProvider(Sequence):
     """Sets the count once and returns: units wait by themselves for a cluster to join."""
 
-    # What it is given matters at the start only: later the count belongs to `Scale`.
-    inputs = ()
+    # With these `delete` asks. The count matters at the start only: later it belongs to `Scale`.
+    inputs = ("site", "kubeconfig")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Set the replica count."""
@@ -29,8 +31,18 @@ class StartProvider(Sequence):
             Kube(props["kubeconfig"], site).scale(site.units, int(props["units"]))
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
 
+    def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
+        """Note how the cluster is reached, and nothing else."""
+        return UpdateResult(outs={**_olds, **_news})
+
     def delete(self, _id: str, _props: Any) -> None:
-        """Nothing: the StatefulSet goes with its own resource."""
+        """Nothing: the StatefulSet goes with its own resource.
+
+        Raises SequenceError where a half cluster would be kept: see `components.dynamic.whole`.
+        """
+        from components.dynamic.whole import require_whole  # noqa: PLC0415 - kubernetes is heavy
+
+        require_whole(Site.of(_props), _props["kubeconfig"])
 
 
 class Start(Resource, module="etcd", name="Start"):

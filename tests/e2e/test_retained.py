@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.refusal import the_one_error
-from tests.support.stack import CHECKOUT, Stack
+from tests.support.stack import CHECKOUT, Stack, until
 
 RUNBOOK = CHECKOUT / "docs" / "runbook.md"
 UNITS = ["etcd-0", "etcd-1", "etcd-2"]
@@ -140,3 +142,23 @@ def test_destroy_leaves_a_namespace_that_was_there_before(beside: Stack) -> None
     beside.destroy()
     left = [o["metadata"]["name"] for o in beside.objects("all,pvc,secrets,configmaps,pdb,roles")]
     assert sorted(left) == ["kube-root-ca.crt", "of-somebody-else"]
+
+
+def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: Path) -> None:
+    """While seeds are members their volumes hold a part of it, and go with every destroy."""
+    one = {"count": 1}
+    stack = new_stack(seeds=one, units=one, storage={"retain": True})
+    log = tmp_path / "up.log"
+    process = stack.start_up(log)
+    try:
+        until("a vote", lambda: "all 1 units vote" in log.read_text() or process.poll() is not None)
+    finally:
+        stack.kill(process)
+    before = stack.pods()
+    told = the_one_error(stack.pulumi("destroy", "--yes", "--skip-preview"))
+    assert "the seeds hold what clients have written" in told
+    assert sorted(stack.pods()) == sorted(before), "nothing was touched"
+    (command,) = re.findall(r"kubectl -n \S+ delete --wait=false pvc data-etcd-0(?=;)", told)
+    stack.run(*command.split(), check=True)
+    stack.destroy()
+    assert stack.objects("all,pvc,secrets") == []

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
 
 from components.dynamic.namespace import NamespaceProvider
-from tests.support.answers import Reply
+from tests.support.answers import Reply, closed_port
 from tests.support.dynamic import inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
@@ -20,7 +23,8 @@ def test_a_namespace_that_is_there_is_taken(dynamic: Plugin, api: Kubernetes) ->
     api.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
     api.namespace = True
     props = inputs(NamespaceProvider, api.url)
-    assert dynamic.create(NamespaceProvider(), props).outs == props
+    outs = dynamic.create(NamespaceProvider(), props).outs
+    assert outs == {**props, "uid": "the-first"}
 
 
 def test_a_namespace_that_is_being_deleted_is_waited_for_and_made_anew(
@@ -47,3 +51,67 @@ def test_a_namespace_that_nobody_here_may_make_is_one_clear_error(
     assert "you may not make one" in refused(
         lambda: dynamic.create(NamespaceProvider(), props), dynamic
     )
+
+
+# ---------------------------------------------------------------- another cluster
+
+
+def leads_to(other: str) -> dict[str, Any]:
+    """What the state has of a stack, and the way to another cluster beside it."""
+    return {
+        "olds": inputs(NamespaceProvider, uid="the-first"),
+        "news": inputs(NamespaceProvider, other),
+    }
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["with such a namespace", "without"])
+def test_another_cluster_of_the_same_context_is_refused_in_preview(
+    there: bool, dynamic: Plugin
+) -> None:
+    """Its namespace has the same name, perhaps, and another stack in it."""
+    with Kubernetes.running(namespace=there) as other:
+        look = "GET /api/v1/namespaces/etcd"
+        if there:
+            found = {"metadata": {"name": "etcd", "uid": "the-second"}}
+            other.answers[look] = Reply(200, json.dumps(found))
+        way = leads_to(other.url)
+        for call in (dynamic.diff, dynamic.update):
+            text = refused(lambda call=call: call(NamespaceProvider(), *way.values()), dynamic)
+            assert "namespace etcd of context here" in text
+            assert "leads to another Kubernetes cluster" in text
+        assert set(other.asked) == {look}, "nothing was touched"
+
+
+def test_new_credentials_for_the_same_cluster_are_noted(dynamic: Plugin) -> None:
+    with Kubernetes.running(namespace=True) as same:
+        same.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+        olds, news = leads_to(same.url).values()
+        assert dynamic.diff(NamespaceProvider(), olds, news) == (True, [])
+        assert dynamic.update(NamespaceProvider(), olds, news) == {**news, "uid": "the-first"}
+
+
+def test_a_preview_goes_on_where_nobody_answers_the_new_credentials(dynamic: Plugin) -> None:
+    olds, news = leads_to(f"http://127.0.0.1:{closed_port()}").values()
+    assert dynamic.diff(NamespaceProvider(), olds, news) == (True, [])
+    text = refused(lambda: dynamic.update(NamespaceProvider(), olds, news), dynamic)
+    assert "does not answer" in text
+
+
+def test_a_stack_of_before_notes_whose_namespace_it_is_in(dynamic: Plugin) -> None:
+    assert dynamic.diff(
+        NamespaceProvider(), inputs(NamespaceProvider), inputs(NamespaceProvider)
+    ) == (
+        True,
+        [],
+    )
+
+
+def test_what_stands_in_the_place_of_a_stacks_namespace_is_left_alone(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    api.namespace = True
+    props = inputs(NamespaceProvider, api.url, uid="of-before", retain=False)
+    dynamic.delete(NamespaceProvider(), props)
+    assert "namespace etcd is left alone: it is not this stack's any more" in dynamic.said()
+    assert api.asked == ["GET /api/v1/namespaces/etcd"]
+    assert dynamic.read(NamespaceProvider(), "etcd", props).id == "", "a refresh takes it for gone"

@@ -97,6 +97,7 @@ AT_ONCE = [PreflightProvider, NamespaceProvider]
 tests/unit/test_patience.py makes that shorter."""
 
 COMPUTED: dict[type[Sequence], dict[str, Any]] = {
+    NamespaceProvider: {"uid": "the-first"},
     DiscoveryProvider: {
         "cluster_id": "c1",
         "birth": "the-mark",

@@ -134,7 +134,7 @@ class Kubernetes:
         if name == "limitranges":
             return _list([{"metadata": {"name": "bounds"}, "spec": {"limits": self.limits}}])
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
-            return _json({"metadata": {"name": "etcd", "labels": {}}})
+            return _json({"metadata": {"name": "etcd", "labels": {}, "uid": "the-first"}})
         if name == "pods":
             return _list([_unit(ordinal) for ordinal in range(self.units)])
         if name == "persistentvolumeclaims":
