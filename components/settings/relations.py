@@ -32,7 +32,12 @@ def check(settings: Settings, problems: Problems) -> None:
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """What is allowed, but better known before it is relied on."""
-    return (*_public_discovery(settings), *_crowded_nodes(settings), *_open_nodes(settings))
+    return (
+        *_public_discovery(settings),
+        *_crowded_nodes(settings),
+        *_open_nodes(settings),
+        *_open_load_balancer(settings),
+    )
 
 
 def _open_nodes(settings: Settings) -> tuple[str, ...]:
@@ -42,6 +47,20 @@ def _open_nodes(settings: Settings) -> tuple[str, ...]:
         "etcd:service.type is NodePort: whoever reaches a node can read and write every key, since "
         "there are no client certificates yet. "
         f"Next: {set_value('service.type', 'ClusterIP')}, or a firewall in front of the nodes",
+    )
+
+
+def _open_load_balancer(settings: Settings) -> tuple[str, ...]:
+    """Where the cluster is made here, the cloud is one that knows what is asked of it."""
+    service = settings.service
+    if service.type != "LoadBalancer" or service.source_ranges or settings.gke.create:
+        return ()
+    return (
+        "etcd:service.type is LoadBalancer, and service.sourceRanges is empty: on a cloud that "
+        "does not know the annotations by which Google, Amazon, Azure, Oracle and OpenStack are "
+        "asked for an internal address, its address is public, and whoever reaches it can read "
+        "and write every key, since there are no client certificates yet. "
+        f"Next: {set_value('service.sourceRanges[0]', '10.0.0.0/8')}, or the range of your clients",
     )
 
 

@@ -218,6 +218,19 @@ def test_a_port_of_every_node_is_allowed_with_a_warning() -> None:
     assert "Next: pulumi config set --path etcd:service.type ClusterIP" in warning
 
 
+def test_a_load_balancer_that_some_clouds_make_public_is_allowed_with_a_warning() -> None:
+    (warning,) = parse(with_value("service.type", "LoadBalancer")).warnings
+    assert "its address is public" in warning
+    assert "Next: pulumi config set --path 'etcd:service.sourceRanges[0]' 10.0.0.0/8" in warning
+
+
+def test_a_load_balancer_that_is_known_to_be_closed_is_worth_no_warning() -> None:
+    ranges = {"service": {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"]}}
+    assert parse({**GOOD, **ranges}).warnings == ()
+    on_google = {"gke": {"create": True}, "service": {"type": "LoadBalancer"}}
+    assert parse(on_google, google_project="my-project").warnings == ()
+
+
 @pytest.mark.parametrize("stack", ["dev", "team.prod_2", "a" * 63])
 def test_a_stack_may_have_any_name_that_is_a_label(stack: str) -> None:
     assert parse(GOOD, stack=stack).units.count == 3
