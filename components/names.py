@@ -105,8 +105,17 @@ class Names:
 
     @property
     def node_selector(self) -> dict[str, str]:
-        """The nodes that are made for members; empty where there are none such."""
-        return dict(NODE_LABEL) if self._own_pool else {}
+        """The nodes that can run the members' image, and of a pool that is made for them, its own.
+
+        An image that is built here is for one kind of processor; a prebuilt one may be for several.
+        """
+        image = self.settings.image
+        arch = image.platform.removeprefix("linux/")
+        return {
+            "kubernetes.io/os": "linux",
+            **({"kubernetes.io/arch": arch} if image.build else {}),
+            **(NODE_LABEL if self._own_pool else {}),
+        }
 
     @property
     def tolerations(self) -> list[dict[str, str]]:

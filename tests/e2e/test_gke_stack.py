@@ -122,10 +122,13 @@ def test_the_up_after_them_ends_with_a_balanced_cluster(life: Life) -> None:
 
 def test_members_run_on_the_pool_that_is_theirs(life: Life) -> None:
     node = json.loads(life.stack.run("kubectl", "get", "nodes", "-o", "json").output)["items"][0]
-    assert node["metadata"]["labels"]["etcd.pulumi.com/dedicated"] == "true"
+    labels = node["metadata"]["labels"]
+    assert labels["etcd.pulumi.com/dedicated"] == "true"
     assert node["spec"]["taints"][0]["key"] == "components.gke.io/gke-managed-components"
     for pod in life.stack.pods().values():
-        assert pod["spec"]["nodeSelector"] == {"etcd.pulumi.com/dedicated": "true"}
+        selector = pod["spec"]["nodeSelector"]
+        assert selector["etcd.pulumi.com/dedicated"] == "true"
+        assert selector.items() <= labels.items()
         assert pod["spec"]["priorityClassName"] == "etcd"
         image = pod["spec"]["containers"][0]["image"]
         assert re.fullmatch(r"localhost:5000/etcd@sha256:[0-9a-f]{64}", image)

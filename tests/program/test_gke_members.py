@@ -86,7 +86,7 @@ def test_members_go_to_the_nodes_that_are_made_for_them() -> None:
     (taint,) = node["taints"]
     assert taint["effect"] == "NO_SCHEDULE"
     for workload in program.all("StatefulSet"):
-        assert workload.pod["nodeSelector"] == {**node["labels"], "disk": "ssd"}
+        assert {**node["labels"], "disk": "ssd"}.items() <= workload.pod["nodeSelector"].items()
         own, theirs = workload.pod["tolerations"]
         assert own == {"key": taint["key"], "operator": "Exists", "effect": "NoSchedule"}
         assert theirs["key"] == "a"
@@ -116,7 +116,7 @@ def test_googles_own_pods_find_a_node_in_a_cluster_with_one_pool() -> None:
 
 def test_autopilot_is_not_asked_for_nodes_that_it_has_not() -> None:
     pod = unit(make_cluster(gke={"autopilot": True}))
-    assert "nodeSelector" not in pod
+    assert all(label.startswith("kubernetes.io/") for label in pod["nodeSelector"])
     assert "tolerations" not in pod
 
 
@@ -196,8 +196,9 @@ def test_objects_of_no_namespace_name_none() -> None:
 def test_elsewhere_members_go_where_the_cluster_puts_them(declare: Declare) -> None:
     program = declare()
     for workload in program.all("StatefulSet"):
-        for key in ("nodeSelector", "tolerations", "priorityClassName"):
+        for key in ("tolerations", "priorityClassName"):
             assert key not in workload.pod
+        assert all(label.startswith("kubernetes.io/") for label in workload.pod["nodeSelector"])
     assert not program.all("StorageClass")
     assert not program.all("PriorityClass")
     assert not [r.urn for r in program.resources if r.type.startswith("gcp:")]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.program.conftest import Declare
-from tests.support.program import BUILT, DYNAMIC, Declared, Program
+from tests.support.program import BUILT, DIGEST, DYNAMIC, Declared, Program
 
 WORKLOADS = ("etcd", "etcd-seed", "etcd-discovery")
 GATE = [{"name": "etcd.pulumi.com/bootstrap"}]
@@ -300,7 +300,7 @@ def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
         image={"pullPolicy": "Always"},
     )
     for workload in workloads(program).values():
-        assert workload.pod["nodeSelector"] == {"pool": "etcd"}
+        assert workload.pod["nodeSelector"]["pool"] == "etcd"
         assert workload.pod["tolerations"] == [toleration]
         assert workload.pod["affinity"] == affinity
         assert "topologySpreadConstraints" not in workload.pod, "replaced by the affinity"
@@ -311,6 +311,37 @@ def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
     for resource in program.resources:
         if resource.type.startswith("kubernetes:"):
             assert resource.inputs["metadata"]["labels"]["team"] == "storage", resource.urn
+
+
+LINUX = {"kubernetes.io/os": "linux"}
+PREBUILT = {"build": False, "digest": DIGEST}
+
+
+@pytest.mark.parametrize(
+    ("image", "selector", "expected"),
+    [
+        pytest.param({}, {}, {**LINUX, "kubernetes.io/arch": "amd64"}, id="built for x86"),
+        pytest.param(
+            {"platform": "linux/arm64"},
+            {},
+            {**LINUX, "kubernetes.io/arch": "arm64"},
+            id="built for Arm",
+        ),
+        pytest.param(PREBUILT, {}, LINUX, id="prebuilt, maybe for several"),
+        pytest.param(
+            {},
+            {"kubernetes.io/arch": "arm64"},
+            {**LINUX, "kubernetes.io/arch": "arm64"},
+            id="the stack's own word is the last",
+        ),
+    ],
+)
+def test_no_member_is_put_on_a_node_that_cannot_run_its_image(
+    declare: Declare, image: dict[str, Any], selector: dict[str, str], expected: dict[str, str]
+) -> None:
+    """It would crash there, and the scheduler takes such a node as well as any other."""
+    for workload in workloads(declare(image=image, units={"nodeSelector": selector})).values():
+        assert workload.pod["nodeSelector"] == expected
 
 
 def test_members_spread_as_far_as_the_cluster_allows(declare: Declare) -> None:
