@@ -54,7 +54,7 @@ def over_quota(
                     f"{where} allows {resource} {hard}, {used} in use; "
                     f"this stack needs {_told(resource, more)} more"
                 )
-            if resource == "limits.cpu" and not _has_default(limits, "cpu"):
+            if resource == "limits.cpu" and not _default_limits(limits, "cpu"):
                 problems.append(
                     f"{where} counts {resource}, so that a pod without a CPU limit is refused, and "
                     "members have none, since a limit slows them down. Take it out of the quota, "
@@ -95,27 +95,51 @@ def _in_class(operator: str, values: Iterable[str], priority_class: str) -> bool
     return bool(priority_class) and matches.get(operator, False)
 
 
-def out_of_limits(limits: Iterable[Any], props: Mapping[str, Any]) -> list[str]:
-    """Of each request that a LimitRange refuses. A CPU limit is only ever its default."""
+def out_of_limits(limits: Sequence[Any], props: Mapping[str, Any]) -> list[str]:
+    """Of each request that a LimitRange refuses (Kubernetes: plugin/pkg/admission/limitranger).
+
+    A member's pod has one container, so that what is said of a pod is said of that.
+    """
     asked = _single(props)
+    given = _default_limits(limits, "cpu")
     problems: list[str] = []
     for limit in limits:
+        where = f"LimitRange {limit.metadata.name}"
         for item in limit.spec.limits or []:
-            for kind, resource, key, amount in asked:
-                least, most = ((getattr(item, edge) or {}).get(resource) for edge in ("min", "max"))
-                if item.type != kind:
+            for kinds, resource, key, amount in asked:
+                if item.type not in kinds:
                     continue
+                least, (most, why) = (item.min or {}).get(resource), _most(item, resource)
                 too_little = least is not None and amount < parse_quantity(least)
                 if too_little or (most is not None and amount > parse_quantity(most)):
                     problems.append(
-                        f"LimitRange {limit.metadata.name} allows {resource} from {least or 0} to "
-                        f"{most or 'any'} for each {kind}; etcd:{key} is {_told(resource, amount)}"
+                        f"{where} allows {resource} from {least or 0} to {most or 'any'}{why} for "
+                        f"each {item.type}; etcd:{key} is {_told(resource, amount)}"
                     )
+            most = (item.max or {}).get("cpu")
+            if most and not any(parse_quantity(g) <= parse_quantity(most) for g in given):
+                problems.append(
+                    f"{where} wants a CPU limit of each {item.type}, at most {most}; members have "
+                    "none, since a limit slows them down, and are given "
+                    f"{' or '.join(given) or 'none'}. Take that max out, or give the namespace a "
+                    "LimitRange with a default within it"
+                )
     return problems
 
 
-def _single(props: Mapping[str, Any]) -> list[tuple[str, str, str, Decimal]]:
-    """What one container or claim asks for: kind, resource, config key, amount."""
+def _most(item: Any, resource: str) -> tuple[str | None, str]:
+    """How much a member may request, and why when it is no `max`.
+
+    A container without a CPU limit is given the default one, and no request may be above its limit.
+    """
+    most, default = ((edge or {}).get(resource) for edge in (item.max, item.default))
+    if resource == "cpu" and default is not None and default != most:
+        return default, " (the default limit)"
+    return most, ""
+
+
+def _single(props: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str, str, Decimal]]:
+    """What one pod or claim asks for: kinds, resource, config key, amount."""
 
     def each(what: str, prefix: str) -> Decimal:
         units = parse_quantity(str(props[f"unit_{what}"]))
@@ -126,19 +150,21 @@ def _single(props: Mapping[str, Any]) -> list[tuple[str, str, str, Decimal]]:
         return (parse_quantity(str(props[what])) - units) / helpers
 
     containers = [
-        ("Container", what, f"{prefix}.{what}", each(what, prefix))
+        (("Container", "Pod"), what, f"{prefix}.{what}", each(what, prefix))
         for prefix in ("units", "seeds")
         for what in ("cpu", "memory")
     ]
     size = parse_quantity(str(props["storage"]))
-    claims = [("PersistentVolumeClaim", "storage", "storage.size", size)]
+    claims = [(("PersistentVolumeClaim",), "storage", "storage.size", size)]
     return [*containers, *(claims if int(props["volumes"]) else [])]
 
 
-def _has_default(limits: Iterable[Any], resource: str) -> bool:
-    """Whether a container without that limit is given one."""
+def _default_limits(limits: Iterable[Any], resource: str) -> list[str]:
+    """What a container without that limit is given; of several, Kubernetes takes any."""
     items = [item for limit in limits for item in limit.spec.limits or []]
-    return any(i.type == "Container" and resource in (i.default or i.max or {}) for i in items)
+    # Where there is no default, the largest is (pkg/apis/core/v1/defaults.go).
+    found = [{**(i.max or {}), **(i.default or {})} for i in items if i.type == "Container"]
+    return [of[resource] for of in found if resource in of]
 
 
 def _told(resource: str, amount: Decimal) -> str:

@@ -165,6 +165,42 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             id="seeds are too small for the namespace",
         ),
         pytest.param(
+            {"namespace": True, "limits": [{"type": "Pod", "max": {"memory": "1Mi"}}]},
+            {},
+            "allows memory from 0 to 1Mi for each Pod; etcd:units.memory is 1024Mi",
+            id="units are too large for a pod of the namespace",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "Container", "default": {"cpu": "200m"}, "max": {"cpu": "4"}}],
+            },
+            {},
+            "allows cpu from 0 to 200m (the default limit) for each Container; "
+            "etcd:units.cpu is 0.5",
+            id="the limit that members are given is below what units request",
+        ),
+        pytest.param(
+            {"namespace": True, "limits": [{"type": "Pod", "max": {"cpu": "2"}}]},
+            {},
+            "wants a CPU limit of each Pod, at most 2; members have none, since a limit slows them "
+            "down, and are given none",
+            id="a limit is wanted, and the namespace gives none",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [
+                    {"type": "Pod", "max": {"cpu": "1"}},
+                    {"type": "Container", "default": {"cpu": "2"}},
+                ],
+            },
+            {},
+            "wants a CPU limit of each Pod, at most 1; members have none, since a limit slows them "
+            "down, and are given 2",
+            id="a limit is wanted, and the namespace gives a larger one",
+        ),
+        pytest.param(
             {
                 "namespace": True,
                 "limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "10Gi"}}],
@@ -236,11 +272,22 @@ def test_an_obstacle_is_told_before_anything_is_touched(
                 "namespace": True,
                 "limits": [
                     {"type": "Container", "min": {"cpu": "100m"}, "max": {"memory": "1Gi"}},
-                    {"type": "Pod", "max": {"memory": "1Mi"}},
+                    {"type": "Pod", "min": {"cpu": "100m"}, "max": {"memory": "1Gi"}},
                 ],
             },
             {},
-            id="just within the limits of a container",
+            id="just within the limits of a container and of a pod",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [
+                    {"type": "Container", "max": {"cpu": "500m"}},
+                    {"type": "Pod", "max": {"cpu": "500m"}},
+                ],
+            },
+            {},
+            id="a limit is wanted, and the largest is given where no default is named",
         ),
     ],
 )
