@@ -84,13 +84,22 @@ def open_to_all(folder: Path) -> None:
 
     Docker's plugin counts all of them in what tells one build from another (`hashPath` in
     pulumi-docker's provider): people with other umasks would rebuild the image in turn, and with
-    each new digest all units restart.
+    each new digest all units restart. Raises pulumi.RunError for a file whose mode is not ours to
+    change.
     """
     for path in _sources(folder):
         mode = path.stat().st_mode & 0o777
         wanted = 0o755 if path.is_dir() or mode & 0o100 else 0o644
-        if mode != wanted:
+        if mode == wanted:
+            continue
+        try:
             path.chmod(wanted)
+        except OSError as error:
+            raise pulumi.RunError(
+                f"{path} has mode {mode:o} and is to have {wanted:o}, so that the image is the "
+                f"same whoever builds it; that cannot be changed: {error.strerror}.\n"
+                f"Next: chmod {wanted:o} {path}, as its owner (or use a clone of your own)"
+            ) from None
 
 
 def _sources(folder: Path) -> list[Path]:

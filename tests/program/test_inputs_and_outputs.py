@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
 import os
 import subprocess
@@ -48,6 +49,28 @@ def test_the_umask_of_a_clone_makes_no_other_image(declare: Declare, tmp_path: P
     declare(image={"context": str(context)})
     modes = {p.name: p.stat().st_mode & 0o777 for p in context.rglob("*")}
     assert modes == {"supervisor": 0o755, "Dockerfile": 0o644, "run": 0o755}
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EROFS], ids=["another's file", "read-only"])
+def test_a_clone_whose_modes_cannot_be_changed_is_one_clear_error(
+    declare: Declare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Root, as whom the tests may run, is refused by a read-only file system only."""
+    file = tmp_path / "Dockerfile"
+    file.touch()
+    file.chmod(0o600)
+
+    def refuse(self: Path, _mode: int) -> None:
+        raise OSError(code, os.strerror(code), str(self))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(pulumi.RunError) as caught:
+        declare(image={"context": str(tmp_path)}, preview=True)
+    text = str(caught.value)
+    assert f"{file} has mode 600" in text
+    assert os.strerror(code) in text
+    assert text.endswith(f"\nNext: chmod 644 {file}, as its owner (or use a clone of your own)")
+    assert caught.value.__suppress_context__
 
 
 @pytest.mark.parametrize(
