@@ -2,8 +2,8 @@
 
 Three cases, in this order:
 - a `pulumi` is installed: it is used;
-- Pulumi's download host answers: the official CLI is unpacked into the cache, and it fetches the
-  official plugins itself on first use, as on any machine;
+- Pulumi's download host answers, and has a CLI for this machine: the official one is unpacked into
+  the cache, and it fetches the official plugins itself on first use, as on any machine;
 - else CLI, Python language host and Kubernetes plugin are built from their Go modules, and
   lab/plugins/docker_image.py stands in for the Docker plugin, which is not published as one; for
   the GKE stack on the lab lab/plugins/gcp does for Google's (lab/gke.py).
@@ -14,6 +14,7 @@ host.
 
 import functools
 import os
+import platform
 import shlex
 import shutil
 import sys
@@ -57,6 +58,10 @@ _SDK_SCRIPTS = (
     "python/dist/pulumi-resource-pulumi-python",
 )
 
+_SYSTEMS = {"Linux": "linux", "Darwin": "darwin"}
+_PROCESSORS = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+"""What Pulumi calls that for which it publishes a CLI as .tar.gz, by what the machine calls it."""
+
 INSTALLED = r"^v3\.(259|2[6-9]\d|[3-9]\d\d)\."
 """Versions of an installed CLI that serve: the SDK's own minor or a later one."""
 
@@ -90,7 +95,7 @@ def kubernetes_plugin() -> Module:
 def inputs() -> list[str | Path]:
     """Return what the CLI's folder in the cache depends on."""
     if downloadable():
-        return ["official", CLI.version]
+        return ["official", _archive()]
     return [*CLI.inputs(), *LANGUAGE_HOST.inputs(), *_SDK_SCRIPTS]
 
 
@@ -134,6 +139,8 @@ def has_official_plugins() -> bool:
 @functools.cache
 def downloadable() -> bool:
     """Whether Pulumi's download host serves the CLI; asked once, for at most 3 s."""
+    if not _archive():
+        return False
     answers: list[bool] = []
 
     def probe() -> None:
@@ -152,7 +159,13 @@ def downloadable() -> bool:
 
 
 def _archive() -> str:
-    return f"https://get.pulumi.com/releases/sdk/pulumi-v{CLI.version}-linux-x64.tar.gz"
+    """Return where the CLI for this machine is; nothing where Pulumi publishes none."""
+    system = _SYSTEMS.get(platform.system())
+    processor = _PROCESSORS.get(platform.machine())
+    if not system or not processor:
+        return ""
+    name = f"pulumi-v{CLI.version}-{system}-{processor}.tar.gz"
+    return f"https://get.pulumi.com/releases/sdk/{name}"
 
 
 def _plugin_folder(name: str) -> str:

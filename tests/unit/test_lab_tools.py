@@ -4,7 +4,10 @@ import io
 import re
 import subprocess
 import tarfile
+import urllib.error
+import urllib.request
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -206,6 +209,46 @@ def test_the_official_cli_is_unpacked_where_it_can_be_had(
     pulumi_cli.make(target, task(tmp_path))
     assert [path.name for path in target.iterdir()] == ["pulumi"]
     assert (target / "pulumi" / "pulumi").read_text() == "x\n"
+
+
+def asked_for(monkeypatch: pytest.MonkeyPatch, system: str, processor: str) -> list[str]:
+    """What the download host is asked for on such a machine; it does not answer."""
+    asked: list[str] = []
+
+    def refuse(request: urllib.request.Request, **_: object) -> NoReturn:
+        asked.append(request.full_url)
+        raise urllib.error.URLError("not now")
+
+    monkeypatch.setattr("platform.system", lambda: system)
+    monkeypatch.setattr("platform.machine", lambda: processor)
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    assert not pulumi_cli.downloadable.__wrapped__(), "past what this process remembers"
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("system", "processor", "published"),
+    [
+        ("Linux", "x86_64", "linux-x64"),
+        ("Linux", "aarch64", "linux-arm64"),
+        ("Darwin", "x86_64", "darwin-x64"),
+        ("Darwin", "arm64", "darwin-arm64"),
+    ],
+)
+def test_the_official_cli_is_the_one_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch, system: str, processor: str, published: str
+) -> None:
+    (url,) = asked_for(monkeypatch, system, processor)
+    assert url.endswith(f"/pulumi-v{pulumi_cli.CLI.version}-{published}.tar.gz")
+    monkeypatch.setattr(pulumi_cli, "downloadable", lambda: True)
+    assert url in pulumi_cli.inputs(), "a folder for the cache may be shared by several machines"
+
+
+@pytest.mark.parametrize(("system", "processor"), [("Linux", "riscv64"), ("FreeBSD", "x86_64")])
+def test_where_pulumi_publishes_no_cli_it_is_built(
+    monkeypatch: pytest.MonkeyPatch, system: str, processor: str
+) -> None:
+    assert asked_for(monkeypatch, system, processor) == []
 
 
 def test_a_download_that_breaks_off_is_one_clear_error(
