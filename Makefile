@@ -16,7 +16,8 @@ STACK ?= dev
 PYTHON := .venv/bin/python
 
 # The embedded Kubernetes serves the stacks whose context is its own; any other stack has a cluster.
-LAB := $(shell grep -qs 'context: etcd-lab' Pulumi.$(STACK).yaml && echo lab-up)
+LAB_CONTEXT := ^[^\#]*context[\"']?: *[\"']?etcd-lab([\"'},[:space:]]|\$$)
+LAB := $(shell grep -Eqs "$(LAB_CONTEXT)" Pulumi.$(STACK).yaml && echo lab-up)
 # Pulumi, its plugins and kubectl: the lab's, or for another cluster what is installed.
 ENTER := . $(if $(LAB),.lab/env,.lab/own/env) && export PATH="$(CURDIR)/.venv/bin:$$PATH"
 PULUMI := $(ENTER) && pulumi --non-interactive --color=never --stack $(STACK)

@@ -1,10 +1,12 @@
-"""What make hands down to whatever it runs."""
+"""What make hands down to whatever it runs, and whether a lab is part of it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,3 +34,28 @@ def test_interrupts_reach_what_make_runs_though_a_script_has_it_in_the_backgroun
 def test_python_keeps_what_it_has_compiled_whatever_the_callers_shell_says() -> None:
     probe = "echo told $${PYTHONDONTWRITEBYTECODE-nothing}"
     assert told(probe, PYTHONDONTWRITEBYTECODE="1") == "told nothing"
+
+
+@pytest.mark.parametrize(
+    ("line", "lab"),
+    [
+        pytest.param("context: etcd-lab", True, id="plain"),
+        pytest.param("context: etcd-lab # the embedded one", True, id="with a comment"),
+        pytest.param('context: "etcd-lab"', True, id="quoted"),
+        pytest.param("context: 'etcd-lab'", True, id="quoted once"),
+        pytest.param("{namespace: etcd, context: etcd-lab}", True, id="on one line"),
+        pytest.param("context: etcd-lab-2", False, id="begins alike"),
+        pytest.param("context: etcd-lab/admin", False, id="begins alike, with a slash"),
+        pytest.param("context: my-etcd-lab", False, id="ends alike"),
+        pytest.param("# context: etcd-lab", False, id="a comment"),
+        pytest.param("context: mine # was context: etcd-lab", False, id="a comment behind it"),
+    ],
+)
+def test_only_a_stack_whose_context_is_the_labs_starts_a_lab(
+    tmp_path: Path, line: str, lab: bool
+) -> None:
+    (tmp_path / "Pulumi.mine.yaml").write_text(f"config:\n  etcd:kubernetes:\n    {line}\n")
+    rule = "--eval=asked: ; @echo told $(LAB)"
+    make = ["make", "--silent", f"--file={ROOT / 'Makefile'}", rule, "STACK=mine", "asked"]
+    done = subprocess.run(make, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == (["told", "lab-up"] if lab else ["told"])
