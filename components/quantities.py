@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from components.settings import Settings
-from components.settings.syntax import size_bytes
+from components.settings.syntax import milli_cores, size_bytes
 
 LARGEST_QUOTA = 8 * 1024**3
 """etcd warns above it (etcd: dev-guide/limit.md)."""
@@ -31,8 +31,7 @@ drops the old one."""
 
 def cpu_cores(quantity: str) -> float:
     """Return `500m` or `2` as cores. Raises ValueError for anything that is no such number."""
-    milli = quantity.endswith("m")
-    return float(quantity.removesuffix("m")) / (1000 if milli else 1)
+    return milli_cores(quantity) / 1000
 
 
 def canonical(quantity: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,9 @@ HYPERDISK_ONLY = ("c4", "c4a", "c4d", "n4", "n4a", "n4d")
 
 ARM = ("a4x", "c4a", "n4a", "t2a")
 """Machine families with Arm processors (Google: Arm VMs on Compute)."""
+
+_SAYS_CORES = re.compile(r"[a-z0-9]+-(?:standard|highmem|highcpu)-([0-9]+)(?:-lssd)?")
+"""Machine types whose name says how many cores they have (Google: machine families)."""
 
 ZONES = 3
 """Of a regional GKE cluster's nodes, where it has any choice."""
@@ -111,6 +115,12 @@ class GkeSettings:
         """Whose images the nodes run. Autopilot's are Arm only for pods that ask for it."""
         arm = self.machine_type.partition("-")[0] in ARM and not self.autopilot
         return "linux/arm64" if arm else "linux/amd64"
+
+    @property
+    def cores(self) -> int | None:
+        """Of one node; None where the machine type does not tell, or Google chooses it."""
+        found = _SAYS_CORES.fullmatch(self.machine_type)
+        return int(found[1]) if found and not self.autopilot else None
 
     @property
     def context(self) -> str:

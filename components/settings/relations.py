@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from components.settings.model import HYPERDISK_ONLY, Settings
 from components.settings.reader import Problems, remove_value, set_value
-from components.settings.syntax import size_bytes
+from components.settings.syntax import milli_cores, size_bytes
 
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
 
 _GKE_DOMAIN = "cluster.local"
+
+_RESERVED = 700
+"""Thousandths of a core that a node has for Kubernetes and Google's own pods, at a guess."""
 
 
 def check(settings: Settings, problems: Problems) -> None:
@@ -35,6 +38,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     return (
         *_public_discovery(settings),
         *_crowded_nodes(settings),
+        *_full_nodes(settings),
         *_open_nodes(settings),
         *_open_load_balancer(settings),
     )
@@ -86,6 +90,27 @@ def _crowded_nodes(settings: Settings) -> tuple[str, ...]:
         f"etcd:gke.nodeCount is {gke.node_count}, and units.count {units}: the loss of one node "
         "takes so many members that writes stop. "
         f"Next: {set_value('gke.nodeCount', str(3 if units <= 3 else 6))}",
+    )
+
+
+def _full_nodes(settings: Settings) -> tuple[str, ...]:
+    """At the handover, when units, seeds and the discovery service run side by side."""
+    gke, units, seeds = settings.gke, settings.units, settings.seeds
+    if not gke.create or gke.cores is None:
+        return ()
+    each = 1000 * gke.cores - _RESERVED
+    room = gke.node_count * each
+    helpers = (seeds.count + 1) * milli_cores(seeds.cpu)
+    wanted = units.count * milli_cores(units.cpu) + helpers
+    if wanted <= room:
+        return ()
+    fits = min(each, (room - helpers) // units.count)
+    way_out = set_value("units.cpu", f"{fits}m") if fits >= 100 else set_value("seeds.cpu", "50m")
+    return (
+        f"etcd:gke.nodeCount is {gke.node_count}, and gke.machineType {gke.machine_type}: beside "
+        f"Google's own pods there is room for about {room / 1000:g} cores, and at the handover "
+        f"members request {wanted / 1000:g}, so that some of them may wait for ever. "
+        f"Next: {way_out}, or more or larger nodes",
     )
 
 

@@ -161,10 +161,31 @@ GOOGLE_LABEL = Syntax(
     _pattern(r"[-_a-z0-9]*", 63),
 )
 TIME = Syntax("a time of day as HH:MM, UTC", "03:00", _pattern(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"))
+
+_CORES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)")
+
+
+def milli_cores(quantity: str) -> int:
+    """Return `500m`, `2` or `0.5` as thousandths of a core. Raises ValueError for what is none."""
+    match = _CORES.fullmatch(quantity)
+    thousandths = Fraction(match[1]) * (1 if match[2] else 1000) if match else Fraction(0)
+    if thousandths < 1 or thousandths.denominator != 1:
+        raise ValueError(f"{quantity!r} is no number of cores; write it as 500m or 2")
+    return int(thousandths)
+
+
+def _is_cpu(text: str) -> bool:
+    try:
+        milli_cores(text)
+    except ValueError:
+        return False
+    return True
+
+
 CPU = Syntax(
     "CPU cores as a quantity of at least 1m: 500m, 2, 0.5 (whole thousandths)",
     "500m",
-    lambda text: (thousandths := _milli_cores(text)) is not None and thousandths >= 1,
+    _is_cpu,
 )
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
@@ -210,14 +231,6 @@ def http_address_problem(text: str) -> str | None:
     if "?" in text or "#" in text:
         return "it has a query or a fragment; the program adds what is needed"
     return None
-
-
-def _milli_cores(text: str) -> Fraction | None:
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)", text)
-    if match is None:
-        return None
-    thousandths = Fraction(match[1]) * (1 if match[2] else 1000)
-    return thousandths if thousandths.denominator == 1 else None
 
 
 def _is_size(text: str) -> bool:

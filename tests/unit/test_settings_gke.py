@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import re
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
+import yaml
 
 from components import settings
 from components.settings import SettingsError, parse
@@ -271,7 +273,56 @@ def test_a_create_that_is_no_truth_is_one_problem() -> None:
 def test_members_that_would_all_go_with_one_node_are_worth_a_warning(
     nodes: int, units: int, warned: bool
 ) -> None:
-    config = made({"gke.zone": "us-central1-f", "gke.nodeCount": nodes, "units.count": units})
+    zone = {"gke.zone": "us-central1-f", "gke.nodeCount": nodes}
+    config = made({**zone, "units.count": units, "units.cpu": "100m"})
     found = parse(config).warnings
     assert bool(found) == warned
     assert all("Next: pulumi config set --path etcd:gke.nodeCount" in text for text in found)
+
+
+ONE_NODE = {"gke.zone": "us-central1-f", "gke.nodeCount": 1, "units.count": 1, "seeds.count": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "next_step"),
+    [
+        # units, seeds and the discovery service, against two cores less 0.7 a node
+        pytest.param({**ONE_NODE, "units.cpu": "1100m"}, None, id="just enough"),
+        pytest.param({**ONE_NODE, "units.cpu": "1101m"}, "units.cpu 1100m", id="a bit too much"),
+        pytest.param({**ONE_NODE, "seeds.cpu": "0.5"}, "units.cpu 300m", id="large seeds"),
+        pytest.param({**ONE_NODE, "seeds.cpu": "2"}, "seeds.cpu 50m", id="too large seeds"),
+        pytest.param({"units.count": 7}, None, id="three zones, just enough"),
+        pytest.param({"units.cpu": "2"}, "units.cpu 1166m", id="three zones, too much"),
+        pytest.param(
+            {"units.cpu": "2", "gke.machineType": "n2d-highmem-4"}, None, id="larger machines"
+        ),
+        pytest.param(
+            {"units.cpu": "4", "gke.machineType": "c3-standard-4-lssd"},
+            "units.cpu 3166m",
+            id="machines with a local disk",
+        ),
+        pytest.param(
+            {"units.cpu": "20", "gke.machineType": "e2-custom-2-4096"},
+            None,
+            id="a type that is not known to say its cores",
+        ),
+        pytest.param({"units.cpu": "20", "gke.autopilot": True}, None, id="nodes as they come"),
+    ],
+)
+def test_members_that_no_node_has_room_for_are_worth_a_warning(
+    values: dict[str, object], next_step: str | None
+) -> None:
+    found = parse(made(values)).warnings
+    assert len(found) == (next_step is not None)
+    for warning in found:
+        assert f"Next: pulumi config set --path etcd:{next_step}," in warning
+
+
+def test_the_cheap_cluster_of_the_readme_has_room_for_its_members() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (text,) = re.findall(r"A cheap GKE cluster.*?```yaml\n(.*?)```", readme, re.S)
+    config = {key.removeprefix("etcd:"): v for key, v in yaml.safe_load(text)["config"].items()}
+    found = parse(config, google_project="my-project")
+    assert found.gke.node_count == 1
+    (only,) = found.warnings
+    assert "the loss of one node" in only, "which is what makes it cheap"
