@@ -35,6 +35,8 @@ _OWN_ENV = (
     "|TLS_.*|CIPHER_SUITES)"
     # The supervisor's own, and those of the clients and the runtime that it uses.
     "|MEMBER_.*|ETCDCTL_.*|ETCDUTL_.*|KUBERNETES_.*|PYTHON.*|PATH|HOME|LD_.*"
+    # Which it takes away: nothing that a member speaks to is behind one.
+    "|(?i:(HTTP|HTTPS|ALL|NO)_PROXY)"
 )
 
 _ENV_VALUE = syntax.Syntax("a string", "1", lambda text: "\0" not in text)
@@ -146,7 +148,7 @@ def _extra_env(section: Section) -> tuple[model.EnvVar, ...]:
                 f"{path}.name",
                 name,
                 "allowed: variables that neither the program nor its image sets (it sets those of "
-                "name, data, addresses, discovery, TLS and learners)",
+                "name, data, addresses, discovery, TLS and learners, and takes proxies away)",
                 remove_value(path),
             )
         elif any(known.name == name for known in result):

@@ -244,6 +244,24 @@ def entries(service: Supervisor, seed: Supervisor) -> str:
     return service.ctl("get", "--prefix", f"/_etcd/registry/{seed.token}/members/")
 
 
+def test_no_proxy_is_between_a_member_and_the_others(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Clusters put such variables into every pod; etcd, etcdctl and the supervisor obey them."""
+    with supervisors() as known:
+        member = Supervisor(programs, tmp_path / "member", "etcd-0", role="discovery")
+        known.append(member)
+        named = {f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")}
+        proxies = {name: f"http://127.0.0.1:{closed_port()}" for name in named}
+        member.env |= proxies | {name.lower(): value for name, value in proxies.items()}
+        member.start()
+        eventually("the member to be ready", lambda: member.ready)
+        # Its own, too: a child gets what the supervisor has then.
+        given = Path(f"/proc/{member.etcd_pid()}/environ").read_bytes().split(b"\0")
+        assert b"MEMBER_NAME=etcd-0" in given
+        assert [entry for entry in given if b"_proxy=" in entry.lower()] == []
+
+
 def test_a_token_is_never_in_a_log_of_the_supervisor(
     service: Supervisor, seeds: Callable[[int], list[Supervisor]]
 ) -> None:

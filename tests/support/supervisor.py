@@ -76,18 +76,19 @@ class Supervisor:
             **settings,
         )
         """What the pod template would say, as environment variables."""
-        self._env = {
+        self.env = {
             **self.settings,
             "PATH": os.pathsep.join(str(p.parent) for p in programs.values()),
             "PYTHONPATH": str(_PACKAGE),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
+        """What its process gets when it is started: those, and where the programs are."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "supervisor", "run"], env=self._env, stdout=log, stderr=log
+                [sys.executable, "-m", "supervisor", "run"], env=self.env, stdout=log, stderr=log
             )
         eventually("the supervisor's port", lambda: self.probe("/livez") != 0)
 
@@ -149,7 +150,7 @@ class Supervisor:
         """What `python -m supervisor status` prints."""
         done = subprocess.run(
             [sys.executable, "-m", "supervisor", "status"],
-            env=self._env,
+            env=self.env,
             capture_output=True,
             text=True,
             check=True,

@@ -36,6 +36,19 @@ def main() -> int:
     return _status(config) if command == "status" else _run(config)
 
 
+def _take_proxies_away() -> None:
+    """From this process, so that neither it nor etcd and etcdctl, which it starts, obey them.
+
+    A member speaks to other members, their discovery service and its API server only, and some
+    clusters put proxies into every pod. Python knows no ranges of addresses in NO_PROXY, so that
+    Kubernetes was asked through one; etcd takes HTTP_PROXY for its peers, etcdctl HTTPS_PROXY.
+    A v2 discovery service outside is asked without any in all cases (etcd: newProxyFunc).
+    """
+    for name in list(os.environ):
+        if name.upper() in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+            del os.environ[name]
+
+
 def _check(wanted: str) -> int:
     said = subprocess.run(["etcd", "--version"], capture_output=True, text=True, check=True).stdout
     # "etcd Version: 3.6.14", then more lines.
@@ -51,6 +64,7 @@ def _check(wanted: str) -> int:
 
 
 def _run(config: Config) -> int:
+    _take_proxies_away()
     stop = Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
