@@ -216,9 +216,11 @@ BROKEN: tuple[Broken, ...] = (
         (
             # Once it has been ready: a unit on its way never is, and there would be no cluster.
             Patch(
-                f"{_SUPERVISOR}/health.py", 'if self._ask("/livez"):', 'if self._ask("/readyz"):'
+                f"{_SUPERVISOR}/health.py",
+                'if self._ask("/livez", 6):',
+                'if self._ask("/readyz", 0.3):',
             ),
-            Patch(f"{_SUPERVISOR}/health.py", "path, 7.5)", "path, 0.3)"),
+            Patch(f"{_SUPERVISOR}/health.py", "seconds: float = 7.5", "seconds: float = 0.3"),
             Patch(
                 "components/workload.py",
                 '_probe(etcd.health_port, "/livez", period=10, failures=6)',

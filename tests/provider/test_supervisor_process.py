@@ -19,7 +19,7 @@ from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
-from containers.etcd.supervisor.process import has_applied
+from containers.etcd.supervisor.metrics import defragments, has_applied, value
 from lab.tools import ensure
 from tests.support.answers import closed_port
 from tests.support.supervisor import Supervisor, eventually, running, supervisors
@@ -135,6 +135,8 @@ def test_an_etcd_that_is_killed_comes_back_as_the_same_member(
     assert not has_applied(seed.metrics_port)
     born(service, [seed])
     assert has_applied(seed.metrics_port)
+    assert value(seed.metrics_port, "etcd_disk_defrag_inflight") == 0
+    assert not defragments(seed.metrics_port)
     members = seed.members()
     seed.ctl("put", "greeting", "hello")
     seed.kill_etcd()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from containers.etcd.supervisor import health as module
-from containers.etcd.supervisor import kubernetes
+from containers.etcd.supervisor import kubernetes, metrics
 from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
 from containers.etcd.supervisor.health import Health, serve
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
@@ -22,12 +22,14 @@ from tests.support.answers import Reply, closed_port, serving
 
 
 class Etcd:
-    """What stands for etcd: its two answers."""
+    """What stands for etcd: its three answers."""
 
     def __init__(self) -> None:
-        self.live, self.ready = 200, 200
+        self.live, self.ready, self.defragmenting = 200, 200, 0
 
     def respond(self, _method: str, path: str, _body: str) -> Reply:
+        if path == "/metrics":
+            return Reply(body=f"a 1\netcd_disk_defrag_inflight {self.defragmenting}\nb 1\n")
         return Reply({"/livez": self.live, "/readyz": self.ready}.get(path, 404))
 
 
@@ -82,6 +84,39 @@ def test_an_etcd_that_is_started_anew_may_take_its_time_again(health: Health, et
     assert health.live()
 
 
+def test_a_defragmentation_may_take_its_time(health: Health, etcd: Etcd) -> None:
+    """It holds the locks that /livez waits for, and the larger the database the longer."""
+    health.beat("running as a voter", etcd=True)
+    assert health.live()
+    etcd.live, etcd.defragmenting = 503, 1
+    assert health.live()
+    etcd.defragmenting = 0
+    assert not health.live()
+
+
+def test_a_liveness_probe_is_answered_before_the_kubelet_gives_it_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where etcd is silent, the time for its /livez and for its metrics are one after the other."""
+    waited: list[float] = []
+
+    def silent(_host: str, _port: int, path: str, seconds: float) -> tuple[int, bytes]:
+        if path == "/livez" and not waited:
+            waited.append(0.0)
+            return 200, b""
+        waited.append(seconds)
+        raise TimeoutError
+
+    monkeypatch.setattr(module, "http_get", silent)
+    monkeypatch.setattr(metrics, "http_get", silent)
+    health = Health(0)
+    health.beat("running as a voter", etcd=True)
+    assert health.live()
+    assert not health.live()
+    assert len(waited) == 3
+    assert sum(waited) < 8, "the probes' timeoutSeconds in components/workload.py"
+
+
 def test_liveness_never_needs_a_quorum(health: Health, etcd: Etcd) -> None:
     etcd.ready = 503
     health.beat("running", etcd=True)
@@ -126,6 +161,17 @@ def test_only_etcd_itself_says_that_it_is_not_ready(
     assert health.refuses()
     monkeypatch.setattr(module, "REFUSAL_SECONDS", 0.0)
     assert not health.refuses(), "that was long ago"
+
+
+def test_a_defragmentation_is_no_refusal(health: Health, etcd: Etcd) -> None:
+    """The member would be started again for it, as one that does not find the others."""
+    health.beat("running as a voter", etcd=True)
+    health.admitted = True
+    etcd.ready, etcd.defragmenting = 503, 1
+    assert not health.ready()
+    assert not health.refuses()
+    etcd.defragmenting = 0
+    assert health.refuses()
 
 
 def test_an_answer_that_comes_late_counts_from_when_it_came(

@@ -13,6 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .http_get import http_get
+from .metrics import defragments
 
 FRESH_SECONDS = 4.0
 """For how long an answer of etcd's readiness counts. The kubelet asks every second."""
@@ -65,16 +66,16 @@ class Health:
         """The loop lives, and etcd, once it has answered, goes on answering /livez.
 
         A starting etcd may be silent for long: in discovery and while it opens a large database
-        its metrics port is not bound.
+        its metrics port is not bound. So may one that defragments its database.
         """
         if time.monotonic() - self._beat > BEAT_SECONDS:
             return False
         if not self._etcd_wanted:
             return True
-        if self._ask("/livez"):
+        if self._ask("/livez", 6):
             self._etcd_answered = True
             return True
-        return not self._etcd_answered
+        return not self._etcd_answered or defragments(self._metrics_port)
 
     def ready(self) -> bool:
         """Voter and linearizable: etcd's own /readyz (a learner's is 503 since 3.5.19 and 3.6)."""
@@ -98,10 +99,11 @@ class Health:
         return 0.0 if since is None or now - self._ready_at > FRESH_SECONDS else now - since
 
     def refuses(self) -> bool:
-        """Whether etcd itself says that it is not ready. That nobody has asked it is no answer: a
-        kubelet that is being restarted asks nobody."""
+        """Whether etcd itself says that it is not ready, and not for a defragmentation. That nobody
+        has asked it is no answer: a kubelet that is being restarted asks nobody."""
         at = self._refused_at
-        return at is not None and time.monotonic() - at <= REFUSAL_SECONDS
+        refused = at is not None and time.monotonic() - at <= REFUSAL_SECONDS
+        return refused and not defragments(self._metrics_port)
 
     def status(self) -> dict[str, object]:
         return {
@@ -113,10 +115,11 @@ class Health:
             "readySeconds": round(self.ready_seconds(), 1),
         }
 
-    def _ask(self, path: str) -> bool:
-        # etcd's /readyz may take 7 s without quorum; the kubelet's time-out is 8 s.
+    def _ask(self, path: str, seconds: float = 7.5) -> bool:
+        # etcd's /readyz may take 7 s without quorum. The kubelet's time-out is 8 s, and what is
+        # asked where /livez does not answer takes its part.
         try:
-            return http_get("127.0.0.1", self._metrics_port, path, 7.5)[0] == HTTPStatus.OK
+            return http_get("127.0.0.1", self._metrics_port, path, seconds)[0] == HTTPStatus.OK
         except OSError:
             return False
 

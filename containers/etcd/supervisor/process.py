@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import subprocess
 import time
 
 from .health import log
-from .http_get import http_get
 
 STOP_SECONDS = 20.0
 """How long etcd may take to end after SIGTERM. With what a unit does before (LEAVE_SECONDS) this is
@@ -16,18 +14,6 @@ below the pods' grace period of 60 s."""
 
 LONGEST_PAUSE_SECONDS = 10.0
 """Before etcd is started again after it failed. Kubernetes' own back-off would reach minutes."""
-
-
-_APPLIED = re.compile(rb"^etcd_server_proposals_applied_total (\S+)$", re.MULTILINE)
-
-
-def has_applied(metrics_port: int) -> bool:
-    """Whether the etcd whose metrics are there has applied anything, be it a snapshot."""
-    try:
-        found = _APPLIED.search(http_get("127.0.0.1", metrics_port, "/metrics", 1)[1])
-    except OSError:
-        return False
-    return found is not None and float(found[1]) > 0
 
 
 class Etcd:

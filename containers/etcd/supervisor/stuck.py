@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from .etcdctl import answers
 from .membership import NO_LEADER, Member, Status, View
-from .process import has_applied
+from .metrics import has_applied
 
 APART_SECONDS = 1.0
 """How long a voter that is not ready may stay apart from a leader that it reaches: an election
