@@ -253,6 +253,33 @@ def test_what_others_have_seen_counts_for_who_has_just_begun_to_look() -> None:
     assert sick.healthy_for(members[0], 100.4) == -1, "what is seen counts more"
 
 
+def test_what_others_say_of_before_a_break_counts_no_more() -> None:
+    """The kubelet's Ready outlasts three refusals, and a supervisor is asked once a second."""
+    members = [member(1, "etcd-0"), member(2, "etcd-1")]
+    told = {1: 3600.0, 2: 3600.0}
+    history = observe(History(), view(members), 100.0, told)
+    history = observe(history, view(members, silent=[2]), 101.0, told)
+    for now in (102.0, 103.0, 104.0):
+        history = observe(history, view(members), now, told)
+        assert history.healthy_for(members[0], now) == pytest.approx(3600, abs=10)
+        assert history.healthy_for(members[1], now) == now - 102.0
+    assert rules.unsettled(view(members), history, 104.0) is not None
+    assert rules.unsettled(view(members), history, 107.0) is None
+    told = {2: 2.5}
+    later = observe(history, view(members), 104.0, told)
+    assert later.healthy_for(members[1], 104.0) == 2.5, "of after it they may know more"
+
+
+def test_a_member_that_was_late_once_under_load_was_ready_all_the_same() -> None:
+    members = [member(1, "etcd-0"), member(2, "etcd-1")]
+    told = {1: 3600.0, 2: 3600.0}
+    history = observe(History(), view(members, index=100), 100.0, told)
+    history = observe(history, view(members, index=200, applied={2: 99}), 100.1, told)
+    assert history.healthy_for(members[1], 100.1) == -1
+    history = observe(history, view(members, index=300), 100.2, told)
+    assert history.healthy_for(members[1], 100.2) == pytest.approx(3600)
+
+
 @pytest.mark.parametrize(
     ("disk", "birth", "index", "refused"),
     [

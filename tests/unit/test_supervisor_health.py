@@ -191,6 +191,22 @@ def test_an_answer_that_comes_late_counts_from_when_it_came(
     assert health.ready_seconds() > 0.2
 
 
+def test_an_etcd_that_was_started_anew_between_two_probes_has_been_ready_for_less(
+    health: Health,
+) -> None:
+    health.beat("running as a voter", etcd=True)
+    health.admitted = True
+    assert health.ready()
+    time.sleep(0.2)
+    assert health.ready()
+    assert health.ready_seconds() >= 0.2
+    health.beat("etcd ended with -9; starting again", etcd=False)
+    assert health.ready_seconds() == 0
+    health.beat("running as a voter", etcd=True)
+    assert health.ready()
+    assert health.ready_seconds() < 0.2
+
+
 def test_a_member_without_etcd_is_never_ready(health: Health) -> None:
     health.admitted = True
     health.beat("removed from the membership", etcd=False)

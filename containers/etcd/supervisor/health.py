@@ -54,7 +54,7 @@ class Health:
         if phase != self._phase:
             log(phase)
         if not etcd:
-            self._etcd_answered = False
+            self._etcd_answered, self._ready_since = False, None
         self._phase, self._etcd_wanted, self._beat = phase, etcd, time.monotonic()
 
     def fail(self, reason: str) -> None:

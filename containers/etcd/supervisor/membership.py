@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 
@@ -179,6 +180,8 @@ class History:
     """The same for members that are listed and not healthy."""
     leader_index: int | None = None
     """The leader's raft index of the round before: what every healthy member has applied by now."""
+    apart_at: Mapping[int, float] = field(default_factory=dict[int, float])
+    """When each was last seen not to go with the others; minus infinity if it never was."""
 
     def healthy_for(self, member: Member, now: float) -> float:
         """Seconds of unbroken health up to `now`; -1 if it is not healthy."""
@@ -202,23 +205,33 @@ def observe(
 
     `told`: by member ID, for how many seconds others have found that member ready without a break.
     It counts for members that are seen healthy too, so that an observer that has just begun need
-    not watch a cluster that has run for weeks.
+    not watch a cluster that has run for weeks. Asking once in a while they may have missed a break:
+    what began before this observer saw one counts no more. To be late once under load is none.
     """
     mark = history.leader_index
     healthy = {m.id for m in view.members if _healthy(view, m, mark or 0)}
     sick = {m.id for m in view.members} - healthy
     # Not before the second look: at the first there is no mark to be measured against.
     ages = told if told is not None and mark is not None else {}
+    began = {i: now - age for i, age in ages.items() if now - age > history.apart_at.get(i, -inf)}
     return History(
         healthy_since={
-            i: min(history.healthy_since.get(i, now), now - ages.get(i, 0.0)) for i in healthy
+            i: min(history.healthy_since.get(i, now), began.get(i, now)) for i in healthy
         },
         sick_since={i: history.sick_since.get(i, now) for i in sick},
         leader_index=view.leader_index,
+        apart_at={
+            m.id: history.apart_at.get(m.id, -inf) if _goes_along(view, m) else now
+            for m in view.members
+        },
     )
 
 
 def _healthy(view: View, member: Member, applied_at_least: int) -> bool:
+    return _goes_along(view, member) and view.statuses[member.id].applied_index >= applied_at_least
+
+
+def _goes_along(view: View, member: Member) -> bool:
     status = view.statuses.get(member.id)
     return (
         status is not None
@@ -226,7 +239,6 @@ def _healthy(view: View, member: Member, applied_at_least: int) -> bool:
         and not status.errors
         and status.cluster_id == view.cluster_id
         and status.leader_id == view.leader.id
-        and status.applied_index >= applied_at_least
     )
 
 
