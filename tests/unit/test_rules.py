@@ -64,25 +64,11 @@ ME = url("etcd-0")
             id="empty disk, not listed",
         ),
         pytest.param(
-            Disk(data=False),
-            [member(1, "etcd-0")],
-            True,
-            rules.Replace(member(1, "etcd-0")),
-            id="empty disk, listed: the old ID goes first",
-        ),
-        pytest.param(
             Disk(data=False, cluster_id=CLUSTER, member_id=1),
             [member(1, "etcd-0", learner=True, started=False)],
             True,
             rules.Resume(member(1, "etcd-0", learner=True, started=False)),
             id="added, never started",
-        ),
-        pytest.param(
-            Disk(data=False, cluster_id=CLUSTER, member_id=1),
-            [member(1, "etcd-0", learner=True)],
-            True,
-            rules.Replace(member(1, "etcd-0", learner=True)),
-            id="started once, log lost: never the old ID on an empty disk",
         ),
     ],
 )
@@ -91,6 +77,25 @@ def test_a_starting_unit_follows_the_table(
 ) -> None:
     seen = view(members) if members is not None else None
     assert rules.unit_start(disk, seen, ME, wanted) == expected
+
+
+@pytest.mark.parametrize(
+    ("disk", "learner"),
+    [
+        pytest.param(Disk(data=False), False, id="a voter"),
+        pytest.param(
+            Disk(data=False, cluster_id=CLUSTER, member_id=1), True, id="a learner, its log lost"
+        ),
+    ],
+)
+def test_an_id_whose_disk_is_lost_goes_and_one_that_runs_elsewhere_stays(
+    disk: Disk, learner: bool
+) -> None:
+    """Nobody answers for a disk that is lost."""
+    mine = member(1, "etcd-0", learner=learner)
+    members = [mine, member(2, "etcd-1")]
+    assert rules.unit_start(disk, view(members, silent=[1]), ME, True) == rules.Replace(mine)
+    assert isinstance(rules.unit_start(disk, view(members), ME, True), rules.Wait)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +161,7 @@ def test_data_of_another_cluster_is_never_touched() -> None:
     learner=st.booleans(),
     wanted=st.sampled_from([None, True, False]),
     answers=st.booleans(),
+    runs=st.booleans(),
 )
 def test_no_start_breaks_the_rules(
     data: bool,
@@ -167,12 +173,13 @@ def test_no_start_breaks_the_rules(
     learner: bool,
     wanted: bool | None,
     answers: bool,
+    runs: bool,
 ) -> None:
     disk = Disk(data=data, cluster_id=cluster, member_id=own, removed=removed)
     members = [member(2, "etcd-1")]
     if listed is not None:
         members.append(member(listed, "etcd-0", started=started, learner=learner))
-    seen = view(members) if answers else None
+    seen = view(members, silent=() if runs else (1, 9)) if answers else None
     decision = rules.unit_start(disk, seen, ME, wanted)
     changes = isinstance(decision, rules.Join | rules.Replace | rules.SetAside)
     if changes or isinstance(decision, rules.Resume):
@@ -189,6 +196,9 @@ def test_no_start_breaks_the_rules(
     if isinstance(decision, rules.Join):
         assert seen is not None
         assert seen.by_peer_url(ME) is None, "an address is never listed twice"
+    if isinstance(decision, rules.Replace):
+        assert seen is not None
+        assert decision.member.id not in seen.statuses, "whoever answers has its disk"
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,9 @@ def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) ->
     if not mine.started and (disk.cluster_id, disk.member_id) == (view.cluster_id, mine.id):
         # The identity file is on this very disk and that ID has never run: nothing can be lost.
         return Resume(mine)
+    if mine.id in view.statuses:
+        # Nobody answers for a disk that is lost: a pod whose node was cut off is back, maybe.
+        return Wait(f"another process runs under this address, as {mine.hex_id}")
     return Replace(mine)
 
 
