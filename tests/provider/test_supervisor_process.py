@@ -223,6 +223,50 @@ def test_a_token_is_used_once_however_often_a_seed_starts(
         alone.start()
 
 
+def refused_at_first(programs: dict[str, Path], folder: Path) -> tuple[dict[str, Path], Path]:
+    """The same programs, with an etcd that the system refuses to start until it may be run."""
+    folder.mkdir()
+    etcd = folder / "etcd"
+    etcd.write_text(f'#!/bin/sh\nexec {programs["etcd"]} "$@"\n')
+    etcd.chmod(0o644)
+    # In a folder where there is no other etcd.
+    etcdctl = folder / "etcdctl"
+    etcdctl.symlink_to(programs["etcdctl"])
+    return {"etcd": etcd, "etcdctl": etcdctl}, etcd
+
+
+def test_a_seed_that_the_system_refuses_to_start_keeps_its_token(
+    programs: dict[str, Path], service: Supervisor, tmp_path: Path
+) -> None:
+    """As where there is no memory for a process: etcd has not run, and its ID is not registered."""
+    own, etcd = refused_at_first(programs, tmp_path / "programs")
+    with supervisors() as known:
+        discovery = {"protocol": "v3", "token": secrets.token_hex(16), "endpoint": service.url}
+        seed = Supervisor(own, tmp_path / "seed", "etcd-seed-0", discovery, role="seed")
+        known.append(seed)
+        announce(service, seed, 1)
+        seed.start()
+        eventually("it to be told", lambda: "the system refuses" in seed.status()["phase"])
+        assert seed.live
+        assert seed.status()["failed"] is False
+        etcd.chmod(0o755)
+        eventually("the cluster", lambda: answers(seed, {seed.name}))
+        assert "Traceback" not in seed.log()
+
+
+def test_a_discovery_service_that_the_system_refuses_to_start_is_started_later(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    own, etcd = refused_at_first(programs, tmp_path / "programs")
+    with supervisors() as known:
+        member = Supervisor(own, tmp_path / "volume", "etcd-discovery-0", role="discovery")
+        known.append(member)
+        member.start()
+        eventually("it to be told", lambda: "the system refuses" in member.status()["phase"])
+        etcd.chmod(0o755)
+        eventually("the service to be ready", lambda: member.ready)
+
+
 def test_a_seed_whose_disk_is_lost_does_not_use_its_token_again(
     service: Supervisor, seeds: Callable[[int], list[Supervisor]], tmp_path: Path
 ) -> None:

@@ -78,6 +78,10 @@ class Volume:
         """From here on the token holds this member's ID: a second start with it must not be."""
         self._write(self._discovery, token)
 
+    def take_discovery_mark_back(self) -> None:
+        """For a start that has not been. Raises OSError; the mark may be there then."""
+        self._discovery.unlink(missing_ok=True)
+
     @property
     def discovery_started(self) -> bool:
         return self._discovery.exists()

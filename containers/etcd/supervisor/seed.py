@@ -40,7 +40,12 @@ class Seed:
         """Bring etcd up and accompany it until told to stop; then stop it."""
         self._health.data = self._volume.may_hold_data()
         while not self._stop.is_set():
-            self._stop.wait(self._accompany() if self._etcd.running else self._bring_up())
+            try:
+                pause = self._accompany() if self._etcd.running else self._bring_up()
+            except OSError as error:  # no room, no process: waited for here as by a unit
+                self._health.beat(f"the system refuses: {error}", etcd=self._etcd.running)
+                pause = IDLE_SECONDS
+            self._stop.wait(pause)
         self._health.beat("stopping", etcd=False)
         self._etcd.stop()
 
@@ -84,8 +89,13 @@ class Seed:
             if f"{self._prefix}/_config/size" not in registry:
                 self._health.beat("waiting for the discovery service and its size key", etcd=False)
                 return PAUSE_SECONDS
-        self._volume.mark_discovery_started(c.discovery_token)
-        self._start(flags.seed(c))
+        try:
+            self._volume.mark_discovery_started(c.discovery_token)
+            self._start(flags.seed(c))
+        except OSError:
+            # No process has come to be, so none has registered with the token.
+            self._volume.take_discovery_mark_back()
+            raise
         return PAUSE_SECONDS
 
     @property
@@ -139,8 +149,11 @@ class Discovery:
         """Keep one etcd running until told to stop."""
         self._health.admitted = True
         while not self._stop.is_set():
-            if not self._etcd.running:
-                self._etcd.start(flags.discovery(self._config))
-            self._health.beat("running as the discovery service", etcd=True)
+            try:
+                if not self._etcd.running:
+                    self._etcd.start(flags.discovery(self._config))
+                self._health.beat("running as the discovery service", etcd=True)
+            except OSError as error:
+                self._health.beat(f"the system refuses: {error}", etcd=False)
             self._stop.wait(IDLE_SECONDS)
         self._etcd.stop()
