@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from containers.etcd.supervisor import etcdctl as etcdctl_module
 from containers.etcd.supervisor import health as module
 from containers.etcd.supervisor import kubernetes, metrics
 from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
@@ -399,3 +402,28 @@ def test_a_port_that_nobody_listens_on_is_known_at_once() -> None:
     assert not answers(f"http://127.0.0.1:{closed_port()}")
     with serving(Reply()) as server:
         assert answers(server.url)
+
+
+def test_a_name_that_is_looked_up_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without DNS the C library tries for most of a minute, and one step asks for two or more."""
+    over = threading.Event()
+
+    def without_dns(*_name: object, **_how: object) -> list[Any]:
+        over.wait(5)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", without_dns)
+    monkeypatch.setattr(etcdctl_module, "ANSWER_SECONDS", 0.2)
+    began = time.monotonic()
+    assert not answers("http://etcd.etcd.svc.cluster.local:2379")
+    assert time.monotonic() - began < 2
+    over.set()
+
+
+def test_where_no_thread_can_be_had_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with serving(Reply()) as server:
+        monkeypatch.setattr(etcdctl_module.Thread, "start", refuses)
+        assert not answers(server.url)
