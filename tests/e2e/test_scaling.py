@@ -149,12 +149,15 @@ def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
     leader = leader_of(stack)
     # As by `kubectl edit`: server-side apply would take the count over, and drop it.
     stack.kubectl("patch", "statefulset", "etcd", "-p", '{"spec": {"replicas": 3}}')
-    output = write(etcd={"extraEnv": [{"name": "MARK", "value": "1"}]})
+    output = write(units={"memory": "272Mi"})
     assert restarted(output)[2] == leader
     assert sorted(restarted(output)) == units(3)
     assert f"leader moved from {leader}" in output
-    after = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+    pods = stack.pods()
+    after = {name: pod["metadata"]["uid"] for name, pod in pods.items()}
     assert not set(before.values()) & set(after.values())
+    limits = [pod["spec"]["containers"][0]["resources"]["limits"] for pod in pods.values()]
+    assert [limit["memory"] for limit in limits] == ["272Mi"] * 3
     assert {name: member["ID"] for name, member in stack.members().items()} == ids
     is_balanced(stack, 3)
 

@@ -1,4 +1,4 @@
-"""The README says what the program does, and its commands are run by tests."""
+"""The README says what the program does, and of each of its commands a test does the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _APIS = (
     "compute.googleapis.com container.googleapis.com iam.googleapis.com --project my-project"
 )
 
-RUN_BY = {
+DONE_BY = {
     "gcloud auth login": _GKE,
     "gcloud auth application-default login": _GKE,
     "gcloud components install gke-gcloud-auth-plugin": _GKE,
@@ -69,7 +69,9 @@ RUN_BY = {
     "pulumi config set --path etcd:storage.retain true": _RETAINED,
     "pulumi destroy": "tests/e2e/test_balanced.py::test_destroy_leaves_nothing",
 }
-"""Command of a shell block of the README -> the test that runs it, with flags for its own stack."""
+"""Command of a shell block of the README -> the test that does the same: it runs the command, with
+flags for its own stack, or writes into that stack's file what `pulumi config set` would, at times
+with a value that a lab has room for."""
 
 
 def commands() -> list[str]:
@@ -140,12 +142,12 @@ def test_every_make_target_is_explained_and_none_that_is_not_there() -> None:
     assert set(told) == set(offered)
 
 
-def test_every_command_of_the_readme_is_run_by_a_test() -> None:
-    assert set(commands()) == set(RUN_BY)
+def test_every_command_of_the_readme_has_a_test_that_does_the_same() -> None:
+    assert set(commands()) == set(DONE_BY)
 
 
-@pytest.mark.parametrize("test", sorted(set(RUN_BY.values())))
-def test_the_tests_that_run_them_are_there(test: str) -> None:
+@pytest.mark.parametrize("test", sorted(set(DONE_BY.values())))
+def test_the_tests_that_do_the_same_are_there(test: str) -> None:
     path, _, name = test.partition("::")
     assert f"def {name}(" in (ROOT / path).read_text() if name else (ROOT / path).exists()
 
