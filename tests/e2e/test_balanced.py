@@ -43,8 +43,10 @@ def balanced(
 ) -> Iterator[Balanced]:
     folder = tmp_path_factory.mktemp("balanced")
     stack = Stack("balanced", env, folder / "stack")
-    with recorded(lab, stack, folder / "birth") as birth:
-        process = stack.start_up(folder / "up.log")
+    with (
+        recorded(lab, stack, folder / "birth") as birth,
+        stack.background_up(folder / "up.log") as process,
+    ):
         until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
         with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
             assert process.wait() == 0, (folder / "up.log").read_text()

@@ -62,6 +62,30 @@ def test_a_test_that_is_over_its_time_leaves_nothing_of_the_command_it_waits_for
     has_ended(Path("/proc", note.read_text().strip()))
 
 
+def test_an_up_in_the_background_does_not_outlive_the_test_that_fails_beside_it(
+    tmp_path: Path,
+) -> None:
+    """What stands for Pulumi: `up` has a child that would go on with its sequence."""
+    note, program = tmp_path / "child", tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nif sys.argv[1] != 'up':\n    sys.exit()\n"
+        f"sys.argv[1:] = [{str(note)!r}]\n{_PARENT}"
+    )
+    program.chmod(0o755)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    stack = Stack("x", {**os.environ, "PATH": path}, tmp_path / "stack", known=True)
+
+    def fail_beside_it() -> None:
+        with stack.background_up(tmp_path / "log"):
+            until("the child", lambda: note.exists() and note.read_text(), 10)
+            raise AssertionError("red")
+
+    with pytest.raises(AssertionError, match="red"):
+        fail_beside_it()
+    has_ended(Path("/proc", note.read_text().strip()))
+
+
 def has_ended(process: Path) -> None:
     until("the end of the child", lambda: not process.exists() or " Z " in _stat(process), 10)
 
