@@ -18,6 +18,7 @@ def of_steps(steps: Iterable[Step]) -> list[str]:
     for step in steps:
         figures = (
             ("without an acknowledged write", step.gap_seconds, step.limits.gap_seconds),
+            ("of failed writes of one client", step.client_seconds, step.limits.client_seconds),
             ("until all was well again", step.heal_seconds, step.limits.heal_seconds),
         )
         problems += [
@@ -86,6 +87,31 @@ def removed(before: Sight, after: Sight) -> list[str]:
     left = {m.id for m in after.members}
     gone = [m.pod for m in before.members if m.id not in left]
     return gone if len(gone) < len(before.members) else []
+
+
+def acknowledged(writes: Iterable[Write], since_ns: int, until_ns: int) -> int:
+    """How many writes were, in this span."""
+    return sum("error" not in w and since_ns <= w["end_ns"] <= until_ns for w in writes)
+
+
+def failing(writes: Iterable[Write], since_ns: int, until_ns: int) -> float:
+    """The longest time in seconds, of those that overlap this span, in which one client's writes
+    failed one after the other; 0 where none failed.
+
+    From the begin of the first that failed to the end of the next that was acknowledged. `writes`:
+    all of the log, in the order in which they ended.
+    """
+    longest = 0
+    began: dict[int, int] = {}
+    for write in writes:
+        client, ended = write["client"], write["end_ns"]
+        if "error" in write:
+            began.setdefault(client, write["start_ns"])
+        if client in began and began[client] <= until_ns and ended >= since_ns:
+            longest = max(longest, ended - began[client])
+        if "error" not in write:
+            began.pop(client, None)
+    return longest / 1e9
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from statistics import median
 
 from tests.faults.scenario import Outcome, Step, Verdict
 
-HEAD = ("#", "scenario", "fault", "runs", "gap, s", "allowed", "heal, s", "allowed", "verdict")
+_FIGURES = ("gap, s", "allowed", "one client, s", "allowed", "heal, s", "allowed")
+HEAD = ("#", "scenario", "fault", "runs", *_FIGURES, "verdict")
 
 
 def table(outcomes: Iterable[Outcome]) -> str:
@@ -32,7 +33,7 @@ def _rows(runs: Sequence[Outcome]) -> list[tuple[str, ...]]:
         faults.setdefault(step.fault, []).append(step)
     shared = (scenario.key, scenario.title)
     if not faults:
-        return [(*shared, "", str(len(runs)), "", "", "", "", verdict(runs))]
+        return [(*shared, "", str(len(runs)), *("" for _ in _FIGURES), verdict(runs))]
     return [
         (
             *shared,
@@ -40,6 +41,8 @@ def _rows(runs: Sequence[Outcome]) -> list[tuple[str, ...]]:
             str(len(runs)) if len(steps) == len(runs) else f"{len(runs)} ({len(steps)} faults)",
             _figures(steps, lambda step: step.gap_seconds),
             _limit(steps[0].limits.gap_seconds),
+            _figures(steps, lambda step: step.client_seconds),
+            _limit(steps[0].limits.client_seconds),
             _figures(steps, lambda step: step.heal_seconds),
             _limit(steps[0].limits.heal_seconds),
             verdict(runs),

@@ -16,7 +16,7 @@ from tests.faults.cluster import MEMBERS, Cluster, UnwellError
 from tests.faults.etcd_api import NoAnswerError
 from tests.faults.injection.pod_processes import NotRunningError
 from tests.faults.membership_watch import MembershipWatch, Sight
-from tests.faults.scenario import Limits, Outcome, Scenario, Step
+from tests.faults.scenario import Limits, Outcome, Scenario, Step, SuiteError
 from tests.support.writer import Writer
 
 CLIENTS = 16
@@ -33,10 +33,6 @@ _BIRTH_SECONDS = 600.0
 _LOOK_SECONDS = 0.1
 _LONG_SECONDS = 3.0
 _FAILED = (AssertionError, UnwellError, NotRunningError, NoAnswerError)
-
-
-class SuiteError(Exception):
-    """A fault could not be made as the scenario wants it: nothing is known about the product."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +100,11 @@ class Run:
         self._writer.summary()
         self._writing = False
 
+    def acknowledged(self, since_ns: int, until_ns: int) -> int:
+        """How many writes were acknowledged in this span."""
+        assert self._writer is not None, "nobody writes"
+        return judgement.acknowledged(self._writer.attempts(), since_ns, until_ns)
+
     @contextmanager
     def first_up(self, deadline_seconds: int = 120) -> Generator[BackgroundUp]:
         """`pulumi up` from nothing, with the writer from the moment that the Service is there.
@@ -137,15 +138,21 @@ class Run:
 
     @contextmanager
     def fault(
-        self, what: str, *, gap: float | None = None, heal: float | None = None
+        self,
+        what: str,
+        *,
+        gap: float | None = None,
+        heal: float | None = None,
+        client: float | None = None,
     ) -> Generator[None]:
         """Make a fault in the with statement, which ends when it is over; then wait until all is
-        well again. `gap` and `heal`: the limits, in seconds."""
+        well again. `gap`, `heal` and `client`: the limits, in seconds."""
         since = time.time_ns()
         yield
         over, began = time.time_ns(), time.monotonic()
         problem = self._wait_until_well(over)
-        self.record(what, time.monotonic() - began, since_ns=since, gap=gap, heal=heal)
+        took = time.monotonic() - began
+        self.record(what, took, since_ns=since, gap=gap, heal=heal, client=client)
         assert not problem, f"{what}: not well after {PATIENCE_SECONDS:.0f} s: {problem}"
 
     def record(
@@ -156,9 +163,10 @@ class Run:
         since_ns: int,
         gap: float | None = None,
         heal: float | None = None,
+        client: float | None = None,
     ) -> None:
         """Note a fault that ends now, whose healing a scenario has measured itself."""
-        limits = Limits(gap, heal)
+        limits = Limits(gap, heal, client)
         written = self._writer is not None and self._writing
         self._faults.append(_Fault(what, limits, since_ns, time.time_ns(), heal_seconds, written))
         healed = "" if heal_seconds is None else f", well after {heal_seconds:.2f} s"
@@ -257,13 +265,14 @@ class Run:
         return judgement.of_history(summary, report, self.cluster.units)
 
     def _step(self, fault: _Fault) -> Step:
-        seconds = None
+        seconds = client = None
         if self._writer is not None and fault.written:
             writes = self._writer.attempts()
             # Before the first write of all there is no outage: the cluster is not born yet.
             if writes and writes[0]["end_ns"] <= fault.until_ns:
                 gap = judgement.gap(writes, fault.since_ns, fault.until_ns)
                 seconds = gap.seconds
+                client = judgement.failing(writes, fault.since_ns, fault.until_ns)
                 if seconds > (fault.limits.gap_seconds or math.inf):
                     self.notes.append(f"{fault.what}, the gap: {gap.story}")
-        return Step(fault.what, fault.limits, seconds, fault.heal_seconds)
+        return Step(fault.what, fault.limits, seconds, fault.heal_seconds, client)

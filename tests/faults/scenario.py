@@ -19,6 +19,8 @@ class Limits:
     """Longest time without an acknowledged write, from the fault until all is well again."""
     heal_seconds: float | None = None
     """From the end of the fault (a kill has no length) until all is well again."""
+    client_seconds: float | None = None
+    """Longest time in which the writes of one client failed, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Step:
     limits: Limits
     gap_seconds: float | None = None
     heal_seconds: float | None = None
+    client_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Scenario:
     """How often the faults are made within one run."""
     from_nothing: bool = False
     """Whether it begins without a cluster; else with a balanced one that is well."""
+
+
+class SuiteError(Exception):
+    """A fault could not be made as the scenario wants it: nothing is known about the product."""
 
 
 class Verdict(StrEnum):

@@ -193,13 +193,53 @@ def test_of_a_gap_it_is_told_when_it_was_and_what_became_of_the_writes_in_it() -
     assert alone.story == "it began 0.00 s after the fault, 0 writes failed"
 
 
-def write(start: float, end: float, error: str = "") -> Write:
+def test_of_the_acknowledged_writes_those_of_the_span_are_counted() -> None:
+    writes = [write(0, 1), write(1, 2), write(1, 2.5, error="timeout"), write(2, 3), write(3, 4)]
+    assert judgement.acknowledged(writes, 2 * SECOND, 3 * SECOND) == 2
+    assert judgement.acknowledged(writes, 5 * SECOND, 9 * SECOND) == 0
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        pytest.param(0.0, 9.0, 1.5, id="the longest of one client, whatever the others do"),
+        pytest.param(4.0, 5.0, 0.5, id="one that began before the span"),
+        pytest.param(8.0, 9.0, 1.0, id="one that lasts to the end of the log"),
+        pytest.param(5.5, 6.0, 0.0, id="none in the span"),
+    ],
+)
+def test_a_clients_failures_count_from_the_first_to_the_next_acknowledged_write(
+    since: float, until: float, expected: float
+) -> None:
+    writes = [
+        write(0, 0.5, error="timeout", client=1),
+        write(0.5, 1, error="timeout", client=1),
+        write(1, 1.25, client=2),
+        write(1, 1.5, client=1),
+        write(1.5, 2, error="timeout", client=2),
+        write(2, 2.25, client=2),
+        write(3.75, 4, error="timeout", client=1),
+        write(4, 4.25, client=1),
+        write(7, 7.5, error="timeout", client=1),
+        write(7.5, 8, error="timeout", client=1),
+    ]
+    assert judgement.failing(writes, int(since * SECOND), int(until * SECOND)) == expected
+    assert judgement.failing([], 0, SECOND) == 0
+
+
+def test_a_client_that_failed_for_too_long_is_a_reason() -> None:
+    step = Step("rolled", Limits(client_seconds=0.5), 0.1, 0.1, 0.6)
+    (problem,) = judgement.of_steps([step])
+    assert problem == "rolled: 0.60 s of failed writes of one client, allowed are 0.5 s"
+
+
+def write(start: float, end: float, error: str = "", client: int = 0) -> Write:
     entry: Write = {
         "key": "k",
         "value": "v",
         "revision": 1,
         "start_ns": int(start * SECOND),
         "end_ns": int(end * SECOND),
-        "client": 0,
+        "client": client,
     }
     return {**entry, "error": error} if error else entry

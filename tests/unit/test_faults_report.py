@@ -15,7 +15,7 @@ KILLED = Scenario("1", "etcd killed", _nothing, rounds=2)
 
 
 def _outcome(*gaps: float, problems: tuple[str, ...] = (), error: str = "") -> Outcome:
-    steps = tuple(Step("kill -9", Limits(0.2, 15), gap, 10 * gap) for gap in gaps)
+    steps = tuple(Step("kill -9", Limits(0.2, 15, 0.5), gap, 10 * gap, 2 * gap) for gap in gaps)
     return Outcome(KILLED, steps, problems, error)
 
 
@@ -23,7 +23,7 @@ def test_a_row_has_median_and_maximum_of_all_runs_and_rounds() -> None:
     rows = report.table([_outcome(0.1, 0.3), _outcome(0.12, 0.14)]).splitlines()
     assert rows[2] == (
         "| 1 | etcd killed | kill -9 | 2 (4 faults) "
-        "| 0.13 / 0.30 | 0.2 | 1.30 / 3.00 | 15 | green |"
+        "| 0.13 / 0.30 | 0.2 | 0.26 / 0.60 | 0.5 | 1.30 / 3.00 | 15 | green |"
     )
     assert len(rows) == 3, "no reasons where all is green"
 
@@ -42,7 +42,7 @@ def test_every_run_that_is_not_green_is_told_with_its_reason() -> None:
 
 def test_a_run_that_measured_nothing_has_a_row() -> None:
     text = report.table([_outcome(error="no lab")])
-    assert "| 1 | etcd killed |  | 1 |  |  |  |  | ERROR 1 of 1 |" in text
+    assert "| 1 | etcd killed |  | 1 |  |  |  |  |  |  | ERROR 1 of 1 |" in text
 
 
 def test_the_suites_own_failure_is_never_green() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from lab import processes
 from lab.state import Lab, read_addresses
+from tests.faults.scenario import SuiteError
 
 _CHAIN = "FAULTS"
 _QUEUE = 7
@@ -42,7 +43,8 @@ def cut_between(lab: Lab, *addresses: str) -> Generator[None]:
 
 @contextmanager
 def bad_line(lab: Lab, port: int, seconds: float, loss: float) -> Generator[None]:
-    """Every packet of one port, both ways, comes late or never."""
+    """Every packet of one port, both ways, comes late or never. Raises SuiteError at the end if
+    the line was good from some moment on."""
     queue = ("--jump", "NFQUEUE", "--queue-num", str(_QUEUE), "--queue-bypass")
     sides = ("--destination-port", "--source-port")
     rules = [("--protocol", "tcp", side, str(port), *queue) for side in sides]
@@ -81,8 +83,12 @@ def _queue(lab: Lab, seconds: float, loss: float) -> Generator[None]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n", "the delaying program has ended"
+            if process.stdout.readline() != "ready\n":
+                raise SuiteError("the delaying program did not begin")
             yield
+            # Without it the packet filter lets every packet through (--queue-bypass).
+            if process.poll() is not None:
+                raise SuiteError(f"the delaying program ended by itself, code {process.returncode}")
         finally:
             process.kill()
 

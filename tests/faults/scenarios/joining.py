@@ -10,8 +10,8 @@ from collections.abc import Callable
 from tests.faults.cluster import UNITS, Cluster, UnwellError, is_ready
 from tests.faults.etcd_api import Listed, NoAnswerError, call, listed
 from tests.faults.injection.pod_processes import kill
-from tests.faults.run import Run, SuiteError
-from tests.faults.scenario import Scenario
+from tests.faults.run import Run
+from tests.faults.scenario import Scenario, SuiteError
 from tests.support.stack import until
 
 _SECONDS_EACH = 5.5

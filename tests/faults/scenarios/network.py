@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.faults.cluster import UNITS
 from tests.faults.injection.packets import bad_line, cut_between, cut_off
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario
 
 _CUT_SECONDS = 30
+_SILENT_SECONDS = 20
+"""The end of a cut, in which nobody hears any more what was sent before it."""
 _PEER_PORT = 2380
 
 
@@ -36,7 +40,12 @@ def cut(run: Run) -> None:
     addresses = [cluster.pod(unit)["status"]["podIP"] for unit in UNITS]
     what = f"no unit reaches another for {_CUT_SECONDS} s"
     with run.fault(what, heal=10), cut_between(run.lab, *addresses):
-        run.last(_CUT_SECONDS)
+        run.last(_CUT_SECONDS - _SILENT_SECONDS)
+        since = time.time_ns()
+        run.last(_SILENT_SECONDS)
+        until = time.time_ns()
+    written = run.acknowledged(since, until)
+    assert not written, f"{written} writes were acknowledged in the last {_SILENT_SECONDS} s of it"
     assert cluster.ids() == ids, f"other members than before: {ids}, {cluster.ids()}"
 
 
