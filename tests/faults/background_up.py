@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 
 from tests.support.stack import Result, Stack, until
+
+_LOOK_SECONDS = 0.02
 
 
 class BackgroundUp:
@@ -36,11 +39,19 @@ class BackgroundUp:
         until(f"`up` ends; it says:\n{self.output}", lambda: not self.running, seconds)
         return Result(self._process.wait(), self.output, time.monotonic() - self._began)
 
-    def must_succeed(self, seconds: float) -> None:
+    def must_succeed(self, seconds: float) -> Result:
         done = self.result(seconds)
         assert done.code == 0, f"`up` failed: {done}"
+        return done
 
-    def end(self) -> None:
-        """Kill it if it still runs, and let go of its lock."""
+    def last(self, seconds: float) -> None:
+        """Let it run until so long after its begin, or until its own end."""
+        ends = self._began + seconds
+        while self.running and time.monotonic() < ends:
+            time.sleep(_LOOK_SECONDS)
+
+    def end(self) -> bool:
+        """Kill it if it still runs, and let go of its lock; whether it has ended by that."""
         if self.running:
             self._stack.kill(self._process)
+        return self._process.wait() == -signal.SIGKILL

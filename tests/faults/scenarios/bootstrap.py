@@ -17,8 +17,9 @@ from tests.faults.background_up import BackgroundUp
 from tests.faults.cluster import SEEDS, UNITS, Cluster, UnwellError
 from tests.faults.etcd_api import NoAnswerError, call
 from tests.faults.injection.pod_processes import Container, NotRunningError, kill, stopped
-from tests.faults.run import Run, SuiteError
-from tests.faults.scenario import Scenario
+from tests.faults.looking import looking
+from tests.faults.run import Run
+from tests.faults.scenario import Scenario, SuiteError
 from tests.support.stack import until
 
 _DISCOVERY = "etcd-discovery-0"
@@ -248,10 +249,11 @@ def token_used_twice(run: Run) -> None:
     try:
         _bring_back(run)
         until("the seeds' second cluster", lambda: _formed_again(cluster), 90)
-        # Each seed has been asked for its readiness several times by then.
-        run.last(15)
-        ready = [pod for pod in SEEDS if cluster.seems_ready(pod)]
-        assert not ready, f"clients are led to a second cluster: {ready}"
+        ready: set[str] = set()
+        with looking(lambda: ready.update(p for p in SEEDS if cluster.seems_ready(p))):
+            # Each seed is asked for its readiness several times.
+            run.last(15)
+        assert not ready, f"clients were led to a second cluster: {sorted(ready)}"
     finally:
         for workload in ("etcd-seed", "etcd-discovery"):
             stack.kubectl("scale", "statefulset", workload, "--replicas=0")

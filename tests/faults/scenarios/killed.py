@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
-from tests.faults.cluster import API_FAILURES, SEEDS, UNITS, Cluster
+from tests.faults.background_up import BackgroundUp
+from tests.faults.cluster import SEEDS, UNITS, Cluster
+from tests.faults.looking import looking
 from tests.faults.run import Run
-from tests.faults.scenario import Scenario
+from tests.faults.scenario import Scenario, SuiteError
 
 _FIRST_UP_SECONDS = 30.0
 """Somewhat longer than a first `up` takes, so that every moment of it may be hit."""
-_SCALE_DOWN_SECONDS = 14.0
+_SCALE_DOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 180.0
-_LOOK_SECONDS = 0.1
+_MISSES = 10
 
 
-class Tokens(threading.Thread):
-    """Sees which running seeds have been there under which token, for as long as it is not told to
-    end. A seed reads its token once: one that was there under two of them, or two that are there
-    under one each, are two tokens in use."""
+class Tokens:
+    """Which running seeds have been there under which token. A seed reads its token once: one that
+    was there under two of them, or two that are there under one each, are two tokens in use."""
 
     def __init__(self, cluster: Cluster) -> None:
-        super().__init__(name="tokens", daemon=True)
-        self.over = threading.Event()
         self._cluster = cluster
         self._seen: dict[str, set[str]] = {}
 
@@ -35,15 +33,10 @@ class Tokens(threading.Thread):
         """Seeds that ran while one token was replaced by another."""
         return sorted(seed for seed, tokens in self._seen.items() if len(tokens) > 1)
 
-    def run(self) -> None:
-        while not self.over.wait(_LOOK_SECONDS):
-            try:
-                token, seeds = self._cluster.bootstrap_token(), self._cluster.running(SEEDS)
-                same = token == self._cluster.bootstrap_token()
-            except API_FAILURES:
-                continue
-            if same:
-                self.note(token, seeds)
+    def look(self) -> None:
+        token, seeds = self._cluster.bootstrap_token(), self._cluster.running(SEEDS)
+        if token == self._cluster.bootstrap_token():
+            self.note(token, seeds)
 
     def note(self, token: str, seeds: Iterable[str]) -> None:
         """Take down who runs while this is the token; empty: there is none."""
@@ -54,50 +47,94 @@ class Tokens(threading.Thread):
 @contextmanager
 def _one_token_at_a_time(run: Run) -> Generator[None]:
     tokens = Tokens(run.cluster)
-    tokens.start()
-    try:
+    with looking(tokens.look):
         yield
-    finally:
-        tokens.over.set()
-        tokens.join()
     assert not tokens.mixed, f"seeds that ran under two tokens: {tokens.mixed}"
+
+
+class Instants:
+    """Random instants, until so many have hit an `up` that still ran.
+
+    Whoever gets one says `hit` or `missed`. One that came after the end hits nothing: it does not
+    count, and the next ones are drawn from the time that an `up` is known to take.
+    """
+
+    def __init__(self, seed: int, longest: float, wanted: int) -> None:
+        self.hits = self.misses = 0
+        self._dice = random.Random(seed)
+        self._longest = longest
+        self._wanted = wanted
+
+    def __iter__(self) -> Iterator[float]:
+        """Raises SuiteError where too many miss."""
+        while self.hits < self._wanted:
+            if self.misses > _MISSES:
+                raise SuiteError(f"{self.misses} instants came after the end of `up`")
+            yield self._dice.uniform(0, self._longest)
+
+    def hit(self) -> None:
+        self.hits += 1
+
+    def missed(self, ended: float) -> None:
+        """`ended`: after so many seconds it was done."""
+        self.misses += 1
+        self._longest = min(self._longest, ended)
 
 
 def first_up(run: Run) -> None:
     """From nothing each time."""
-    moments = _moments(run, _FIRST_UP_SECONDS)
-    for number, moment in enumerate(moments):
-        run.cluster.reset()
-        with _one_token_at_a_time(run):
-            began = time.monotonic()
-            with run.background_up() as up:
-                run.write_once_served(up, moment)
-                run.last(max(0.0, moment - (time.monotonic() - began)))
-            _again(run, f"first `up` killed after {moment:.1f} s", refresh=number % 2 == 1)
-        run.conclude()
+    with _instants(run, _FIRST_UP_SECONDS) as instants:
+        for moment in instants:
+            run.cluster.reset()
+            with _one_token_at_a_time(run):
+                with run.background_up() as up:
+                    run.write_once_served(up, moment)
+                    killed = _killed(up, moment, instants)
+                if killed:
+                    _again(run, f"first `up` killed after {moment:.1f} s", instants.hits)
+            run.conclude()
 
 
 def scale_down(run: Run) -> None:
     """From five units to three each time, under one writer."""
-    for number, moment in enumerate(_moments(run, _SCALE_DOWN_SECONDS)):
-        run.cluster.want(5)
-        run.stack.up()
-        run.cluster.want(len(UNITS))
-        with run.background_up():
-            run.last(moment)
-        _again(run, f"scale-down killed after {moment:.1f} s", refresh=number % 2 == 1)
+    with _instants(run, _SCALE_DOWN_SECONDS) as instants:
+        for moment in instants:
+            run.cluster.want(5)
+            run.stack.up()
+            run.cluster.want(len(UNITS))
+            with run.background_up() as up:
+                killed = _killed(up, moment, instants)
+            if killed:
+                _again(run, f"scale-down killed after {moment:.1f} s", instants.hits)
 
 
-def _moments(run: Run, longest: float) -> list[float]:
-    """Random instants; what they were made from stands in the notes."""
+@contextmanager
+def _instants(run: Run, longest: float) -> Generator[Instants]:
+    """What they were made from stands in the notes, and how many have missed."""
     seed = random.randrange(10**6)
     run.notes.append(f"instants by random.Random({seed})")
-    dice = random.Random(seed)
-    return [dice.uniform(0, longest) for _ in range(run.rounds)]
+    instants = Instants(seed, longest, run.rounds)
+    try:
+        yield instants
+    finally:
+        if instants.misses:
+            late = f"{instants.misses} instants came after the end of `up`, others in their place"
+            run.notes.append(late)
 
 
-def _again(run: Run, what: str, *, refresh: bool) -> None:
-    """The next `up` ends well, in half of the cases after a refresh, and leaves nothing to do."""
+def _killed(up: BackgroundUp, moment: float, instants: Instants) -> bool:
+    """Kill `up` so long after its begin; whether it still ran. Else it must have ended well."""
+    up.last(moment)
+    if up.end():
+        instants.hit()
+        return True
+    instants.missed(up.must_succeed(0).seconds)
+    return False
+
+
+def _again(run: Run, what: str, number: int) -> None:
+    """The next `up` ends well, every second time after a refresh, and leaves nothing to do."""
+    refresh = number % 2 == 0
     since, began = time.time_ns(), time.monotonic()
     if refresh:
         done = run.stack.pulumi("refresh", "--yes", "--skip-preview")

@@ -1,0 +1,149 @@
+"""Whether the fault suite sees that a fault was made, and what a scenario says that it holds."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+from kubernetes import client
+
+from tests.faults.background_up import BackgroundUp
+from tests.faults.looking import looking
+from tests.faults.scenario import SuiteError
+from tests.faults.scenarios.disk_and_clock import Syncs, seconds_each, syncs
+from tests.faults.scenarios.handover import reason_for
+from tests.faults.scenarios.killed import Instants
+from tests.support.stack import Stack, kill_session, until
+
+# ---------------------------------------------------------------- instants of a kill
+
+
+def test_only_instants_that_hit_are_counted() -> None:
+    instants = Instants(seed=1, longest=10, wanted=3)
+    given: list[float] = []
+    for moment in instants:
+        given.append(moment)
+        if len(given) in (2, 4):
+            instants.missed(10)
+        else:
+            instants.hit()
+    assert (len(given), instants.hits, instants.misses) == (5, 3, 2)
+
+
+def test_after_a_miss_instants_are_drawn_from_the_time_that_is_known() -> None:
+    instants = Instants(seed=1, longest=100, wanted=1)
+    draws = iter(instants)
+    assert max(next(draws) for _ in range(50)) > 50
+    instants.missed(5)
+    instants.missed(7)
+    assert max(next(draws) for _ in range(50)) <= 5
+
+
+def test_instants_that_miss_again_and_again_come_to_an_end() -> None:
+    instants = Instants(seed=1, longest=10, wanted=1)
+    for _ in range(100):
+        instants.missed(10)
+    with pytest.raises(SuiteError, match="100 instants came after the end of `up`"):
+        next(iter(instants))
+
+
+class _OneCommand:
+    """A stack whose `up` is some command."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+
+    def start_up(self, _log: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(self._command, start_new_session=True)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        kill_session(process.pid)
+
+
+@pytest.mark.parametrize(("seconds", "killed"), [("60", True), ("0", False)])
+def test_whoever_ends_an_up_learns_whether_it_still_ran(
+    seconds: str, *, killed: bool, tmp_path: Path
+) -> None:
+    up = BackgroundUp(cast("Stack", _OneCommand("sleep", seconds)), tmp_path / "log")
+    if not killed:
+        until("its own end", lambda: not up.running)
+    assert up.end() is killed
+    assert not up.running
+    assert up.end() is killed, "asked again"
+
+
+# ---------------------------------------------------------------- a slow disk
+
+METRICS = """# TYPE etcd_disk_wal_fsync_duration_seconds histogram
+etcd_disk_wal_fsync_duration_seconds_bucket{le="0.001"} 1
+etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"} 40
+etcd_disk_wal_fsync_duration_seconds_sum 1.5e+01
+etcd_disk_wal_fsync_duration_seconds_count 40
+etcd_disk_wal_write_bytes_total 4.1e+06
+"""
+
+
+def test_what_a_sync_took_is_that_of_those_in_between() -> None:
+    assert syncs(METRICS) == Syncs(15, 40)
+    assert seconds_each(Syncs(5, 20), syncs(METRICS)) == 0.5
+    assert seconds_each(syncs(METRICS), syncs(METRICS)) == float("inf"), "none came to its end"
+
+
+# ---------------------------------------------------------------- the error of a handover
+
+ERROR = """[handover]  12.1 s  unit etcd-1: learner, 100 % of leader's index
+    error: not balanced after 45 s: {}
+    Next: pulumi up
+"""
+
+
+@pytest.mark.parametrize(
+    ("reasons", "expected"),
+    [
+        ("not healthy: etcd-1", "not healthy: etcd-1"),
+        ("not healthy: etcd-0, etcd-1; 2 of 3 pods", "not healthy: etcd-0, etcd-1"),
+        ("not voters yet: etcd-2; etcd-1: not ready", "etcd-1: not ready"),
+        ("not healthy: etcd-10", ""),
+        ("no leader", ""),
+    ],
+)
+def test_a_unit_is_named_only_where_the_error_says_something_of_it(
+    reasons: str, expected: str
+) -> None:
+    assert reason_for(ERROR.format(reasons), "etcd-1") == expected
+
+
+# ---------------------------------------------------------------- looking all the time
+
+
+def test_a_look_goes_on_where_kubernetes_does_not_answer() -> None:
+    seen = threading.Event()
+
+    with looking(_failing_once(client.ApiException(status=500), seen)):
+        assert seen.wait(10)
+
+
+def test_a_look_that_breaks_is_never_taken_for_one_that_saw_nothing() -> None:
+    broken = threading.Event()
+
+    def look() -> None:
+        broken.set()
+        raise KeyError("metadata")
+
+    with pytest.raises(SuiteError, match="metadata"), looking(look):
+        assert broken.wait(10)
+
+
+def _failing_once(error: Exception, seen: threading.Event) -> Callable[[], None]:
+    errors = [error]
+
+    def look() -> None:
+        if errors:
+            raise errors.pop()
+        seen.set()
+
+    return look
