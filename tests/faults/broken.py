@@ -91,6 +91,18 @@ BROKEN: tuple[Broken, ...] = (
         red=("17a",),
     ),
     Broken(
+        "a-seed-ends-before-its-removal",
+        "the handover ends a seed's pod first, and removes the member when it is dead",
+        (
+            Patch(
+                "components/dynamic/passage.py",
+                "        balance(loop)\n",
+                "        kube.scale(site.seeds, 2)\n        balance(loop)\n",
+            ),
+        ),
+        red=("17a",),
+    ),
+    Broken(
         "one-attempt-beside-the-other",
         "a birth that was cut off is begun again while its seeds still run with the first token",
         (

@@ -6,6 +6,7 @@ hours, beside what is measured: a process for each question would be most of the
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from dataclasses import dataclass
@@ -46,9 +47,14 @@ class Said:
     learner: bool
 
 
-def listed(endpoint: str, seconds: float = 1.0) -> tuple[Listed, ...]:
-    """The membership list as this one member has it. Raises NoAnswerError."""
-    answer = call(endpoint, "cluster/member/list", {"linearizable": False}, seconds)
+def listed(
+    endpoint: str, seconds: float = 1.0, *, linearizable: bool = False
+) -> tuple[Listed, ...]:
+    """The membership list as this one member has it, `linearizable`: as a quorum has it.
+
+    Raises NoAnswerError.
+    """
+    answer = call(endpoint, "cluster/member/list", {"linearizable": linearizable}, seconds)
     return tuple(
         Listed(
             id=f"{int(m['ID']):x}",
@@ -71,6 +77,12 @@ def said(endpoint: str, seconds: float = 1.0) -> Said:
         term=int(answer.get("raftTerm", 0)),
         learner=bool(answer.get("isLearner")),
     )
+
+
+def value(endpoint: str, key: str, seconds: float = 1.0) -> str:
+    """A key's value as a quorum has it; empty if it is not there. Raises NoAnswerError."""
+    answer = call(endpoint, "kv/range", {"key": base64.b64encode(key.encode()).decode()}, seconds)
+    return "".join(base64.b64decode(kv["value"]).decode() for kv in answer.get("kvs", []))
 
 
 def call(endpoint: str, method: str, body: dict[str, Any], seconds: float) -> dict[str, Any]:

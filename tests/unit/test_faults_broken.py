@@ -9,6 +9,7 @@ import pytest
 from tests.faults.broken import BROKEN, Broken, UnknownBuildError, named
 from tests.faults.catalogue import SCENARIOS, SHORT, UnknownScenarioError, chosen
 from tests.faults.patching import Patch, PatchError, patched_program
+from tests.faults.scenarios import cut
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,8 +18,17 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_every_broken_build_differs_from_the_product_as_it_is(
     broken: Broken, tmp_path: Path
 ) -> None:
-    program = patched_program(ROOT, tmp_path / "program", *broken.patches)
-    for patch in broken.patches:
+    _require_differs(tmp_path, *broken.patches)
+
+
+@pytest.mark.parametrize("sequence", cut.SEQUENCES)
+def test_every_sequence_can_be_cut_in_the_product_as_it_is(sequence: str, tmp_path: Path) -> None:
+    _require_differs(tmp_path, *cut.patches(sequence))
+
+
+def _require_differs(folder: Path, *patches: Patch) -> None:
+    program = patched_program(ROOT, folder / "program", *patches)
+    for patch in patches:
         text = (program / patch.file).read_text()
         assert text != (ROOT / patch.file).read_text()
         compile(text, patch.file, "exec")

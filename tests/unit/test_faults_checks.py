@@ -6,7 +6,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from kubernetes import client
@@ -17,6 +17,7 @@ from tests.faults.scenario import SuiteError
 from tests.faults.scenarios.disk_and_clock import Syncs, seconds_each, syncs
 from tests.faults.scenarios.handover import reason_for
 from tests.faults.scenarios.killed import Instants
+from tests.faults.seed_ends import ended_early, told_to_end
 from tests.support.stack import Stack, kill_session, until
 
 # ---------------------------------------------------------------- instants of a kill
@@ -115,6 +116,36 @@ def test_a_unit_is_named_only_where_the_error_says_something_of_it(
     reasons: str, expected: str
 ) -> None:
     assert reason_for(ERROR.format(reasons), "etcd-1") == expected
+
+
+# ---------------------------------------------------------------- seeds that are ended
+
+
+def _pod(*, ending: bool) -> dict[str, Any]:
+    return {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"} if ending else {}}
+
+
+def test_a_seed_is_told_to_end_when_its_pod_is() -> None:
+    pods = {
+        "etcd-0": _pod(ending=True),
+        "etcd-seed-0": _pod(ending=True),
+        "etcd-seed-1": _pod(ending=False),
+    }
+    assert told_to_end(pods) == {"etcd-seed-0"}
+
+
+@pytest.mark.parametrize(
+    ("members", "born", "early"),
+    [
+        pytest.param({"etcd-0", "etcd-seed-0"}, True, {"etcd-seed-0"}, id="a member still"),
+        pytest.param({"etcd-0"}, True, set[str](), id="removed before"),
+        pytest.param({"etcd-seed-0"}, False, set[str](), id="an attempt that is thrown away"),
+    ],
+)
+def test_a_seed_ends_early_while_it_is_a_member_of_a_cluster_with_its_mark(
+    members: set[str], *, born: bool, early: set[str]
+) -> None:
+    assert ended_early({"etcd-seed-0"}, members, born=born) == early
 
 
 # ---------------------------------------------------------------- looking all the time

@@ -16,8 +16,9 @@ from pathlib import Path
 from tests.faults.cluster import UNITS
 from tests.faults.injection import cuts
 from tests.faults.patching import Patch, patched_program
-from tests.faults.run import Run, SuiteError
-from tests.faults.scenario import Scenario
+from tests.faults.run import Run
+from tests.faults.scenario import Scenario, SuiteError
+from tests.faults.seed_ends import no_seed_ends_early
 from tests.support.stack import until
 
 _MORE = 5
@@ -44,12 +45,17 @@ class _Cuts:
         return self._calls.read_text().splitlines()[-1] if was_cut else ""
 
 
-@contextmanager
-def _cuttable(run: Run, module: str, sequence: str) -> Generator[_Cuts]:
-    """Let the stack run a copy of its program whose `sequence`, in `module`, can be cut."""
-    folder = run.folder / "cuts"
-    folder.mkdir()
-    patches = (
+SEQUENCES = {
+    "handover": "components/dynamic/passage.py",
+    "scale": "components/dynamic/scaling.py",
+}
+"""What can be cut, and the module of the product that it is in."""
+
+
+def patches(sequence: str) -> tuple[Patch, ...]:
+    """What makes it possible to cut a sequence."""
+    module = SEQUENCES[sequence]
+    return (
         Patch(module, "from typing import Any\n", "from typing import Any\n\nimport cuts\n"),
         Patch(
             module,
@@ -57,7 +63,14 @@ def _cuttable(run: Run, module: str, sequence: str) -> Generator[_Cuts]:
             f'kube = cuts.watched(Kube(str(props["kubeconfig"]), site), "{sequence}")\n',
         ),
     )
-    program = patched_program(run.stack.program, run.folder / "program", *patches)
+
+
+@contextmanager
+def _cuttable(run: Run, sequence: str) -> Generator[_Cuts]:
+    """Let the stack run a copy of its program whose `sequence` can be cut."""
+    folder = run.folder / "cuts"
+    folder.mkdir()
+    program = patched_program(run.stack.program, run.folder / "program", *patches(sequence))
     shutil.copy(cuts.__file__, program)
     with run.stack.running(program, {cuts.VARIABLE: str(folder)}):
         yield _Cuts(folder, sequence)
@@ -65,13 +78,13 @@ def _cuttable(run: Run, module: str, sequence: str) -> Generator[_Cuts]:
 
 def handover_cut(run: Run) -> None:
     """From nothing each time."""
-    with _cuttable(run, "components/dynamic/passage.py", "handover") as points:
+    with _cuttable(run, "handover") as points:
         for number in itertools.count(1):
             points.after(number)
-            with run.first_up() as up:
+            with run.first_up() as up, no_seed_ends_early(run.cluster):
                 done = up.result(_UP_SECONDS)
-            call = points.made()
-            _finish(run, f"handover cut after call {number}, {call}", call, done.code)
+                call = points.made()
+                _finish(run, f"handover cut after call {number}, {call}", call, done.code)
             run.conclude()
             if not call:
                 _say_how_many(run, number - 1, "handover")
@@ -80,7 +93,7 @@ def handover_cut(run: Run) -> None:
 
 def scale_down_cut(run: Run) -> None:
     """From five units to three each time, under one writer."""
-    with _cuttable(run, "components/dynamic/scaling.py", "scale") as points:
+    with _cuttable(run, "scale") as points:
         for number in itertools.count(1):
             run.cluster.want(_MORE)
             run.stack.up()

@@ -12,6 +12,7 @@ from tests.faults.cluster import SEEDS, UNITS, Cluster
 from tests.faults.looking import looking
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario, SuiteError
+from tests.faults.seed_ends import no_seed_ends_early
 
 _FIRST_UP_SECONDS = 30.0
 """Somewhat longer than a first `up` takes, so that every moment of it may be hit."""
@@ -86,7 +87,7 @@ def first_up(run: Run) -> None:
     with _instants(run, _FIRST_UP_SECONDS) as instants:
         for moment in instants:
             run.cluster.reset()
-            with _one_token_at_a_time(run):
+            with _one_token_at_a_time(run), no_seed_ends_early(run.cluster):
                 with run.background_up() as up:
                     run.write_once_served(up, moment)
                     killed = _killed(up, moment, instants)
