@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Cluster:
         self.stack = stack
         self.units = UNITS
         """Those that are wanted now."""
+        self._first_config = deepcopy(stack.config)
         self.addresses: Addresses = addresses
         self._api = api.connect(lab.admin_config)
         self._core = client.CoreV1Api(self._api)
@@ -183,14 +185,16 @@ class Cluster:
         self.stack.set(units={"count": count}, seeds={"count": min(count, len(SEEDS))})
 
     def reset(self) -> None:
-        """End everything: the next `up` begins from nothing."""
-        self.want(len(UNITS))
-        self.stack.set(storage={"retain": False})
+        """End everything: the next `up` begins from nothing, with the first config."""
+        self._put_config_back()
         self.stack.remove_objects()
 
     def make_well(self) -> None:
-        """Make sure that a balanced cluster is there; a new one where the old one is not well."""
-        self.want(len(UNITS))
+        """Make sure that a balanced cluster of the first config is there; a new one where the old
+        one is not well."""
+        if self._put_config_back() and self.stack.pulumi("up", "--yes", "--skip-preview").code:
+            self.reset()
+            self.stack.up()
         deadline = time.monotonic() + _RECOVERY_SECONDS
         while self.problem():
             if time.monotonic() > deadline:
@@ -198,6 +202,14 @@ class Cluster:
                 self.stack.up()
                 deadline = time.monotonic() + _RECOVERY_SECONDS
             time.sleep(0.2)
+
+    def _put_config_back(self) -> bool:
+        """Write the first config; whether a scenario has left another one."""
+        changed = self.stack.config != self._first_config
+        self.units = UNITS
+        self.stack.config = deepcopy(self._first_config)
+        self.stack.set()
+        return changed
 
     # ------------------------------------------------------------ is all well?
 
