@@ -52,6 +52,9 @@ def of_membership(sights: Sequence[Sight], units: Collection[str]) -> list[str]:
     already was added as a voter. (A short time as a learner may fall between two looks, but then
     the member has started and has its name.) Members go one at a time, and a seed only while all
     `units` vote.
+
+    Deliberately absent: that nobody goes while it leads. Between the last look and the removal
+    there may be an election, which is nobody's fault.
     """
     problems: list[str] = []
     known: set[str] = set()
