@@ -35,7 +35,7 @@ class _EarlyEnds:
         if not told:
             return
         # After the pods, and as a quorum has it: a removal from before the end is in this list.
-        # Without a quorum nobody can say; but then no write is acknowledged, which is seen anyway.
+        # Where there is none nobody can say; but then the next `up` cannot end well, which is seen.
         for endpoint in self._cluster.endpoints(MEMBERS):
             try:
                 members = {m.pod for m in listed(endpoint, linearizable=True)}
