@@ -186,6 +186,30 @@ def test_a_follower_may_be_behind_this_round_but_not_behind_the_one_before() -> 
     assert history.healthy_for(VOTERS[2], 1.0) == -1.0
 
 
+@pytest.mark.parametrize(
+    ("later", "told", "expected"),
+    [
+        pytest.param(11.0, {3: 0.5}, 11.0, id="looked all the time: nothing was missed"),
+        pytest.param(40.0, {3: 0.5}, 0.5, id="who says that it has just come back has"),
+        pytest.param(40.0, {3: 3600.0}, 3600.0, id="who says that it was never away was not"),
+        pytest.param(40.0, {3: 0.0}, 0.0, id="one that does not say"),
+        pytest.param(40.0, {}, 40.0, id="one that nobody was asked about"),
+    ],
+)
+def test_health_that_may_have_been_broken_unseen_is_what_others_say(
+    later: float, told: dict[int, float], expected: float
+) -> None:
+    history = observe(healthy_since([1, 2, 3], 0.0), view(VOTERS), 10.0)
+    history = observe(history, view(VOTERS), later, told)
+    assert history.healthy_for(VOTERS[2], later) == expected
+
+
+def test_sickness_counts_through_a_time_without_a_look() -> None:
+    history = observe(healthy_since([1, 2], 0.0), view(VOTERS, silent=(3,)), 10.0)
+    history = observe(history, view(VOTERS, silent=(3,)), 25.0, {1: 99.0, 2: 99.0})
+    assert history.sick_for(VOTERS[2], 25.0) == 15.0
+
+
 def test_a_member_that_left_the_list_is_forgotten() -> None:
     history = observe(healthy_since([1, 2, 3], 0.0), view(VOTERS[:2]), 10.0)
     assert 3 not in history.healthy_since

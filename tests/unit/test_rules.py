@@ -291,6 +291,21 @@ def test_a_member_that_was_late_once_under_load_was_ready_all_the_same() -> None
 
 
 @pytest.mark.parametrize(
+    ("now", "asked"),
+    [
+        pytest.param(11.0, [2], id="who is not settled, of the others that answer"),
+        pytest.param(25.0, [2, 3], id="all of them, after a time without a look"),
+    ],
+)
+def test_voters_are_asked_where_their_age_matters(now: float, asked: list[int]) -> None:
+    members = [*(member(i, f"etcd-{i - 1}") for i in (1, 2, 3, 4)), member(5, "x-0", learner=True)]
+    seen = view(members, silent=(4,))
+    history = replace(healthy_since([1, 3, 5], 0.0), seen_at=10.0)
+    found = rules.of_unknown_age(seen, history, now, members[0].peer_url)
+    assert [m.id for m in found] == asked
+
+
+@pytest.mark.parametrize(
     ("disk", "birth", "index", "refused"),
     [
         pytest.param({"cluster_id": 0xC2}, "mark", 100, True, id="another ID"),

@@ -11,7 +11,8 @@ from containers.etcd.supervisor.membership import History, Member, View
 from tests.support.views import healthy_since, member, url, view
 
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(5)]
-SETTLED = healthy_since([m.id for m in UNITS], 0.0)
+SEED = member(1, "etcd-seed-0")
+SETTLED = healthy_since([m.id for m in (SEED, *UNITS)], 0.0)
 NOW = 100.0
 
 
@@ -36,6 +37,18 @@ def test_a_restart_never_changes_the_membership(wanted: bool | None) -> None:
         pytest.param(4, view(UNITS, leader=10), stopping.Leave(UNITS[4]), id="the highest leaves"),
         pytest.param(
             4, view(UNITS, leader=14), stopping.MoveLeader(UNITS[0]), id="a leader moves first"
+        ),
+        pytest.param(
+            4,
+            view([SEED, UNITS[4]], leader=14),
+            stopping.MoveLeader(SEED),
+            id="a leader beside seeds alone moves, too",
+        ),
+        pytest.param(
+            4,
+            view([SEED, UNITS[3], UNITS[4]], leader=14),
+            stopping.MoveLeader(UNITS[3]),
+            id="to a unit, if there is another",
         ),
         pytest.param(
             3,
@@ -105,8 +118,12 @@ def test_who_is_away_for_good_is_found_by_the_leaders_unit(
     assert stopping.abandoned(seen, history, NOW, "etcd", members[me]) == expected
 
 
+def test_a_member_that_answers_is_not_away_however_late_its_log_is() -> None:
+    assert stopping.abandoned(view(UNITS, leader=10), away(4), NOW, "etcd", UNITS[0]) is None
+
+
 @given(
-    st.lists(st.sampled_from(UNITS), unique=True, min_size=1),
+    st.lists(st.sampled_from([SEED, *UNITS]), unique=True, min_size=1),
     st.lists(st.sampled_from([m.id for m in UNITS]), unique=True),
     st.sampled_from(UNITS),
     st.sampled_from([True, False, None]),

@@ -170,6 +170,10 @@ def _json_object(text: str) -> dict[str, Any]:
     return answer
 
 
+UNSEEN_SECONDS = 1.5
+"""Between two looks further apart than this, a member may have gone and come back unseen."""
+
+
 @dataclass(frozen=True)
 class History:
     """How long each member has been healthy without a break, as one observer saw it."""
@@ -182,6 +186,22 @@ class History:
     """The leader's raft index of the round before: what every healthy member has applied by now."""
     apart_at: Mapping[int, float] = field(default_factory=dict[int, float])
     """When each was last seen not to go with the others; minus infinity if it never was."""
+    seen_at: float | None = None
+    """When that was seen."""
+
+    def may_have_missed(self, now: float) -> bool:
+        """Whether the last look is so long ago that a break of health may have passed unseen."""
+        return self.seen_at is not None and now - self.seen_at > UNSEEN_SECONDS
+
+    def has_gap(self, member: int, ages: Mapping[int, float], now: float) -> bool:
+        """Whether a member that others were asked about may have gone and come back since then."""
+        age = ages.get(member)
+        return (
+            self.may_have_missed(now)
+            and age is not None
+            and self.seen_at is not None
+            and age < now - self.seen_at
+        )
 
     def healthy_for(self, member: Member, now: float) -> float:
         """Seconds of unbroken health up to `now`; -1 if it is not healthy."""
@@ -205,8 +225,10 @@ def observe(
 
     `told`: by member ID, for how many seconds others have found that member ready without a break.
     It counts for members that are seen healthy too, so that an observer that has just begun need
-    not watch a cluster that has run for weeks. Asking once in a while they may have missed a break:
-    what began before this observer saw one counts no more. To be late once under load is none.
+    not watch a cluster that has run for weeks. It bridges what this observer may have missed, since
+    it did not look for a while or nobody answered its questions; but asking once in a while others
+    may miss a break, too: what began before this observer saw one counts no more. To be late once
+    under load is none.
     """
     mark = history.leader_index
     healthy = {m.id for m in view.members if _healthy(view, m, mark or 0)}
@@ -214,12 +236,12 @@ def observe(
     # Not before the second look: at the first there is no mark to be measured against.
     ages = told if told is not None and mark is not None else {}
     began = {i: now - age for i, age in ages.items() if now - age > history.apart_at.get(i, -inf)}
+    seen = {i: s for i, s in history.healthy_since.items() if not history.has_gap(i, ages, now)}
     return History(
-        healthy_since={
-            i: min(history.healthy_since.get(i, now), began.get(i, now)) for i in healthy
-        },
+        healthy_since={i: min(seen.get(i, now), began.get(i, now)) for i in healthy},
         sick_since={i: history.sick_since.get(i, now) for i in sick},
         leader_index=view.leader_index,
+        seen_at=now,
         apart_at={
             m.id: history.apart_at.get(m.id, -inf) if _goes_along(view, m) else now
             for m in view.members

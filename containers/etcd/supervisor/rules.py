@@ -57,6 +57,20 @@ def spares(view: View, dead: Member, history: History, now: float) -> bool:
     return view.leader is not None and len(settled) >= view.quorum
 
 
+def of_unknown_age(view: View, history: History, now: float, peer_url: str) -> list[Member]:
+    """The voters that the member at `peer_url` asks for how long they have been ready: those whose
+    age matters, since each question is a connection. All of them where a break may have passed
+    unseen, as between the rounds of a voter."""
+    missed = history.may_have_missed(now)
+    return [
+        m
+        for m in view.voters
+        if m.id in view.statuses
+        and m.peer_url != peer_url
+        and (missed or history.healthy_for(m, now) < SETTLE_SECONDS)
+    ]
+
+
 def seconds_to_settle(members: Iterable[Member], history: History, now: float) -> float:
     """How long until all of them are settled, if nobody falls ill; 0 when they are, or when one is
     not healthy, since then nothing can be foretold."""

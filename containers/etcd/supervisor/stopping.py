@@ -73,13 +73,15 @@ def before_stop(
 
 
 def _hand_over(view: View, mine: Member, stateful_set: str) -> MoveLeader | None:
-    """Leadership goes to the lowest ordinal that answers, which is the last to leave."""
+    """Leadership goes to the lowest ordinal that answers, which is the last to leave; to a seed
+    only where no other unit does."""
     if view.leader != mine:
         return None
     others = [m for m in view.voters if m != mine and m.id in view.statuses]
     ordinals = {m: m.ordinal_in(stateful_set) for m in others}
     units = [m for m in others if ordinals[m] is not None]
-    return MoveLeader(min(units, key=lambda m: ordinals[m] or 0)) if units else None
+    to = min(units or others, key=lambda m: ordinals[m] or 0, default=None)
+    return None if to is None else MoveLeader(to)
 
 
 def abandoned(
@@ -89,14 +91,17 @@ def abandoned(
 
     Only the leader's unit looks, so that there is one who does it. Whether Kubernetes still wants
     that ordinal is asked after this: it alone decides (a pod that is wanted comes back by itself).
-    A voter goes only while the others can spare it.
+    A voter goes only while the others can spare it; one that answers is not away, however late its
+    log is: it leaves by itself.
     """
     if view.leader != me:
         return None
     away = [
         m
         for m in view.members
-        if m.ordinal_in(stateful_set) is not None and history.sick_for(m, now) >= ORPHAN_SECONDS
+        if m.ordinal_in(stateful_set) is not None
+        and m.id not in view.statuses
+        and history.sick_for(m, now) >= ORPHAN_SECONDS
     ]
     for member in sorted(away, key=lambda m: m.ordinal_in(stateful_set) or 0, reverse=True):
         if member.learner:

@@ -336,15 +336,8 @@ class Unit:
         self._unmarked = self._history.leader_index is None
         if view is not None:
             now = time.monotonic()
-            # Only of those whose age matters: each question is a connection.
-            young = [
-                m
-                for m in view.voters
-                if m.id in view.statuses
-                and self._history.healthy_for(m, now) < rules.SETTLE_SECONDS
-                and m.peer_url != c.peer_url
-            ]
-            told = {m.id: ready_seconds_of(m.host, c.health_port) for m in young}
+            asked = rules.of_unknown_age(view, self._history, now, c.peer_url)
+            told = {m.id: ready_seconds_of(m.host, c.health_port) for m in asked}
             self._history = observe(self._history, view, now, told)
             self._seen = view
         else:
