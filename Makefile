@@ -10,7 +10,7 @@ endif
 .DEFAULT_GOAL := help
 # Python keeps what it has compiled: pip does not compile, and every run starts several processes.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv up preview status destroy lab-up lab-down test test-unit lint faults bench lock docs
+.PHONY: help venv up preview status destroy lab-up lab-down test test-unit simulate lint faults bench lock docs
 
 STACK ?= dev
 PYTHON := .venv/bin/python
@@ -66,6 +66,9 @@ test: venv ## all tests, on labs of their own
 
 test-unit: venv ## the tests that need nothing, in seconds
 	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)
+
+simulate: venv ## live long with the rules alone, while things break at random (LIVES=5000)
+	@$(PYTHON) -m tests.simulation --lives $(or $(LIVES),5000)
 
 lint: venv ## ruff and pyright
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright

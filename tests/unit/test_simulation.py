@@ -1,61 +1,36 @@
-"""The real rules in a simulated cluster where things break at random, over many lives.
+"""The real rules in simulated lives, of which each run lives others; `make simulate` lives longer.
 
-ETCD_SIMULATED_LIVES=2000 lives longer: a life is some 450 steps of seven members and a sequence.
+A failure names its life, which `python -m tests.simulation --first` lives again.
 """
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 import pytest
 
-from containers.etcd.supervisor import rules, stopping
-from containers.etcd.supervisor.membership import View
-from tests.support.simulation import World
+from tests.simulation.broken import BROKEN, Broken
+from tests.simulation.lives import any_life, found_after, live_through
+from tests.simulation.promises import Promise
 
-LIVES = int(os.environ.get("ETCD_SIMULATED_LIVES", "60"))
-RESTLESS_STEPS, QUIET_STEPS = 400, 400
-
-
-def live(seed: int) -> World:
-    world = World(seed)
-    for _ in range(RESTLESS_STEPS):
-        world.step(quiet=False)
-    world.settle(QUIET_STEPS)
-    return world
+LIVES = 60
 
 
-def lives(count: int) -> None:
-    for seed in range(count):
-        live(seed)
+def test_whatever_breaks_every_promise_is_at_stake_and_kept() -> None:
+    _, held = live_through(any_life(), LIVES)
+    assert [promise for promise in Promise if not held[promise]] == []
 
 
-def test_whatever_breaks_the_rules_hold_and_the_cluster_comes_to_rest() -> None:
-    lives(LIVES)
+def test_every_promise_has_a_broken_rule_that_breaks_it() -> None:
+    assert {broken.breaks for broken in BROKEN} == set(Promise)
 
 
-def _nothing(*_: object) -> None:
-    """Whatever it is asked about may go on."""
+@pytest.mark.parametrize(
+    "broken",
+    [pytest.param(broken, id=broken.name) for broken in BROKEN if not broken.takes_many_lives],
+)
+def test_a_broken_rule_is_found(broken: Broken) -> None:
+    assert found_after(broken, any_life()) is not None
 
 
-def _always_leave(view: View | None, *rest: Any) -> stopping.Step:
-    _, _, (_, peer_url), _ = rest
-    mine = view and view.by_peer_url(peer_url)
-    return stopping.Leave(mine) if mine else stopping.Stop()
-
-
-BROKEN = {
-    "members are changed at any time": (rules, "unsettled", _nothing),
-    "a learner is promoted at once": (rules, "unready_to_vote", _nothing),
-    "a joiner never waits": (rules, "blocked_from", _nothing),
-    "members leave at every stop": (stopping, "before_stop", _always_leave),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_rule_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, function, broken = BROKEN[name]
-    monkeypatch.setattr(module, function, broken)
-    with pytest.raises(AssertionError, match="seed"):
-        lives(200)
+def test_a_life_is_the_same_whenever_it_is_lived() -> None:
+    life = any_life()
+    assert live_through(life, 1) == live_through(life, 1)
