@@ -30,10 +30,10 @@ def main() -> int:
 
 
 def _show_lives(first: int, lives: int) -> None:
+    print(f"{lives} lives from number {first} on", flush=True)
     began = time.monotonic()
     steps, held = live_through(first, lives)
-    seconds = time.monotonic() - began
-    print(f"{lives} lives from number {first} on, {steps} steps, {seconds:.0f} s: all was kept.\n")
+    print(f"{steps} steps, {time.monotonic() - began:.0f} s: all was kept\n")
     print("| promise | times at stake |\n|---|---|")
     for promise in Promise:
         print(f"| {promise.value} | {held[promise]} |")

@@ -78,12 +78,14 @@ class Supervisors:
                 if self._chance.random() > GRACE_ENDS or not self._may_end(unit):
                     return
             case stopping.Stop():
+                if wanted is None and not self._may_end(unit):
+                    return
                 self._etcd.may_stop(unit, f"wanted: {wanted}")
         self._end(unit)
 
     def _may_end(self, unit: Pod) -> bool:
-        """Whether it may end without having left. A quorum that was scaled away is lost for good,
-        whatever the rules say."""
+        """Whether it may end without having left: killed, or when Kubernetes tells it nothing. A
+        quorum that was scaled away is lost for good then, whatever the rules say."""
         return self._kubernetes.returns(unit) or self._etcd.can_lose(unit)
 
     def _end(self, unit: Pod) -> None:
