@@ -10,6 +10,7 @@ import platform
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -50,6 +51,22 @@ def main() -> int:
     return 0
 
 
+@dataclass
+class Rounds:
+    """What all rounds measured: seconds where nothing else is said."""
+
+    statics: list[float] = field(default_factory=list)
+    alone: list[float] = field(default_factory=list)
+    """`up` from nothing, with nothing beside it."""
+    ups: list[Up] = field(default_factory=list)
+    """The same under the writer."""
+    scaled_alone: dict[int, list[float]] = field(default_factory=lambda: {5: [], 3: []})
+    """By the number of units that it ends with."""
+    scaled: dict[int, list[Scaled]] = field(default_factory=lambda: {5: [], 3: []})
+    at_once: list[float] = field(default_factory=list)
+    """5 -> 3 units right after 3 -> 5."""
+
+
 def measure(repeat: int, folder: Path) -> str:
     """Measure everything, and return the tables."""
     before = processor_ticks()
@@ -64,64 +81,66 @@ def measure(repeat: int, folder: Path) -> str:
     say("first up: the image is built and pulled")
     first = measured_up(product, writer, folder)
     judge(first.summary, first.report)
-    image = cluster.units_image(shell)
-    ups: list[Up] = []
-    alone: list[float] = []
-    statics: list[float] = []
-    scaled: dict[int, list[Scaled]] = {5: [], 3: []}
-    scaled_alone: dict[int, list[float]] = {5: [], 3: []}
-    at_once: list[float] = []
+    rounds = Rounds()
     for number in range(repeat):
-        destroy(product)
-        say(f"static StatefulSet, {number + 1} of {repeat}")
-        statics.append(static.measure(shell, image))
-        say(f"up from nothing, nothing beside it, {number + 1} of {repeat}")
-        alone.append(product.up().seconds)
-        for count, seconds in scaled_alone.items():
-            say(f"{count} units, nothing beside it, {number + 1} of {repeat}")
-            cluster.wait_until_settled(shell)
-            seconds.append(_scale(product, count))
-        say(f"3 units right after 5, {number + 1} of {repeat}")
-        _scale(product, 5)
-        at_once.append(_scale(product, 3))
-        destroy(product)
-        say(f"up from nothing under the writer, {number + 1} of {repeat}")
-        ups.append(measured_up(product, writer, folder))
-        say(f"{ups[-1].seconds:.1f} s")
-        judge(ups[-1].summary, ups[-1].report)
-        for count, runs in scaled.items():
-            say(f"{count} units under the writer, {number + 1} of {repeat}")
-            cluster.wait_until_settled(shell)
-            runs.append(measured_scale(product, count, writer, folder))
-            judge(runs[-1].summary, runs[-1].report)
+        one_round(rounds, f"{number + 1} of {repeat}", product, writer, folder)
     memory = cluster.supervisor_memory(shell)
     say("up without a change, product and empty program in turn")
     no_ops, empties = alternate_no_op(product, empty, 2 * repeat + 1)
     empty.destroy()
     destroy(product)
+    figures = [
+        *up_figures(first, rounds),
+        *scale_figures("3 -> 5 units", rounds.scaled_alone[5], rounds.scaled[5], "<= 10"),
+        *scale_figures("5 -> 3 units", rounds.scaled_alone[3], rounds.scaled[3], "<= 6"),
+        Figure("5 -> 3 units right after 3 -> 5", "s", tuple(rounds.at_once)),
+        Figure("static StatefulSet, apply to healthy", "s", tuple(rounds.statics)),
+        Figure("no-op `pulumi up`", "s", tuple(no_ops)),
+        Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
+        Figure("ratio of their medians", "", (ratio(no_ops, empties),), "<= 1.2"),
+        Figure("embedded Kubernetes start", "s", tuple(starts), "<= 10"),
+        Figure("supervisor, resident memory", "MiB", memory, "<= 30"),
+    ]
+    return tables(machine(repeat, stolen_share(before, processor_ticks())), figures, rounds)
+
+
+def one_round(rounds: Rounds, number: str, product: Stack, writer: Path, folder: Path) -> None:
+    """Each measurement that begins with an empty Kubernetes, once; leaves the cluster there."""
+    image = cluster.units_image(product.shell)
+    destroy(product)
+    say(f"static StatefulSet, {number}")
+    rounds.statics.append(static.measure(product.shell, image))
+    say(f"up from nothing, nothing beside it, {number}")
+    rounds.alone.append(product.up().seconds)
+    for count, seconds in rounds.scaled_alone.items():
+        say(f"{count} units, nothing beside it, {number}")
+        cluster.wait_until_settled(product.shell)
+        seconds.append(_scale(product, count))
+    say(f"3 units right after 5, {number}")
+    _scale(product, 5)
+    rounds.at_once.append(_scale(product, 3))
+    destroy(product)
+    say(f"up from nothing under the writer, {number}")
+    up = measured_up(product, writer, folder)
+    rounds.ups.append(up)
+    say(f"{up.seconds:.1f} s")
+    judge(up.summary, up.report)
+    for count, runs in rounds.scaled.items():
+        say(f"{count} units under the writer, {number}")
+        cluster.wait_until_settled(product.shell)
+        runs.append(measured_scale(product, count, writer, folder))
+        judge(runs[-1].summary, runs[-1].report)
+
+
+def tables(machine: str, figures: list[Figure], rounds: Rounds) -> str:
+    """What docs/measurements.md has between its marks."""
+    phases = by_name([up.phases for up in rounds.ups])
     return "\n\n".join(
         [
-            machine(repeat, stolen_share(before, processor_ticks())),
-            figure_table(
-                [
-                    Figure("`pulumi up`, nothing to balanced", "s", tuple(alone), "<= 25"),
-                    *up_figures(first, ups),
-                    *scale_figures("3 -> 5 units", scaled_alone[5], scaled[5], "<= 10"),
-                    *scale_figures("5 -> 3 units", scaled_alone[3], scaled[3], "<= 6"),
-                    Figure("5 -> 3 units right after 3 -> 5", "s", tuple(at_once)),
-                    Figure("static StatefulSet, apply to healthy", "s", tuple(statics)),
-                    Figure("no-op `pulumi up`", "s", tuple(no_ops)),
-                    Figure("no-op `pulumi up`, empty program", "s", tuple(empties)),
-                    Figure("ratio of their medians", "", (ratio(no_ops, empties),), "<= 1.2"),
-                    Figure("embedded Kubernetes start", "s", tuple(starts), "<= 10"),
-                    Figure("supervisor, resident memory", "MiB", memory, "<= 30"),
-                ]
-            ),
+            machine,
+            figure_table(figures),
             "`pulumi up` from nothing to balanced, by phases:",
-            figure_table(
-                Figure(phase, "s", values)
-                for phase, values in by_name([up.phases for up in ups]).items()
-            ),
+            figure_table(Figure(phase, "s", values) for phase, values in phases.items()),
         ]
     )
 
@@ -131,15 +150,18 @@ def _scale(product: Stack, count: int) -> float:
     return product.up().seconds
 
 
-def up_figures(first: Up, ups: list[Up]) -> list[Figure]:
+def up_figures(first: Up, rounds: Rounds) -> list[Figure]:
     """What the writer and the clock saw of the counted runs."""
+    ups = rounds.ups
 
     def of(what: str, unit: str, values: list[float], goal: str = "") -> Figure:
         return Figure(what, unit, tuple(values), goal)
 
     return [
+        of("`pulumi up`, nothing to balanced", "s", rounds.alone, "<= 25"),
         of("the same under the writer", "s", [up.seconds for up in ups]),
         of("the same, image built and pulled first", "s", [first.seconds]),
+        of("longest silence in the output of that", "s", [first.silence_seconds], "<= 10"),
         of("handover", "s", [up.handover_seconds for up in ups], "<= 7"),
         of("longest gap in it", "s", [up.handover_gap_seconds for up in ups], "<= 0.5"),
         of("longest gap, birth to end", "s", [up.summary.longest_gap_seconds for up in ups]),

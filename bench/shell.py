@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ class Done:
     @property
     def text(self) -> str:
         return "\n".join(line.text for line in self.lines)
+
+    @property
+    def silence_seconds(self) -> float:
+        """The longest time without a line that says something, begin and end counted as such.
+
+        Pulumi's dots (`@ updating....`) say nothing: they come whatever hangs.
+        """
+        said = [line.at_ns for line in self.lines if line.text.strip() and line.text[0] != "@"]
+        times = [self.began_ns, *said, self.began_ns + round(self.seconds * 1e9)]
+        return max(b - a for a, b in pairwise(times)) / 1e9
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,8 @@ class Up:
     """One `pulumi up` from nothing, with a writer from the Service's first second on."""
 
     seconds: float
+    silence_seconds: float
+    """Longest time without a line of output."""
     phases: dict[str, float]
     """Of birth and handover, in their order, and what is left of the whole."""
     handover_seconds: float
@@ -127,6 +129,7 @@ def measured_up(stack: Stack, binary: Path, folder: Path) -> Up:
     phases["the rest: Pulumi, image, objects"] = done.seconds - sum(phases.values())
     return Up(
         seconds=done.seconds,
+        silence_seconds=done.silence_seconds,
         phases=phases,
         handover_seconds=passage,
         handover_gap_seconds=watch.writer.longest_gap(ended_ns - int(passage * 1e9), ended_ns),
