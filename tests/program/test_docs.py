@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import re
 from pathlib import Path
@@ -165,6 +166,48 @@ def test_every_link_leads_somewhere(file: Path) -> None:
         path, _, anchor = target.partition("#")
         assert not path or (file.parent / path).exists(), target
         assert not anchor or path or anchor in anchors, target
+
+
+@pytest.mark.parametrize(
+    ("role", "file", "name"),
+    [("unit", "unit", "Unit"), ("seed", "seed", "Seed"), ("discovery", "seed", "Discovery")],
+)
+def test_every_phase_of_a_supervisor_is_told_and_none_that_it_has_not(
+    role: str, file: str, name: str
+) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    table = text.partition("| role | phases |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = re.findall(rf"^\| {role} .*(?:\n\| \| .*)*", table, re.M)
+    told = re.findall(r"`(.*?)`", "".join(rows))
+    tree = ast.parse((ROOT / "containers" / "etcd" / "supervisor" / f"{file}.py").read_text())
+    (member,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+    parts = phase_parts(member)
+    assert {part for part in parts if not any(part in phase for phase in told)} == set()
+    assert {phase for phase in told if not any(part in phase for part in parts)} == set()
+
+
+def phase_parts(member: ast.ClassDef) -> set[str]:
+    """The constant parts of the texts that become phases: given to one of the methods that say
+    them, or kept under one of the names that are given to these."""
+    texts: list[ast.expr] = []
+    for node in ast.walk(member):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=method), args=[text, *_]) if method in _SAYING:
+                texts.append(text)
+            case ast.Assign(targets=[ast.Name(kept) | ast.Attribute(attr=kept)], value=text):
+                texts += [text] * (kept in _KEPT)
+            case _:
+                pass
+    parts = [part for t in texts for part in (t.values if isinstance(t, ast.JoinedStr) else [t])]
+    return {
+        part.value.strip(":; ")
+        for part in parts
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    } - {""}
+
+
+_SAYING = ("beat", "fail", "_say", "_hold", "_start_again")
+_KEPT = ("phase", "where", "reason", "_held")
 
 
 def test_every_file_that_the_documents_name_is_there() -> None:
