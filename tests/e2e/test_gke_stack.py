@@ -14,10 +14,11 @@ from lab.plugins.gcp import faults
 from lab.state import Lab
 from tests.support.gke import PROJECT, Google, stack_on
 from tests.support.refusal import errors_of
-from tests.support.stack import Result, Stack
+from tests.support.stack import CHECKOUT, Result, Stack, until
 
 UNITS = ["etcd-0", "etcd-1", "etcd-2"]
 UP = ("up", "--yes", "--skip-preview")
+RUNBOOK = CHECKOUT / "docs" / "runbook.md"
 TYPES = (
     "Account",
     "Cluster",
@@ -292,6 +293,41 @@ def test_a_name_that_is_taken_is_told_and_a_free_one_is_enough(
     assert google.resources() == {}
 
 
+def test_what_google_goes_on_with_when_up_is_killed_is_imported_as_the_runbook_says(
+    stack: Stack, google: Google, tmp_path: Path
+) -> None:
+    """Pulumi has a pending create then, and no ID."""
+    faults.inject(google.cloud, "Cluster", "create", "endless")
+    with stack.background_up(tmp_path / "up.log") as process:
+        until("the cluster", lambda: google.has("Cluster"), 120)
+        stack.kill(process)
+    cluster = google.one("Cluster")
+    there = google.cloud.resources()[cluster]
+    refused = stack.pulumi(*UP)
+    _is_googles_error(refused, f"Error 409: Already exists: {cluster}")
+    (urn,) = re.findall(r"\* (urn:\S+Cluster::\S+), interrupted while creating", refused.output)
+    kind, name = urn.rpartition("$")[2].split("::")
+    words = {
+        "TYPE": kind,
+        "NAME": name,
+        "ID": cluster,
+        "parent=PARENT": f"parent={urn.replace(f'${kind}', '')}",
+    }
+    for command in _runbook("What Google has and Pulumi does not know"):
+        verb, *rest = (words.get(word, word) for word in command.split()[1:])
+        done = stack.pulumi(verb, *rest, "--yes", "--skip-preview")
+        assert done.code == 0, done
+
+    faults.inject(google.cloud, "NodePool", "create", "quota")
+    after = stack.pulumi(*UP)
+    _is_googles_error(after, "error creating NodePool")
+    assert "gcp:container:Cluster" not in after.output, "made anew, or changed"
+    assert "interrupted while creating" not in after.output
+    assert google.cloud.resources()[cluster] == there
+    stack.destroy()
+    assert google.resources() == {}
+
+
 def test_a_deletion_that_google_refuses_is_done_by_the_next_destroy(
     stack: Stack, google: Google
 ) -> None:
@@ -311,6 +347,13 @@ def _is_googles_error(done: Result, says: str) -> None:
     """One error for people: Google's words, and nothing of ours that went wrong over it."""
     (error,) = errors_of(done)
     assert says in error, done
+
+
+def _runbook(title: str) -> list[str]:
+    """The commands of the first shell block under this title."""
+    _, _, section = RUNBOOK.read_text().partition(f"\n## {title}\n")
+    lines = section.split("```sh\n")[1].split("```")[0].splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def _pool(life: Life) -> dict[str, Any]:

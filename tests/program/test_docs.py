@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from docs import reference
+from lab.plugins.gcp.types import TYPES
 from tests.program.conftest import Declare, make_cluster
+from tests.support.gcp_inputs import AROUND, GOOD, kind
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -166,6 +168,17 @@ def test_every_link_leads_somewhere(file: Path) -> None:
         path, _, anchor = target.partition("#")
         assert not path or (file.parent / path).exists(), target
         assert not anchor or path or anchor in anchors, target
+
+
+def test_the_runbook_has_the_id_of_everything_that_google_makes() -> None:
+    """For `pulumi import`; the stand-in's are those that the provider reads."""
+    _, _, section = (ROOT / "docs" / "runbook.md").read_text().partition("\n## What Google has and")
+    lines = re.findall(r"^\| (`gcp:.*?) \| (.*) \|$", section.partition("\n## ")[0], re.M)
+    told = {token: id_ for tokens, id_ in lines for token in re.findall(r"`(.*?)`", tokens)}
+    assert set(told) == set(TYPES)
+    for name, inputs in GOOD.items():
+        if not kind(name).shared:  # else it is no error to make it again
+            assert told[kind(name).token] == f"`{kind(name).identify(inputs, AROUND)}`"
 
 
 @pytest.mark.parametrize(

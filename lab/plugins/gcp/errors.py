@@ -26,6 +26,10 @@ class LostError(Exception):
     """The request was done, and the provider did not learn of it."""
 
 
+class EndlessError(Exception):
+    """The request was begun, and the provider waits for its end when it is killed."""
+
+
 def quota(_kind: ResourceType, _id: str, project: str) -> str:
     return (
         'googleapi: Error 403: Insufficient regional quota to satisfy request: resource "CPUS": '

@@ -12,10 +12,10 @@ from typing import Any
 
 from lab.plugins.gcp import errors
 from lab.plugins.gcp.cloud import Cloud, write
-from lab.plugins.gcp.errors import CloudError, HalfMadeError, LostError
+from lab.plugins.gcp.errors import CloudError, EndlessError, HalfMadeError, LostError
 from lab.plugins.gcp.resource import ResourceType
 
-_Raised = CloudError | HalfMadeError | LostError
+_Raised = CloudError | EndlessError | HalfMadeError | LostError
 
 FAULTS: dict[str, Callable[[ResourceType, str, str, str], _Raised]] = {
     "quota": lambda kind, _operation, id_, project: CloudError(errors.quota(kind, id_, project)),
@@ -35,6 +35,8 @@ FAULTS: dict[str, Callable[[ResourceType, str, str, str], _Raised]] = {
     ),
     # Worst of all: the answer that has the ID never comes.
     "lost": lambda kind, _operation, id_, _project: LostError(errors.lost(kind, id_)),
+    # No answer comes before the CLI is killed, which takes the plugin with it.
+    "endless": lambda kind, operation, _id, _project: EndlessError(errors.waiting(kind, operation)),
 }
 """By name: the error for a type, an operation (create, update, delete), an ID and a project."""
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import Any
 
 from lab.plugins.gcp import errors, faults
 from lab.plugins.gcp.body import build
 from lab.plugins.gcp.cloud import Cloud, Record, Resources
-from lab.plugins.gcp.errors import CloudError, HalfMadeError, LostError
+from lab.plugins.gcp.errors import CloudError, EndlessError, HalfMadeError, LostError
 from lab.plugins.gcp.paths import merged, unknown
 from lab.plugins.gcp.resource import Inputs, ResourceType, Surroundings, of
 
@@ -100,6 +101,8 @@ class Project:
             raise CloudError(str(fault))
 
     def _made(self, kind: ResourceType, id_: str, inputs: Inputs, fault: Exception | None) -> Made:
+        if isinstance(fault, EndlessError):
+            Event().wait()
         if isinstance(fault, LostError):
             raise CloudError(str(fault))
         made = Made(id_, self._outputs(kind, id_, inputs))
