@@ -100,8 +100,16 @@ def test_the_outputs_are_a_proof(balanced: Balanced) -> None:
     assert balanced.stack.birth_mark()["clusterId"] == outputs["clusterId"]
 
 
+_AT_ONE_CLAIM = re.compile(
+    r"warning: FailedUpdate: [^\n]* could not update claim data-\S+ for delete policy ownerRefs: "
+    r"Operation cannot be fulfilled [^\n]* the object has been modified; please apply your changes"
+)
+"""Two of Kubernetes' own controllers met at a claim that has just been made, which one of them then
+tries again. Pulumi's plugin shows what is said of an object while it is being made (seen once)."""
+
+
 def test_a_good_run_shows_progress_and_no_warning(balanced: Balanced) -> None:
-    output = balanced.up.output
+    output = _AT_ONE_CLAIM.sub("", balanced.up.output)
     assert "Traceback" not in output
     assert not re.search(r"\bwarning\b|\bwarn\b", output, re.IGNORECASE), output
     for line in ("is born: 3 seeds vote", "learner, ", "seed etcd-seed-2 removed: 3 members"):
