@@ -205,6 +205,9 @@ def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]
         "MEMBER_SNAPSHOT_COUNT": str(snapshot_count(settings)),
         "MEMBER_LOG_LEVEL": etcd.log_level,
         "MEMBER_DIRECTORY": DIRECTORY,
+        # For what sequences run beside the supervisor, which takes proxies away by itself: some
+        # clusters put HTTPS_PROXY into every pod, and etcdctl would go through it.
+        "NO_PROXY": "*",
         **workload.env,
         **{entry.name: entry.value for entry in etcd.extra_env},
     }

@@ -166,6 +166,12 @@ def test_a_quota_that_may_change_is_known_to_those_who_must_judge_it(
         assert program.one(f"{DYNAMIC}{judge}").inputs["quota"] == told
 
 
+def test_commands_in_a_members_pod_go_through_no_proxy(declare: Declare) -> None:
+    """As etcdctl decides by its environment, into which some clusters put one."""
+    for workload in workloads(declare()).values():
+        assert workload.env["NO_PROXY"] == "*"
+
+
 # ---------------------------------------------------------------- health
 
 
