@@ -170,8 +170,10 @@ def _json_object(text: str) -> dict[str, Any]:
     return answer
 
 
-UNSEEN_SECONDS = 1.5
-"""Between two looks further apart than this, a member may have gone and come back unseen."""
+UNSEEN_SECONDS = 2.5
+"""Between two looks further apart than this, a member may have gone and come back unseen. Whoever
+waits to join looks every second, and a look takes its time where machines are busy: with 1.5 s most
+joins took 0.6 s longer, since a new voter has been ready for less than it was seen to be well."""
 
 
 @dataclass(frozen=True)
