@@ -17,6 +17,7 @@ from tests.faults.etcd_api import NoAnswerError
 from tests.faults.injection.pod_processes import NotRunningError
 from tests.faults.membership_watch import MembershipWatch, Sight
 from tests.faults.scenario import Limits, Outcome, Scenario, Step, SuiteError
+from tests.support.stack import until
 from tests.support.writer import Writer
 
 CLIENTS = 16
@@ -154,6 +155,9 @@ class Run:
         took = time.monotonic() - began
         self.record(what, took, since_ns=since, gap=gap, heal=heal, client=client)
         assert not problem, f"{what}: not well after {PATIENCE_SECONDS:.0f} s: {problem}"
+        # Or the gap that the next fault makes would begin with a write of this one's time.
+        recorded = time.time_ns()
+        until("a write after it", lambda: not self._not_written_since(recorded), PATIENCE_SECONDS)
 
     def record(
         self,
