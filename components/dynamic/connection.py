@@ -1,5 +1,5 @@
-"""How the Kubernetes API is reached: with the kubeconfig's credentials, and through the proxy that
-kubectl would take.
+"""How the Kubernetes API is reached: with the kubeconfig's credentials, through the proxy that
+kubectl would take, with an end to every wait, and without belief in what answers in its place.
 
 The official client alone takes HTTP_PROXY for any address, knows no NO_PROXY (kubernetes-client/
 python#2460) and no `proxy-url` (#2679).
@@ -8,18 +8,29 @@ python#2460) and no `proxy-url` (#2679).
 from __future__ import annotations
 
 import ipaddress
+import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import urllib3
 import yaml
 from kubernetes import client, config
+from kubernetes.client import ApiException
+from kubernetes.stream import ws_client
 from requests.utils import should_bypass_proxies
+from websocket import WebSocket
 
-from components.dynamic.patience import Client, Patience
+from components.dynamic.patience import Patience
 from components.dynamic.progress import SequenceError
+
+ANSWER_SECONDS = (5, 30)
+"""To connect, and between two pieces of an answer: an API that is cut off says nothing at all."""
+
+COMMAND_SECONDS = 10
+"""To reach a command in a pod, by way of its kubelet, and between two pieces of what it says."""
 
 
 def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
@@ -86,3 +97,56 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+class Client(client.ApiClient):
+    """The official client, that never waits for an answer without an end, and believes Kubernetes
+    alone.
+
+    A proxy before an API server that is away answers, too, with 404 or with a page of its own; and
+    what follows from a 404 may be that data goes. Raises HTTPError there, as where nobody answers.
+    """
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
+        path = url.removeprefix(self.configuration.host)
+        try:
+            answer = super().request(method, url, *args, **kwargs)
+        except ApiException as error:
+            names = path.strip("/").split("/")
+            if error.status == HTTPStatus.NOT_FOUND and not is_missed(error.body, names):
+                raise _stranger(error.status, method, path) from None
+            raise
+        if answer.data[:1] not in ("{", b"{"):  # all that is asked for here is an object
+            raise _stranger(answer.status, method, path)
+        return answer
+
+
+def _stranger(status: int, method: str, path: str) -> urllib3.exceptions.HTTPError:
+    said = f"{status} to {method} {path}, and that is no word of Kubernetes"
+    return urllib3.exceptions.HTTPError(said)
+
+
+def is_missed(said: str | bytes | None, names: Collection[str]) -> bool:
+    """Whether Kubernetes says that one of these names is not there. Pure.
+
+    By the Status that it answers with (API conventions: response status kind).
+    """
+    try:
+        status = json.loads(said or "")
+        return status["reason"] == "NotFound" and status["details"]["name"] in names
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+class CommandSocket(WebSocket):
+    """To a command in a pod. The official client gives it no time-out, nor does the API server on
+    its way to a kubelet that stands still, while its node takes every connection."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.settimeout(COMMAND_SECONDS)
+
+
+# It makes its own, and lets nobody hand it another.
+ws_client.WebSocket = CommandSocket

@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from kubernetes.client import ApiException
 
-from components.dynamic import patience
+from components.dynamic import connection, patience
 from components.dynamic.kube import Kube
 from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
@@ -112,7 +112,7 @@ def test_the_first_question_of_all_is_asked_without_patience() -> None:
 
 
 def test_an_api_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "ANSWER_SECONDS", (0.2, 0.2))
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", (0.2, 0.2))
     monkeypatch.setattr(patience, "ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         kube = Kube(kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}"), HERE)
