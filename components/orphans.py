@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pulumi
+from urllib3.exceptions import HTTPError
 
 from components.dynamic.pods import of_stateful_set
 from components.names import Names
@@ -33,7 +34,14 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
             )
         api_version = group_version.removeprefix("core/")
         # Known by now: the object's own provider has it. A preview runs no hook.
-        _let_go(await kubeconfig.future() or "", names, api_version, kind, metadata["name"])
+        credentials = await kubeconfig.future() or ""
+        try:
+            _let_go(credentials, names, api_version, kind, metadata["name"])
+        except HTTPError as error:
+            raise RuntimeError(
+                f"the Kubernetes API does not say whether {kind} {metadata['name']} is there: "
+                f"{error}\nNext: pulumi up, once it answers"
+            ) from None
 
     return pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook("take-over-orphans", before_create)]

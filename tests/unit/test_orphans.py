@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pulumi
 import pytest
+from urllib3.exceptions import HTTPError
 
 from components import orphans
 from components.names import Names
@@ -82,6 +83,30 @@ def test_a_plugin_that_did_not_reach_the_cluster_is_one_clear_error(
 
     loop = asyncio.new_event_loop()
     with pytest.raises(RuntimeError, match="did not reach the Kubernetes cluster for etcd-ssd"):
+        loop.run_until_complete(up())
+    loop.close()
+
+
+def test_an_api_that_goes_away_meanwhile_is_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def registered(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def away(*_given: Any) -> None:
+        raise HTTPError("connection refused")
+
+    monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", registered)
+    monkeypatch.setattr(orphans, "_let_go", away)
+    names = Names(parse({"gke": {"create": True, "project": "my-project"}}), "dev")
+
+    async def up() -> None:
+        (hook,) = orphans.hooks(names, pulumi.Output.from_input("{}")).before_create or []
+        assert not isinstance(hook, str)
+        await cast("Coroutine[Any, Any, None]", hook(ARGS))
+
+    loop = asyncio.new_event_loop()
+    with pytest.raises(RuntimeError, match=r"StorageClass etcd-ssd is there: .*refused\nNext: "):
         loop.run_until_complete(up())
     loop.close()
 
