@@ -104,7 +104,8 @@ class Forecast:
         pods |= {pod.name: pod for pod in self.pods if pod.name in pods}
         while True:
             there = list(pods.values())
-            step = restarts.next_restart(self.goal, self.view, _health(self.view), NOW, there)
+            situation = (self.goal, self.view, _health(self.view), NOW, there)
+            step = restarts.mend(*situation) or restarts.next_restart(*situation)
             match step:
                 case plan.Done():
                     return self

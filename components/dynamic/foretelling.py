@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from components.dynamic import lock, room
+from components.dynamic import lock, restarts, room
 from components.dynamic.balance import workload
 from components.dynamic.cluster import Cluster
 from components.dynamic.forecast import Forecast, too_low
@@ -16,7 +16,7 @@ from components.dynamic.loop import Loop
 from components.dynamic.plan import reached
 from components.dynamic.pods import of_stateful_set, ready
 from components.dynamic.progress import Progress, SequenceError, Unmet
-from components.dynamic.rolling import require_a_copy, units_pods
+from components.dynamic.rolling import require_a_copy
 from components.dynamic.site import Site
 
 _NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
@@ -128,7 +128,8 @@ def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
                 return view
             units = of_stateful_set(loop.pods, site.units)
             room.require(props.get("quota") or {}, units, view)
-            return Forecast(loop.goal, view, workload(loop), units_pods(units, newest))
+            seen = restarts.seen(units, newest, loop.pods_at)
+            return Forecast(loop.goal, view, workload(loop), seen)
     except (lock.AnotherClusterError, room.TooSmallError):
         raise
     except SequenceError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from components.dynamic import lock
+from components.dynamic import lock, restarts
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
@@ -21,9 +21,9 @@ from components.dynamic.pods import (
     overdue,
     ready,
     ready_seconds,
-    stuck,
 )
 from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.renewal import Renewal
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
 
@@ -58,6 +58,8 @@ class Loop:
     history: History = field(default_factory=History)
     pods: list[Any] = field(default_factory=list[Any])
     """All pods of the namespace, as of this round."""
+    pods_at: datetime = datetime.min
+    """The API server's time of that."""
     seen: View | None = None
     """The cluster as of this round, if it answers."""
     beside: Callable[[list[Any]], list[str]] = lambda _pods: []
@@ -76,7 +78,7 @@ class Loop:
         proof if there are any (see `lock.floor`)."""
         site = kube.site
         goal = Goal(seeds=site.seeds, units=site.units, count=int(props["units"]))
-        pods, _ = kube.pods_and_time()
+        pods, at = kube.pods_and_time()
         seeds = of_stateful_set(pods, site.seeds)
         units = of_stateful_set(pods, site.units)
         # Seeds first while there are any: before the handover they alone are members. But before
@@ -88,7 +90,15 @@ class Loop:
             revision=lock.floor(lock.on_volumes(kube), props),
         )
         cluster = Cluster(kube, dict.fromkeys([*asked, *goal.pods]))
-        return Loop(kube=kube, cluster=cluster, progress=progress, goal=goal, lock=known)
+        return Loop(
+            kube=kube,
+            cluster=cluster,
+            progress=progress,
+            goal=goal,
+            lock=known,
+            pods=pods,
+            pods_at=at,
+        )
 
     def run(
         self, decide: Callable[[View, float], S | Wait | Done], act: Callable[[S, View], None]
@@ -106,6 +116,8 @@ class Loop:
             if isinstance(view, Unmet):
                 self._wait(view.reason, None)
                 continue
+            if self.unmarked:
+                self._mark_again(view)
             step = decide(view, time.monotonic())
             if isinstance(step, Done):
                 return
@@ -135,10 +147,31 @@ class Loop:
         lock.require(self.lock, view, self.kube.site, birth)
         if birth is not None:
             self._known, self.unmarked = True, not birth
-        self.pods, now = self.kube.pods_and_time()
-        self._note(view, now)
+        self._note(view, self._look_at_kubernetes())
         self.seen = view
         return view
+
+    def _look_at_kubernetes(self) -> datetime:
+        self.pods, self.pods_at = self.kube.pods_and_time()
+        return self.pods_at
+
+    def _mark_again(self, view: View) -> None:
+        """Before anything else: a unit with data of this cluster joins no cluster without it."""
+        if view.leader is None or not self.lock.birth:
+            return
+        try:
+            self.cluster.put(BIRTH_KEY, self.lock.birth)
+        except ExecError:
+            return  # tried again in the next round
+        self.unmarked = False
+        self.progress.say("the cluster's birth mark, which a client had deleted, is written again")
+
+    def take(self, step: restarts.Change, view: View | None) -> None:
+        """Restart a unit, or move leadership away before. `view`: None while nobody answers."""
+        self._renewal().take(step, view, self.pods)
+
+    def _renewal(self) -> Renewal:
+        return Renewal(self.kube, self.cluster, self.progress, self.goal)
 
     def _birth(self) -> str | None:
         try:
@@ -178,12 +211,11 @@ class Loop:
             self.progress.say(line, about=member.pod)
 
     def _look_at_pods(self) -> None:
-        site = self.kube.site
-        found, now = self.kube.pods_and_time()
-        units = of_stateful_set(found, site.units)
+        site, now = self.kube.site, self._look_at_kubernetes()
+        units = of_stateful_set(self.pods, site.units)
         # First: they may help the cluster even where a unit's obstacle ends the sequence.
-        renewed = self._renew_stuck(units)
-        aside = self.beside(found)
+        renewed = self._renewal().renew(units, now, self.seen, self.history)
+        aside = self.beside(self.pods)
         pods = [p for p in units if p.metadata.name in self.goal.pods]
         for pod in pods:
             problem = obstacle(pod)
@@ -199,19 +231,3 @@ class Loop:
         self._pending += aside
         if self._pending:
             self.progress.hint("; ".join(self._pending))
-
-    def _renew_stuck(self, units: list[Any]) -> list[str]:
-        """Delete the pods that an older template keeps from starting; returns their names.
-
-        Kubernetes makes them anew from the template of now, but would itself wait for ever until
-        they are ready (StatefulSet: "Forced rollback").
-        """
-        newest = self.kube.stateful_set(self.kube.site.units).status.update_revision
-        voters = {m.pod for m in self.seen.voters} if self.seen else None
-        found = stuck(units, newest, voters)
-        for pod in found:
-            self.kube.delete_pod(pod)
-        names = [pod.metadata.name for pod in found]
-        if names:
-            self.progress.say(f"made anew, since its template was corrected: {', '.join(names)}")
-        return names

@@ -8,6 +8,9 @@ from typing import Any
 
 from components.quantities import doubled
 
+REVISION_LABEL = "controller-revision-hash"
+"""On every pod of a StatefulSet: which of its templates the pod was made from."""
+
 _LOOP = "CrashLoopBackOff"
 _OUT_OF_MEMORY = "OOMKilled"
 """With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
@@ -138,6 +141,13 @@ def overdue(pod: Any, now: datetime) -> bool:
     return ending is not None and ending < now
 
 
+def on_the_way(pod: Any, now: datetime) -> bool:
+    """Whether it ends in its time, so that another comes, or runs."""
+    if pod.metadata.deletion_timestamp is not None:
+        return not overdue(pod, now)
+    return running(pod)
+
+
 def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:
     """Whether a pod that cannot start may be deleted: no data goes with it.
 
@@ -156,7 +166,7 @@ def stuck(units: Iterable[Any], newest: str, voters: Collection[str] | None) -> 
     return [
         pod
         for pod in units
-        if pod.metadata.labels.get("controller-revision-hash") != newest
+        if pod.metadata.labels.get(REVISION_LABEL) != newest
         and pod.metadata.deletion_timestamp is None
         and may_be_made_anew(pod, voters)
     ]

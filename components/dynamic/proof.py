@@ -11,7 +11,6 @@ from components.dynamic.hashes import Compared, Hashing
 from components.dynamic.lock import Lock
 from components.dynamic.loop import Loop
 from components.dynamic.progress import SequenceError, Unmet
-from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 
 AGREE_SECONDS = 30.0
@@ -41,9 +40,6 @@ def prove(loop: Loop) -> dict[str, Any]:
     for text in [*proof["missing"], *proof["leftOut"]]:
         loop.progress.say(f"warning: {text}")
     known, revision = loop.lock, int(str(proof["revision"]))
-    if loop.unmarked and known.birth:
-        loop.cluster.put(BIRTH_KEY, known.birth)
-        loop.progress.say("the cluster's birth mark, which a client had deleted, is written again")
     lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision), view)
     loop.progress.say(f"balanced: {len(view.voters)} units vote, {proof['leader']} leads")
     _, now = loop.kube.pods_and_time()

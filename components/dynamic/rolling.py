@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.dynamic import restarts, room
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
-from components.dynamic.plan import Goal, MoveLeader
-from components.dynamic.pods import never_started, of_stateful_set, on_volume, ready
+from components.dynamic.plan import Goal
+from components.dynamic.pods import of_stateful_set
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.proof import prove
 from components.dynamic.rollout import NAME
 from components.dynamic.site import Site
 from components.names import TEMPLATE_ANNOTATION
 from containers.etcd.supervisor.membership import View
-
-REVISION_LABEL = "controller-revision-hash"
-"""On every pod of a StatefulSet: which of its templates the pod was made from."""
 
 
 def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,29 +32,24 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"
         )
         outs = {"controller_revision": newest, "proof": props.get("proof") or {}}
-        found = kube.pods(site.units)
-        there = units_pods(found, newest)
+        loop = Loop.of(kube, props, progress)
+
+        def units() -> list[restarts.Pod]:
+            found = of_stateful_set(loop.pods, site.units)
+            return restarts.seen(found, newest, loop.pods_at)
+
+        there = units()
         # One of its own that was cut off may not have waited for the last unit.
         if all(pod.current for pod in there) and NAME not in props.get("unfinished", ()):
             return outs
-        loop = Loop.of(kube, props, progress)
         require_a_copy(loop.goal, there)
         kube.note_unfinished(NAME, unfinished=True)
-        alone = restarts.alone(loop.goal, there)
-        if alone is not None:
-            _delete(kube, found, alone.pod)
-            progress.say(f"unit {alone.pod} restarts: it is the only one, and is down")
 
         def decide(view: View, now: float) -> restarts.Step:
-            units = of_stateful_set(loop.pods, site.units)
-            room.require(props["quota"], units, view)
-            pods = units_pods(units, newest)
-            return restarts.next_restart(loop.goal, view, loop.history, now, pods)
+            room.require(props["quota"], of_stateful_set(loop.pods, site.units), view)
+            return restarts.next_restart(loop.goal, view, loop.history, now, units())
 
-        def act(step: restarts.Change, view: View) -> None:
-            _take(loop, step, view)
-
-        loop.run(decide, act)
+        loop.run(decide, loop.take)
         outs["proof"] = prove(loop)
         kube.note_unfinished(NAME, unfinished=False)
         return outs
@@ -73,38 +65,6 @@ def require_a_copy(goal: Goal, pods: Sequence[restarts.Pod]) -> None:
             "pulumi config set --path etcd:units.count 3, so that units restart one at a time and "
             "the others keep the data; or, if it may be lost, pulumi destroy, then pulumi up",
         )
-
-
-def units_pods(found: Iterable[Any], newest: str) -> list[restarts.Pod]:
-    """The units' pods for the rules; `newest`: Kubernetes' name for the declared template."""
-    return [
-        restarts.Pod(
-            name=pod.metadata.name,
-            current=pod.metadata.labels.get(REVISION_LABEL) == newest,
-            ready=ready(pod),
-            ending=pod.metadata.deletion_timestamp is not None,
-            lasting=on_volume(pod) or never_started(pod),
-        )
-        for pod in found
-    ]
-
-
-def _take(loop: Loop, step: restarts.Change, view: View) -> None:
-    match step:
-        case MoveLeader(leader, target):
-            loop.cluster.move_leader(leader, target)
-            loop.progress.say(f"leader moved from {leader.pod} to {target.pod}")
-        case restarts.Restart(pod):
-            _delete(loop.kube, loop.pods, pod)
-            serving = sum(m.id in view.statuses and m.pod != pod for m in view.voters)
-            loop.progress.say(
-                f"unit {pod} restarts: {serving} of {len(view.voters)} members serve, "
-                f"quorum {view.quorum}"
-            )
-
-
-def _delete(kube: Kube, pods: Iterable[Any], name: str) -> None:
-    kube.delete_pod(next(pod for pod in pods if pod.metadata.name == name))
 
 
 def _newest(kube: Kube, template: str) -> str | Unmet:

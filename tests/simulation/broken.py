@@ -6,7 +6,7 @@ A promise that no broken rule can break would be no promise.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -39,7 +39,8 @@ class Broken:
 
 
 # The true ones, for what is broken in one point only.
-_unit_start, _next_step, _next_restart = rules.unit_start, plan.next_step, restarts.next_restart
+_unit_start, _next_step = rules.unit_start, plan.next_step
+_next_restart, _mend = restarts.next_restart, restarts.mend
 
 
 def _nothing(*_: object) -> None:
@@ -128,6 +129,18 @@ def _leader_as_any_other(*situation: Any) -> restarts.Step:
 
 def _never_restart(*_: object) -> restarts.Step:
     return plan.Done()
+
+
+def _mend_at_any_price(
+    goal: plan.Goal, _v: View, _h: History, _now: float, pods: Sequence[restarts.Pod]
+) -> restarts.Step | None:
+    failed = [pod.name for pod in pods if pod.failed and pod.name in goal.pods]
+    return restarts.Restart(failed[-1]) if failed else None
+
+
+def _wait_for_joiners(goal: plan.Goal, *rest: Any) -> restarts.Step | None:
+    away = [pod for pod in rest[-1] if pod.name in goal.pods and not pod.ready]
+    return None if any(not pod.failed for pod in away) else _mend(goal, *rest)
 
 
 BROKEN = (
@@ -232,5 +245,36 @@ BROKEN = (
         Promise.REST,
         ((restarts, "next_restart"),),
         _never_restart,
+    ),
+    Broken(
+        "what an older template has broken is never mended",
+        Promise.REST,
+        ((restarts, "mend"),),
+        _nothing,
+    ),
+    Broken(
+        "what has failed waits for units that join",
+        Promise.REST,
+        ((restarts, "mend"),),
+        _wait_for_joiners,
+    ),
+    Broken(
+        "where nobody serves nothing is mended",
+        Promise.REST,
+        ((restarts, "mend_unserved"),),
+        _nothing,
+    ),
+    Broken(
+        "what has failed restarts at any price",
+        Promise.ROLLING,
+        ((restarts, "mend"),),
+        _mend_at_any_price,
+    ),
+    Broken(
+        "a learner that runs has failed",
+        Promise.ROLLING,
+        ((restarts, "_comes"),),
+        _nothing,
+        takes_many_lives=True,
     ),
 )

@@ -121,9 +121,10 @@ class Etcd:
 
     def note_health(self) -> None:
         well = {m.peer_url for m in self.members.values() if self.leader and self.runs(m)}
+        voters = {m.peer_url for m in self.voters}
         for pod in self._pods.values():
             is_well = pod.peer_url in well and pod.log == self.acknowledged
-            pod.healthy_for = pod.healthy_for + 1 if is_well else 0
+            pod.note_health(is_well, votes=pod.peer_url in voters)
 
     # ------------------------------------------------------------ changes
 

@@ -23,7 +23,10 @@ class Promise(Enum):
     UNSERVED = "a living seed goes only when clients are led to none"
     SEEDS_END = "seeds' pods and data go only when no seed is a member"
     LEADER = "a leader is neither removed nor stopped before leadership has been moved"
-    ROLLING = "a unit is restarted only while every voter is well, or a quorum beside a dead one"
+    ROLLING = (
+        "a unit that votes is restarted only while every voter is well, or a quorum beside it when "
+        "it is dead, or while nobody is served"
+    )
     REST = "when nothing breaks any more, exactly the wanted units vote, on the newest template"
     ALONE = "without any `up`, the units that Kubernetes wants come to vote, and no other stays"
     SECOND_UP = "a second `up` changes nothing"

@@ -8,7 +8,7 @@ from containers.etcd.supervisor import rules, stopping
 from containers.etcd.supervisor.membership import History, View, observe
 from containers.etcd.supervisor.unit import ROUND_SECONDS
 from tests.simulation.etcd import Etcd
-from tests.simulation.pods import SEEDS, UNITS, Kubernetes, Pod
+from tests.simulation.pods import SEEDS, UNITS, Defect, Kubernetes, Pod
 from tests.simulation.promises import Diary, Promise
 
 GRACE_ENDS = 0.03
@@ -31,6 +31,9 @@ class Supervisors:
             pod.history = History()  # nobody answers it
         elif pod.resting:
             pod.resting = False
+        elif pod.up and pod.defect is not Defect.NONE:
+            if pod.stopping and self._may_end(pod):
+                self._end(pod)
         elif pod.up and pod.workload == SEEDS:
             # What has lost its disk holds, and what was removed ends by itself.
             if pod.disk.data and not pod.etcd:

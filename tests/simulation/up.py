@@ -8,7 +8,7 @@ from typing import Any
 from components.dynamic import plan, restarts
 from containers.etcd.supervisor.membership import History, Member, View, observe
 from tests.simulation.etcd import Etcd
-from tests.simulation.pods import SEEDS, UNITS, Kubernetes, Pod
+from tests.simulation.pods import SEEDS, UNITS, Defect, Kubernetes, Pod
 from tests.simulation.promises import Diary, Promise
 
 
@@ -51,24 +51,43 @@ class Up:
         """As the product's loop: look, decide, take one step."""
         history = History()
         while True:
-            view = self._etcd.view()
+            self._renew_stuck()
+            view, step = self._etcd.view(), None
             if view is None:
                 history = History()
+                step = self._mend_unserved()
             else:
                 history = observe(history, view, self._diary.now, self._etcd.told(view.voters))
                 step = decide(view, history)
-                if isinstance(step, plan.Done):
-                    return
-                if not isinstance(step, plan.Wait):
-                    self._take(step)
+                if isinstance(step, plan.Wait):
+                    step = self._mend(view, history)
+            if isinstance(step, plan.Done):
+                return
+            if step is not None:
+                self._take(step)
             yield
+
+    def _renew_stuck(self) -> None:
+        """Delete what Kubernetes itself knows not to start, if another template came since."""
+        newest = self._kubernetes.template
+        for unit in self._units:
+            known = unit.defect is Defect.KNOWN and unit.template != newest
+            if unit.up and known and not unit.stopping:
+                unit.stopping = True
+                self._diary.say(f"up: {unit.name} is made anew")
 
     def _balance(self, view: View, history: History) -> plan.Step:
         return plan.next_step(self._goal, view, history, self._diary.now, self._workload())
 
     def _roll(self, view: View, history: History) -> restarts.Step:
-        pods = [self._seen(u, view) for u in self._units if u.up]
-        return restarts.next_restart(self._goal, view, history, self._diary.now, pods)
+        return restarts.next_restart(self._goal, view, history, self._diary.now, self._seen())
+
+    def _mend(self, view: View, history: History) -> restarts.Change | None:
+        return restarts.mend(self._goal, view, history, self._diary.now, self._seen())
+
+    def _mend_unserved(self) -> restarts.Restart | None:
+        ended = [u.name for u in self._units if u.up and u.disk.data and not u.etcd]
+        return restarts.mend_unserved(self._seen(), ended)
 
     def _workload(self) -> plan.Workload:
         return plan.Workload(
@@ -78,16 +97,19 @@ class Up:
             serving_seeds=any(s.up and s.serving for s in self._seeds),
         )
 
-    def _seen(self, unit: Pod, view: View) -> restarts.Pod:
-        """As Kubernetes has it."""
-        mine = view.by_peer_url(unit.peer_url)
-        ready = mine is not None and not mine.learner and unit.healthy_for > 0
-        return restarts.Pod(
-            unit.name,
-            current=unit.template == self._kubernetes.template,
-            ready=ready and not unit.stopping,
-            ending=unit.stopping,
-        )
+    def _seen(self) -> list[restarts.Pod]:
+        """The units' pods as Kubernetes has them."""
+        return [
+            restarts.Pod(
+                unit.name,
+                current=unit.template == self._kubernetes.template,
+                ready=unit.ready and not unit.stopping,
+                ending=unit.stopping,
+                on_the_way=True,
+            )
+            for unit in self._units
+            if unit.up
+        ]
 
     def _take(self, step: plan.Change | restarts.Restart) -> None:
         self.changes += 1
@@ -124,8 +146,9 @@ class Up:
 
     def _restart(self, unit: Pod) -> None:
         mine = self._etcd.member_of(unit)
-        well = self._etcd.can_do(mine if not unit.healthy_for else None)
-        self._diary.hold(Promise.ROLLING, well, f"{unit.name} restarts")
+        if mine is not None and not mine.learner and self._etcd.leader is not None:
+            well = self._etcd.can_do(mine if not unit.healthy_for else None)
+            self._diary.hold(Promise.ROLLING, well, f"{unit.name} restarts")
         if self._goal.count > 1:
             self._etcd.may_stop(unit, "restart")
         unit.stopping = True

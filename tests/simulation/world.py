@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from tests.simulation.etcd import Etcd
-from tests.simulation.pods import SEEDS, UNITS, Kubernetes, Pod
+from tests.simulation.pods import SEEDS, UNITS, Defect, Kubernetes, Pod
 from tests.simulation.promises import Diary, Promise
 from tests.simulation.supervisors import Supervisors
 from tests.simulation.up import Up
@@ -73,7 +73,7 @@ class World:
         for pod in self._units:
             if self._kubernetes.returns(pod):
                 if not pod.up and self._chance.random() < 0.3:
-                    pod.come(self._kubernetes.template)
+                    pod.come(self._kubernetes.template, self._kubernetes.defect)
                     self.diary.say(f"{pod.name} starts")
             elif pod.up and not pod.stopping:
                 pod.stopping = True
@@ -109,14 +109,18 @@ class World:
             self._up = self._pulumi_up()
             self.diary.say(f"pulumi up: {self._count} units")
         elif event < 0.069:
-            self._kubernetes.template += 1
+            self._change_template(self._chance.choice([Defect.NONE, *Defect]))
             self._up = self._pulumi_up()
-            self.diary.say(f"pulumi up: template {self._kubernetes.template}")
         elif event < 0.079:
             # Cut off anywhere; and run again at some time.
             self._up = None if self._up is not None else self._pulumi_up()
         elif event < 0.082:
             self._scale_by_hand()
+
+    def _change_template(self, defect: Defect) -> None:
+        self._kubernetes.template += 1
+        self._kubernetes.defect = defect
+        self.diary.say(f"template {self._kubernetes.template}, defect: {defect.value}")
 
     def _kill(self, pod: Pod) -> None:
         """Of those that are scaled away not so many that their quorum is lost for good."""
@@ -148,7 +152,9 @@ class World:
         self._kubernetes.answers = True
         for pod in self._pods:
             pod.reachable = True
-        if not self._seeds and self._chance.random() < 0.5:
+        if self._kubernetes.defect is not Defect.NONE:
+            self._change_template(Defect.NONE)
+        if not self._seeds and self._all_start() and self._chance.random() < 0.5:
             self._up = None
             self._pass(self._is_as_kubernetes_wants)
             self._scale_by_hand()
@@ -180,6 +186,9 @@ class World:
                 return
             self.step(quiet=True)
 
+    def _all_start(self) -> bool:
+        return all(pod.defect is Defect.NONE for pod in self._units)
+
     def _voting(self) -> list[Pod]:
         return [self._etcd.pod_of(m) for m in self._etcd.voters if self._etcd.runs(m)]
 
@@ -202,7 +211,7 @@ class World:
     def _state(self) -> str:
         members = self._etcd.members.values()
         listed = [f"{m.pod}{' learner' if m.learner else ''}" for m in members]
-        up = [f"{p.name} ({p.template})" for p in self._pods if p.up]
+        up = [f"{p.name} ({p.template}, defect: {p.defect.value})" for p in self._pods if p.up]
         return (
             f"wanted {self._count} of template {self._kubernetes.template}, "
             f"replicas {self._kubernetes.replicas}, members {listed}, pods {up}"

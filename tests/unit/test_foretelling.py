@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,6 +73,7 @@ def let_answer(
     loop = SimpleNamespace(
         goal=Goal(seeds="etcd-seed", units="etcd", count=count),
         pods=[_pod(i, revision, claim, ready=i != down) for i, revision in enumerate(revisions)],
+        pods_at=datetime.now(UTC),
         look=lambda: seen,
     )
     there = Workload(count, leaving, frozenset(range(count)), serving_seeds=False)

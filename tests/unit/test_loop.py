@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +11,15 @@ from typing import Any
 import pytest
 
 from components.dynamic import loop as module
+from components.dynamic.kube import ExecError
+from components.dynamic.lock import Lock
 from components.dynamic.loop import Loop
 from components.dynamic.plan import Done, Goal, Wait
 from components.dynamic.progress import Progress, SequenceError, Unmet
-from containers.etcd.supervisor.membership import View
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.membership import History, Member, View
 from tests.support import namespace
-from tests.support.views import member, view
+from tests.support.views import CLUSTER, member, view
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -138,7 +143,7 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     monkeypatch.setattr(module, "time", clock)
     unit = namespace.pod("etcd-1", waiting="CrashLoopBackOff", starved=True)
     kube: Any = SimpleNamespace(
-        site=SimpleNamespace(units="etcd"),
+        site=SimpleNamespace(seeds="etcd-seed", units="etcd"),
         stateful_set=lambda _name: SimpleNamespace(  # pyright: ignore[reportUnknownLambdaType]
             status=SimpleNamespace(update_revision="r2")
         ),
@@ -150,3 +155,157 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     with pytest.raises(SequenceError, match="pod etcd-1: CrashLoopBackOff") as failure:
         loop.run(unseen, unseen)
     assert "etcd:units.memory 2Gi" in failure.value.following
+
+
+# ---------------------------------------------------------------- what an older template has broken
+
+
+class Broken:
+    """Three units in which something runs, of an older template; Kubernetes and etcd for a loop."""
+
+    def __init__(self, *ready: str, ended: str = "", refuses: bool = False) -> None:
+        """`ended`: in which etcd does not run, as its supervisor says."""
+        self.done: list[str] = []
+        self.ended, self.refuses = ended, refuses
+        self.site = SimpleNamespace(seeds="etcd-seed", units="etcd")
+        self.found = [
+            namespace.pod(f"etcd-{i}", ready=f"etcd-{i}" in ready, volume=True) for i in range(3)
+        ]
+
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        return self.found, NOW
+
+    def stateful_set(self, _name: str) -> Any:
+        return SimpleNamespace(status=SimpleNamespace(update_revision="r3"))
+
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        return {"data": True, "etcd": pod != self.ended}
+
+    def troubles(self, _pods: list[Any]) -> list[str]:
+        return []
+
+    def delete_pod(self, pod: Any) -> None:
+        self.done.append(f"{pod.metadata.name} restarts")
+
+    def move_leader(self, leader: Member, _target: Member) -> None:
+        self.done.append(f"{leader.pod} leads no more")
+        if self.refuses:
+            raise ExecError("not caught up")
+
+    def after_a_wait(
+        self, seen: View | Unmet, monkeypatch: pytest.MonkeyPatch, *, looked: float | None = None
+    ) -> list[str]:
+        """What a sequence does here that has to wait once. `looked`: when it had a view last."""
+        kube: Any = self
+        goal = Goal("etcd-seed", "etcd", 3)
+        loop = Loop(kube, kube, Progress("scale", -1), goal, kube, _looked_at=-math.inf)
+        long_ago = time.monotonic() - 60
+        well = {1: long_ago, 2: long_ago}
+        loop.history = History(well, leader_index=100, seen_at=looked)
+
+        def look(_loop: Loop) -> View | Unmet:
+            loop.seen = seen if isinstance(seen, View) else None
+            return seen
+
+        def decide(_view: View, _now: float) -> Wait:
+            return Wait("not voters yet: etcd-2")
+
+        monkeypatch.setattr(Loop, "look", look)
+        with pytest.raises(SequenceError, match="not balanced"):
+            loop.run(decide, kube)
+        return self.done
+
+
+SILENT = Unmet("no answer")
+LED_BY_0, LED_BY_2 = (
+    view([member(i + 1, f"etcd-{i}") for i in range(3)], leader=leader) for leader in (1, 3)
+)
+
+
+@pytest.mark.parametrize(
+    ("there", "seen", "done"),
+    [
+        pytest.param(Broken("etcd-0", "etcd-1"), LED_BY_0, ["etcd-2 restarts"], id="one"),
+        pytest.param(Broken("etcd-0", "etcd-1"), LED_BY_2, ["etcd-2 leads no more"], id="it leads"),
+        pytest.param(
+            Broken("etcd-0", "etcd-1", refuses=True),
+            LED_BY_2,
+            ["etcd-2 leads no more"],
+            id="refused",
+        ),
+        pytest.param(Broken("etcd-0", "etcd-1", "etcd-2"), LED_BY_0, [], id="all are ready"),
+        pytest.param(Broken(ended="etcd-1"), SILENT, ["etcd-1 restarts"], id="nobody serves"),
+        pytest.param(Broken(), SILENT, [], id="all run, and wait for each other"),
+    ],
+)
+def test_every_sequence_mends_what_an_older_template_has_broken(
+    there: Broken, seen: View | Unmet, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rolling change, which would mend it too, comes after the others."""
+    assert there.after_a_wait(seen, monkeypatch) == done
+
+
+def test_what_was_seen_too_long_ago_mends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = time.monotonic() - 20
+    assert not Broken("etcd-0", "etcd-1").after_a_wait(LED_BY_0, monkeypatch, looked=looked)
+
+
+def test_who_was_just_mended_does_not_end_the_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a volume a voter is no pod that Kubernetes' word alone lets go."""
+    there = Broken("etcd-0", "etcd-1")
+    there.found[2] = namespace.pod("etcd-2", waiting="CrashLoopBackOff", restarts=3)
+    assert there.after_a_wait(LED_BY_0, monkeypatch) == ["etcd-2 restarts"]
+
+
+# ---------------------------------------------------------------- the birth mark
+
+
+class Marked:
+    """A cluster whose birth mark is `birth`; it refuses the first `refusals` writes."""
+
+    def __init__(self, birth: str, refusals: int = 0) -> None:
+        self.birth, self.refusals = birth, refusals
+        self.done: list[str] = []
+
+    def view(self) -> View:
+        return LED_BY_0
+
+    def get(self, _key: str) -> str:
+        return self.birth
+
+    def put(self, key: str, value: str) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise ExecError("etcdserver: request timed out")
+        self.done.append(f"{key}={value}")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "done"),
+    [
+        pytest.param(Marked("b"), ["a step"], id="it is there"),
+        pytest.param(Marked(""), [f"{BIRTH_KEY}=b", "a step"], id="a client has deleted it"),
+        pytest.param(
+            Marked("", refusals=1), ["a step", f"{BIRTH_KEY}=b", "a step"], id="tried again"
+        ),
+    ],
+)
+def test_a_deleted_birth_mark_is_written_again_before_anything_else(
+    cluster: Marked, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that comes back with its data joins no cluster without it (rules.another_cluster)."""
+    site = SimpleNamespace(units="etcd", namespace="etcd")
+    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: ([], NOW))
+    asked: Any = cluster
+    known = Lock(cluster_id=f"{CLUSTER:x}", birth="b", revision=0)
+    loop = Loop(kube, asked, Progress("scale", 60), Goal("etcd-seed", "etcd", 3), known)
+
+    def decide(_view: View, _now: float) -> str | Done:
+        return Done() if len(cluster.done) >= len(done) else "a step"
+
+    def act(step: str, _view: View) -> None:
+        cluster.done.append(step)
+
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
+    loop.run(decide, act)
+    assert cluster.done == done

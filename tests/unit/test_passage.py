@@ -58,14 +58,20 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels=LABELS),
         spec=SimpleNamespace(
-            node_name=node, scheduling_gates=[SimpleNamespace(name="gate")] if gated else None
+            node_name=node,
+            scheduling_gates=[SimpleNamespace(name="gate")] if gated else None,
+            volumes=None,
         ),
         status=SimpleNamespace(
             phase="Pending" if gated else "Running",
             conditions=[] if gated else [ready],
             container_statuses=[]
             if gated
-            else [SimpleNamespace(state=state, last_state=SimpleNamespace(terminated=None))],
+            else [
+                SimpleNamespace(
+                    state=state, restart_count=0, last_state=SimpleNamespace(terminated=None)
+                )
+            ],
         ),
     )
 

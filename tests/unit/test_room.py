@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -132,7 +133,10 @@ def answers(found: Any) -> Callable[..., Any]:
 def let_answer(monkeypatch: pytest.MonkeyPatch, pods: list[Any], seen: View | Unmet) -> None:
     """The cluster that a preview sees."""
     loop = SimpleNamespace(
-        goal=Goal(seeds="etcd-seed", units="etcd", count=3), pods=pods, look=lambda: seen
+        goal=Goal(seeds="etcd-seed", units="etcd", count=3),
+        pods=pods,
+        pods_at=datetime.now(UTC),
+        look=lambda: seen,
     )
     kube = SimpleNamespace(version=str, pods=answers(pods))
     there = Workload(3, None, frozenset(range(3)), serving_seeds=False)
@@ -226,7 +230,9 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
         decide(sized(400, 400, 400), 0.0)
 
     goal = Goal(seeds="etcd-seed", units="etcd", count=3)
-    loop = SimpleNamespace(goal=goal, pods=there, history=None, run=run)
+    loop = SimpleNamespace(
+        goal=goal, pods=there, pods_at=datetime.now(UTC), history=None, run=run, take=None
+    )
     monkeypatch.setattr(rolling, "Kube", answers(kube))
     monkeypatch.setattr(rolling, "Loop", SimpleNamespace(of=answers(loop)))
     with pytest.raises(SequenceError, match="etcd would take no more writes"):

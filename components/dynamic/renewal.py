@@ -1,0 +1,92 @@
+"""Brings the newest template to units that an older one keeps from coming.
+
+Kubernetes makes them from the template of now once their pods are deleted, but would itself wait
+for ever until they are ready (StatefulSet: "Forced rollback"). So would every sequence: nobody
+joins beside a voter that is not well, and the rolling change comes last.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from components.dynamic import restarts
+from components.dynamic.cluster import Cluster
+from components.dynamic.kube import ExecError, Kube
+from components.dynamic.plan import Goal, MoveLeader
+from components.dynamic.pods import stuck
+from components.dynamic.progress import Progress
+from containers.etcd.supervisor.membership import History, View
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What a sequence does for units that have failed while it waits for them."""
+
+    kube: Kube
+    cluster: Cluster
+    progress: Progress
+    goal: Goal
+
+    def renew(
+        self, units: Sequence[Any], at: datetime, view: View | None, history: History
+    ) -> list[str]:
+        """Restart those that may be; returns the names of those that something was done for.
+
+        `units`: their pods, at the API server's time `at`; `view`: None while no cluster answers.
+        """
+        newest = self.kube.stateful_set(self.kube.site.units).status.update_revision
+        voters = {m.pod for m in view.voters} if view else None
+        found = stuck(units, newest, voters)
+        for pod in found:
+            self.kube.delete_pod(pod)
+        names = [pod.metadata.name for pod in found]
+        if names:
+            self.progress.say(f"made anew, since its template was corrected: {', '.join(names)}")
+        left = [pod for pod in units if pod not in found]
+        step = self._mend(restarts.seen(left, newest, at), view, history)
+        if step is None:
+            return names
+        try:
+            self.take(step, view, left)
+        except ExecError as error:
+            self.progress.hint(f"etcd refuses for now: {error}")
+        return [*names, step.pod if isinstance(step, restarts.Restart) else step.leader.pod]
+
+    def take(self, step: restarts.Change, view: View | None, pods: Sequence[Any]) -> None:
+        """Restart a unit, or move leadership away before. Raises ExecError."""
+        match step:
+            case MoveLeader(leader, target):
+                self.cluster.move_leader(leader, target)
+                self.progress.say(f"leader moved from {leader.pod} to {target.pod}")
+            case restarts.Restart(pod):
+                self.kube.delete_pod(next(p for p in pods if p.metadata.name == pod))
+                self.progress.say(f"unit {pod} restarts: {_left(pod, view)}")
+
+    def _mend(
+        self, units: Sequence[restarts.Pod], view: View | None, history: History
+    ) -> restarts.Change | None:
+        """Something runs in these, as far as Kubernetes knows."""
+        now = time.monotonic()
+        if view is None:
+            return restarts.mend_unserved(units, self._ended(units))
+        if history.may_have_missed(now):
+            return None
+        return restarts.mend(self.goal, view, history, now, units)
+
+    def _ended(self, units: Sequence[restarts.Pod]) -> list[str]:
+        """Those that have failed in which etcd does not run though it has data, as they say."""
+        asked = [unit.name for unit in units if unit.failed and unit.on_the_way]
+        said = {name: self.kube.supervisor_status(name) for name in asked}
+        return [name for name, status in said.items() if status.get("data") and not status["etcd"]]
+
+
+def _left(pod: str, view: View | None) -> str:
+    """Who serves meanwhile."""
+    if view is None:
+        return "no member serves"
+    serving = sum(m.id in view.statuses and m.pod != pod for m in view.voters)
+    return f"{serving} of {len(view.voters)} members serve, quorum {view.quorum}"
