@@ -114,6 +114,7 @@ def test_every_command_of_the_readme_works_in_its_order(newcomer: Newcomer, goog
     assert said[key][0].output.splitlines()[-1] == "OK"
     assert len(said["pulumi up"]) > 1, "the first, and those that change something"
     assert google.resources() == {}, "nothing that is billed is left"
+    assert (newcomer.clone / "Pulumi.prod.yaml").exists(), "or the next `up` had no settings"
     left = newcomer.types("kubectl get namespace etcd --ignore-not-found -o name")
     assert left.output.strip() == ""
     volumes = newcomer.types("kubectl get persistentvolumes -o name")

@@ -50,7 +50,7 @@ DONE_BY = {
     "pulumi config set --path etcd:gke.nodeCount 6": _GKE,
     "pulumi config set --path etcd:gke.deletionProtection false": _GKE,
     "pulumi config set --path etcd:storage.retain false": _GKE,
-    "pulumi stack rm prod": _GKE,
+    "pulumi stack rm prod --preserve-config": _GKE,
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
     "make test": ".ci/run",
     "make status": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",

@@ -92,5 +92,5 @@ def test_the_pulumi_commands_lead_from_nothing_to_a_cluster_and_back() -> None:
     assert not [r.urn for r in last.resources if r.protect]
     policy = last.one("StatefulSet", "etcd").spec["persistentVolumeClaimRetentionPolicy"]
     assert policy["whenDeleted"] == "Delete"
-    for name in ("pulumi destroy", "pulumi stack rm prod"):
+    for name in ("pulumi destroy", "pulumi stack rm prod --preserve-config"):
         assert name in blocks()[-1]
