@@ -17,6 +17,7 @@ from tests.support.gcp_inputs import AROUND, GOOD, kind
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 _MAKE = "tests/e2e/test_make.py"
 _BALANCED = "tests/e2e/test_balanced.py::test_a_second_up_and_a_refresh_change_nothing"
@@ -155,11 +156,7 @@ def test_the_tests_that_do_the_same_are_there(test: str) -> None:
     assert f"def {name}(" in (ROOT / path).read_text() if name else (ROOT / path).exists()
 
 
-@pytest.mark.parametrize(
-    "file",
-    [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))],
-    ids=lambda file: file.name,
-)
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.name)
 def test_every_link_leads_somewhere(file: Path) -> None:
     text = file.read_text()
     titles = re.findall(r"^#+ (.*)$", text, re.M)
@@ -223,8 +220,15 @@ _SAYING = ("beat", "fail", "_say", "_hold", "_start_again")
 _KEPT = ("phase", "where", "reason", "_held")
 
 
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.name)
+def test_modules_are_run_by_the_python_that_has_what_they_import(file: Path) -> None:
+    """Debian has no `python`, and its `python3` has none of the packages; in a pod it has."""
+    run = re.findall(r"(\S*python3?) -m ([\w.]+)", file.read_text())
+    assert {python for python, module in run if module != "supervisor"} <= {"`.venv/bin/python"}
+
+
 def test_every_file_that_the_documents_name_is_there() -> None:
-    for file in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+    for file in DOCUMENTS:
         for name in re.findall(r"`([\w./-]+\.(?:py|txt))`", file.read_text()):
             found = [
                 ROOT / name,
