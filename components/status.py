@@ -57,16 +57,28 @@ def _print_first_key(site: Site) -> None:
 
 def _handover(stack: str) -> dict[str, Any]:
     """The handover's properties in the stack's state: they say where the cluster is."""
-    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    resources: list[Any] = []
-    if done.returncode == 0:
-        resources = json.loads(done.stdout)["deployment"].get("resources") or []
-    for resource in resources:
+    for resource in _resources(stack):
         if resource["type"] == HANDOVER:
             return {**resource["inputs"], "kubeconfig": _plain(resource["inputs"]["kubeconfig"])}
     raise SequenceError(
         f"stack {stack} has no cluster, or not a balanced one", f"make up STACK={stack}"
+    )
+
+
+def _resources(stack: str) -> list[Any]:
+    """What the stack's state has. Raises SequenceError, in Pulumi's own words, where it gives none:
+    for want of a passphrase or a login, too, which says nothing of a cluster."""
+    command = ["pulumi", "stack", "export", "--show-secrets", "--stack", stack]
+    # Nobody would see a question, since what it prints is kept.
+    command += ["--non-interactive", "--color=never"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout)["deployment"].get("resources") or []
+    said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
+    unmade = "no stack named" in said
+    raise SequenceError(
+        f"Pulumi does not give the state of stack {stack}: {said}",
+        f"make up STACK={stack}" if unmade else f"make status STACK={stack}, once that is mended",
     )
 
 

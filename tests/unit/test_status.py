@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -111,3 +112,58 @@ def test_status_names_who_is_out_of_memory_and_the_setting(
     assert (
         following == "Next: pulumi config set --path etcd:units.memory 2Gi, or more, then pulumi up"
     )
+
+
+NO_PASSPHRASE = "passphrase must be set with PULUMI_CONFIG_PASSPHRASE"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        pytest.param(
+            f"echo 'error: constructing secrets manager:\n{NO_PASSPHRASE}' >&2; exit 1",
+            [
+                "Pulumi does not give the state of stack dev: "
+                f"error: constructing secrets manager: {NO_PASSPHRASE}",
+                "Next: make status STACK=dev, once that is mended",
+            ],
+            id="no passphrase",
+        ),
+        pytest.param(
+            "exit 9",
+            [
+                "Pulumi does not give the state of stack dev: exit code 9",
+                "Next: make status STACK=dev, once that is mended",
+            ],
+            id="without a word",
+        ),
+        pytest.param(
+            "echo \"error: no stack named 'dev' found\" >&2; exit 6",
+            [
+                "Pulumi does not give the state of stack dev: error: no stack named 'dev' found",
+                "Next: make up STACK=dev",
+            ],
+            id="no such stack, or another backend",
+        ),
+        pytest.param(
+            """echo '{"deployment": {"manifest": {}}}'""",
+            ["stack dev has no cluster, or not a balanced one", "Next: make up STACK=dev"],
+            id="a stack without a cluster",
+        ),
+    ],
+)
+def test_a_state_that_pulumi_does_not_give_is_told_in_its_words(
+    answer: str,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As the CLI ends: a passphrase, a login or a backend that is missing is no missing cluster."""
+    pulumi = tmp_path / "pulumi"
+    pulumi.write_text(f"#!/bin/sh\n{answer}\n")
+    pulumi.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev"])
+    assert status.main() == 1
+    assert capsys.readouterr().err.splitlines() == told
