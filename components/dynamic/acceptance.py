@@ -82,8 +82,10 @@ def accepted_earlier(kube: Kube, secret: Mapping[str, str], progress: Progress) 
     return progress.wait(
         "an answer from the members of an earlier run",
         found,
+        # `whole.require_whole` refuses a destroy that would keep the units' volumes.
         "bring its seeds back, then pulumi up; or, if what was written meanwhile may be lost, "
-        "pulumi destroy, then pulumi up",
+        "pulumi destroy (with etcd:storage.retain it names the volumes that are to go first), "
+        "then pulumi up",
     )
 
 

@@ -245,7 +245,9 @@ def test_no_answer_is_never_taken_for_no_cluster(what: str) -> None:
         accepted(Namespace(**{what: [ExecError(SILENT)]}), seconds=-1)
     assert "members of an earlier run: " in failure.value.problem
     assert SILENT in failure.value.problem
-    assert failure.value.following.startswith("bring its seeds back, then pulumi up")
+    following = failure.value.following
+    assert following.startswith("bring its seeds back, then pulumi up")
+    assert "with etcd:storage.retain it names the volumes that are to go first" in following
 
 
 def test_what_says_that_there_is_something_to_end_goes_last() -> None:
