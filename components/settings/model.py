@@ -240,7 +240,8 @@ class HandoverSettings:
     """The passage from seeds to units."""
 
     timeout_seconds: int
-    """Deadline of each wait on the way from nothing to units only."""
+    """Deadline of each sequence, as a whole: birth, handover, change of the count, rolling
+    change."""
 
 
 @dataclass(frozen=True)

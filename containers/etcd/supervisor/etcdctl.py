@@ -23,7 +23,11 @@ class EtcdctlError(Exception):
 
 
 def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> str:
-    """Run etcdctl and return what it prints. Raises EtcdctlError, at the latest after `seconds`."""
+    """Run etcdctl and return what it prints.
+
+    `seconds`: for the connection and for the command, each. Raises EtcdctlError, at the latest
+    after four times that and 2 s more.
+    """
     command = [
         "etcdctl",
         f"--endpoints={','.join(endpoints)}",
