@@ -86,10 +86,14 @@ def test_retained_data_comes_back_without_seeds(stack: Stack) -> None:
 
 
 def _make_unknown_and_known_again(stack: Stack) -> None:
-    """Volumes as somebody makes them of a snapshot, without a note of whose they are: no cluster is
-    born beside them, and the runbook's command gives them to this stack."""
+    """Volumes as somebody makes them of a snapshot, without a note of whose they are and without a
+    StatefulSet's labels: no cluster is born beside them, and the runbook's command gives them to
+    this stack."""
     notes = [f"etcd.pulumi.com/{key}" for key in ("cluster-id", "birth", "revision", "peer")]
     stack.kubectl("annotate", "pvc", "--all", *(f"{note}-" for note in notes))
+    labels = {label for claim in stack.objects("pvc") for label in claim["metadata"]["labels"]}
+    assert "role" in labels
+    stack.kubectl("label", "pvc", "--all", *(f"{label}-" for label in sorted(labels)))
     told = stack.refused()
     assert "there before this stack, holds data of etcd" in told
     assert "seeds run" not in told
