@@ -26,7 +26,8 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
         if retained is not None:
             return _kept(kube, retained, earlier, progress)
         found = acceptance.accepted_earlier(kube, earlier, progress)
-        found = found or volatile.in_units(kube, progress)
+        if found is None and not gates.unaccepted(earlier):
+            found = volatile.in_units(kube, progress)
         if found is not None:
             return _resumed(found, earlier, progress)
         leftover.require_empty(kube, int(props["units"]), progress)

@@ -23,6 +23,15 @@ def noted(secret: Mapping[str, str]) -> frozenset[str]:
     return frozenset(secret.get(NOTE, "").split())
 
 
+def unaccepted(secret: Mapping[str, str]) -> bool:
+    """Whether an attempt that let nobody in has left it.
+
+    Then the units hold no cluster: it is written after they were found empty, and none can join
+    before the note.
+    """
+    return bool(secret) and NOTE not in secret
+
+
 def disk(pod: Any, claims: Iterable[Any]) -> set[str]:
     """What a pod's data lies on, by unique IDs: its claim, or in memory and the like itself."""
     claimed = {

@@ -103,8 +103,19 @@ class Kube:
 
     def made_at(self, stateful_set: str) -> datetime | None:
         """When it was made; None if it is not there."""
+        found = self._stateful_set(stateful_set)
+        return None if found is None else found.metadata.creation_timestamp
+
+    def newest_revision(self, stateful_set: str) -> str | None:
+        """Kubernetes' name for its newest template; None if it is not there, or its controller has
+        not come to it."""
+        found = self._stateful_set(stateful_set)
+        return None if found is None else found.status.update_revision
+
+    def _stateful_set(self, name: str) -> Any:
+        """None if there is none."""
         try:
-            return self.stateful_set(stateful_set).metadata.creation_timestamp
+            return self.stateful_set(name)
         except ApiException as error:
             if error.status != 404:
                 raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from components.dynamic.anew import make_anew
 from components.dynamic.kube import Kube
 from components.dynamic.lock import CLUSTER_ANNOTATION
 from components.dynamic.pods import ordinal_of
@@ -35,8 +36,8 @@ def require_empty(kube: Kube, units: int, progress: Progress) -> None:
     if left:
         progress.wait(
             "the units on volumes that were there before to say what they hold",
-            lambda: _empty(kube, left),
-            _remedy(kube, left),
+            lambda: _empty(kube, left, progress),
+            "bring these units up, then pulumi up (docs/runbook.md: volumes that nobody knows)",
             poll_seconds=POLL_SECONDS,
         )
 
@@ -53,7 +54,7 @@ def _left(claims: dict[int, Any], since: Any) -> Iterable[int]:
     ]
 
 
-def _empty(kube: Kube, left: set[str]) -> bool | Unmet:
+def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
     pods = [pod for pod in kube.pods(kube.site.units) if pod.metadata.name in left]
     told = {
         pod.metadata.name: holds_data(kube.supervisor_status(pod.metadata.name)) for pod in pods
@@ -69,6 +70,10 @@ def _empty(kube: Kube, left: set[str]) -> bool | Unmet:
     silent = sorted(name for name in left if told.get(name) is None)
     if not silent:
         return True
+    # All else that makes units anew comes after the birth, which waits for these.
+    newest = kube.newest_revision(kube.site.units)
+    if newest is not None:
+        make_anew(kube, pods, newest, None, progress)
     return Unmet("; ".join([f"no word from {', '.join(silent)}", *kube.troubles(pods)]))
 
 

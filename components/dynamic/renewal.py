@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from components.dynamic import restarts
+from components.dynamic.anew import make_anew
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.plan import Goal, MoveLeader
-from components.dynamic.pods import stuck
 from components.dynamic.progress import Progress
 from containers.etcd.supervisor.membership import History, View
 
@@ -38,14 +38,12 @@ class Renewal:
 
         `units`: their pods, at the API server's time `at`; `view`: None while no cluster answers.
         """
-        newest = self.kube.stateful_set(self.kube.site.units).status.update_revision
+        newest = self.kube.newest_revision(self.kube.site.units)
+        if newest is None:
+            return []
         voters = {m.pod for m in view.voters} if view else None
-        found = stuck(units, newest, voters)
-        for pod in found:
-            self.kube.delete_pod(pod)
+        found = make_anew(self.kube, units, newest, voters, self.progress)
         names = [pod.metadata.name for pod in found]
-        if names:
-            self.progress.say(f"made anew, since its template was corrected: {', '.join(names)}")
         left = [pod for pod in units if pod not in found]
         step = self._mend(restarts.seen(left, newest, at), view, history)
         if step is None:

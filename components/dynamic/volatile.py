@@ -61,7 +61,7 @@ def _held(kube: Kube) -> Lock | Unmet | None:
     for pod in pods:
         problem = obstacle(pod)
         if problem:
-            raise SequenceError(problem, bootstrap.remedy(pod, problem, "units"))
+            raise SequenceError(problem, _remedy(kube, pod, problem))
     if found is None and not silent:
         return None
     reason = (
@@ -70,6 +70,18 @@ def _held(kube: Kube) -> Lock | Unmet | None:
         else f"no word of what they hold from {', '.join(silent)}"
     )
     return Unmet("; ".join([reason, *kube.troubles(pods)]))
+
+
+def _remedy(kube: Kube, pod: Any, problem: str) -> str:
+    """With the settings corrected alone it is the same pod, and only a person knows whether a
+    cluster is in it. All units: any other may be the next that is found to crash."""
+    site = kube.site
+    following = bootstrap.remedy(pod, problem, "units")
+    return (
+        "if what the units hold may be lost, as where no cluster was born yet, kubectl -n "
+        f"{site.namespace} scale statefulset {site.units} --replicas=0, since a pod keeps the "
+        f"template that it was made from; then {following}"
+    )
 
 
 def _may_hold(pod: Any) -> bool:

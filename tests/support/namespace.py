@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.dynamic.kube import Kube
+from components.dynamic.pods import on_volume, running
 from components.dynamic.site import Site
 from tests.support.dynamic import SITE
 
@@ -62,9 +63,10 @@ def pod(
     waiting: str | None = None,
     restarts: int = 0,
     starved: bool = False,
+    template: str = "r2",
 ) -> Any:
     """`waiting`: why its container does not run; `volume`: its data is on a claim; `starved`: its
-    container ended for want of memory."""
+    container ended for want of memory; `template`: of its StatefulSet, from which it was made."""
     claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
     said = SimpleNamespace(reason=waiting, message=None) if waiting else None
     state = SimpleNamespace(running=None if waiting else object(), waiting=said)
@@ -83,7 +85,7 @@ def pod(
             name=name,
             uid=f"uid-of-{name}",
             deletion_timestamp=NOW if ending else None,
-            labels={"controller-revision-hash": "r2"},
+            labels={"controller-revision-hash": template},
         ),
         spec=SimpleNamespace(
             node_name=None,
@@ -119,16 +121,19 @@ class Namespace(Kube):
         claims: Sequence[Any] = (),
         statuses: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         made: datetime | None = None,
+        newest: str | None = "r2",
         **answers: Sequence[Any],
     ) -> None:
+        """`made`: when the units' workload was; `newest`: its template of now."""
         self.site = Site(**SITE)
         self.secrets, self.found, self.claims = list(secrets), list(pods), list(claims)
         self.statuses = {name: list(said) for name, said in (statuses or {}).items()}
         said = {"get": [MARK], "list": [LISTED], "status": [ANSWERED], **answers}
         self.answers: dict[str, list[Any]] = {key: list(value) for key, value in said.items()}
-        self.made = made
+        self.made, self.newest = made, newest
         self.asked: list[str] = []
         self.released: list[str] = []
+        self.renewed: list[str] = []
 
     def read_secret(self, name: str) -> dict[str, str]:
         return dict(_next(self.secrets))
@@ -142,6 +147,14 @@ class Namespace(Kube):
     def made_at(self, stateful_set: str) -> datetime | None:
         return self.made
 
+    def newest_revision(self, stateful_set: str) -> str | None:
+        return self.newest
+
+    def delete_pod(self, pod: Any) -> None:
+        """Its StatefulSet makes it anew."""
+        self.renewed.append(pod.metadata.name)
+        self.found[self.found.index(pod)] = _anew(pod)
+
     def volumes(self, stateful_set: str) -> list[Any]:
         stem = f"data-{stateful_set}"
         return [c for c in self.claims if c.metadata.name.rpartition("-")[0] == stem]
@@ -151,13 +164,18 @@ class Namespace(Kube):
 
     def supervisor_status(self, pod: str) -> dict[str, Any]:
         self.asked.append(pod)
-        return dict(_next(self.statuses[pod]))
+        runs = any(p.metadata.name == pod and running(p) for p in self.found)
+        return dict(_next(self.statuses[pod]) if runs else MUTE)
 
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         answer = _next(self.answers[next(word for word in command if word in self.answers)])
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _anew(old: Any) -> Any:
+    return pod(old.metadata.name, volume=on_volume(old))
 
 
 def _next(answers: list[Any]) -> Any:

@@ -146,12 +146,16 @@ def test_units_of_whose_cluster_a_client_has_deleted_all_keys_are_gone_on_with(
     assert done == []
 
 
+CRASHES = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3)
+
+
 def test_a_unit_that_crashes_is_told_at_once(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unit = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3)
-    with pytest.raises(SequenceError, match="pod etcd-0: CrashLoopBackOff"):
-        born(Namespace(pods=[unit], statuses={"etcd-0": [MUTE]}), monkeypatch)
+    with pytest.raises(SequenceError, match="pod etcd-0: CrashLoopBackOff") as failure:
+        born(Namespace(pods=[CRASHES]), monkeypatch)
+    # With the settings corrected, too, it would be the same pod.
+    assert "scale statefulset etcd --replicas=0" in failure.value.following
     assert done == []
 
 
@@ -160,8 +164,28 @@ def test_a_unit_that_is_out_of_memory_is_to_be_given_more(
 ) -> None:
     unit = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3, starved=True)
     with pytest.raises(SequenceError, match=r"\(OOMKilled, exit code 137\)") as failure:
-        born(Namespace(pods=[unit], statuses={"etcd-0": [MUTE]}), monkeypatch)
+        born(Namespace(pods=[unit]), monkeypatch)
     assert "etcd:units.memory 2Gi" in failure.value.following
+    assert done == []
+
+
+@pytest.mark.parametrize("unit", [CRASHES, pod("etcd-0")], ids=["crashes", "silent"])
+def test_units_beside_an_attempt_that_let_nobody_in_are_not_waited_for(
+    unit: Any, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were empty before it, and the corrected template comes to them after the birth."""
+    kube = Namespace(secrets=[TAKEN], pods=[unit], statuses={"etcd-0": [MUTE]})
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert (kube.asked, kube.renewed) == ([], [])
+    assert done == ["token", "wipe", *BIRTH[1:]]
+
+
+@pytest.mark.parametrize("note", ["claim-of-etcd-seed-0", ""], ids=["its disks are gone", "empty"])
+def test_units_that_crash_after_an_attempt_that_let_them_in_are_never_taken_for_empty(
+    note: str, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SequenceError, match="pod etcd-0: CrashLoopBackOff"):
+        born(Namespace(secrets=[{**TAKEN, "accepted": note}], pods=[CRASHES]), monkeypatch)
     assert done == []
 
 
@@ -325,3 +349,49 @@ def test_volumes_without_data_are_in_nobodys_way(
     kube = Namespace(pods=[pod("etcd-0", volume=True)], claims=claims, statuses=statuses, made=NOW)
     assert born(kube, monkeypatch)["origin"] == "born"
     assert done == BIRTH
+
+
+PULLS, STARTED_AND_CRASHES = (
+    pod("etcd-0", volume=True, waiting=waiting, restarts=restarts, template="r1")
+    for waiting, restarts in (("ImagePullBackOff", 0), ("CrashLoopBackOff", 3))
+)
+
+
+@pytest.mark.parametrize("unit", [PULLS, STARTED_AND_CRASHES], ids=["cannot start", "crashes"])
+@pytest.mark.parametrize("status", [WAITS, CAME_BACK], ids=["empty", "data"])
+def test_a_unit_on_such_a_volume_is_given_the_corrected_template_that_it_can_speak(
+    unit: Any, status: Mapping[str, Any], done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(
+        pods=[unit], claims=[made_at(OLDER, "etcd-0")], statuses={"etcd-0": [status]}, made=NOW
+    )
+    if status is WAITS:
+        assert born(kube, monkeypatch)["origin"] == "born"
+    else:
+        with pytest.raises(SequenceError, match="volume data-etcd-0 of namespace"):
+            born(kube, monkeypatch)
+    assert kube.renewed == ["etcd-0"]
+    assert done == (BIRTH if status is WAITS else [])
+
+
+@pytest.mark.parametrize(
+    ("unit", "newest"),
+    [
+        pytest.param(PULLS, "r1", id="of the template of now"),
+        pytest.param(PULLS, None, id="its StatefulSet is not there"),
+        pytest.param(pod("etcd-0", volume=True, template="r1"), "r2", id="it runs, and is silent"),
+    ],
+)
+def test_no_other_silent_unit_is_made_anew(
+    unit: Any, newest: str | None, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kube = Namespace(
+        pods=[unit],
+        claims=[made_at(OLDER, "etcd-0")],
+        statuses={"etcd-0": [MUTE]},
+        newest=newest,
+    )
+    with pytest.raises(SequenceError, match="no word from etcd-0") as failure:
+        born(kube, monkeypatch, seconds=-1)
+    assert failure.value.following.startswith("bring these units up, then pulumi up")
+    assert (kube.renewed, done) == ([], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -49,3 +50,21 @@ def test_what_is_gone_already_needs_no_change(
         else:
             with pytest.raises(SequenceError, match="Kubernetes refuses"):
                 run()
+
+
+WORKLOAD = Reply(
+    body=json.dumps({"status": {"replicas": 1, "updateRevision": "etcd-7c"}}),
+    headers={"Content-Type": "application/json"},
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "revision"),
+    [
+        pytest.param(WORKLOAD, "etcd-7c", id="there"),
+        pytest.param(Kubernetes.missed("/statefulsets/etcd"), None, id="gone"),
+    ],
+)
+def test_a_workload_that_is_gone_has_no_template(answer: Reply, revision: str | None) -> None:
+    with serving(answer) as server:
+        assert Kube(kubeconfig(server.url), Site(**SITE)).newest_revision("etcd") == revision

@@ -144,9 +144,7 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     unit = namespace.pod("etcd-1", waiting="CrashLoopBackOff", starved=True)
     kube: Any = SimpleNamespace(
         site=SimpleNamespace(seeds="etcd-seed", units="etcd"),
-        stateful_set=lambda _name: SimpleNamespace(  # pyright: ignore[reportUnknownLambdaType]
-            status=SimpleNamespace(update_revision="r2")
-        ),
+        newest_revision=lambda _name: "r2",  # pyright: ignore[reportUnknownLambdaType]
         pods_and_time=lambda: ([unit], NOW),
     )
     monkeypatch.setattr(Loop, "look", lambda _loop: Unmet("no answer"))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
@@ -175,8 +173,8 @@ class Broken:
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return self.found, NOW
 
-    def stateful_set(self, _name: str) -> Any:
-        return SimpleNamespace(status=SimpleNamespace(update_revision="r3"))
+    def newest_revision(self, _name: str) -> str:
+        return "r3"
 
     def supervisor_status(self, pod: str) -> dict[str, Any]:
         return {"data": True, "etcd": pod != self.ended}

@@ -122,8 +122,10 @@ class Namespace(Kube):
         return SimpleNamespace(
             spec=SimpleNamespace(replicas=3),
             metadata=metadata,
-            status=SimpleNamespace(update_revision="r2"),
         )
+
+    def newest_revision(self, stateful_set: str) -> str:
+        return "r2"
 
     def refusal(self, stateful_set: str) -> str:
         return ""
