@@ -293,7 +293,7 @@ def test_a_deleted_birth_mark_is_written_again_before_anything_else(
 ) -> None:
     """A unit that comes back with its data joins no cluster without it (rules.another_cluster)."""
     site = SimpleNamespace(units="etcd", namespace="etcd")
-    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: ([], NOW))
+    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: (list[Any](), NOW))
     asked: Any = cluster
     known = Lock(cluster_id=f"{CLUSTER:x}", birth="b", revision=0)
     loop = Loop(kube, asked, Progress("scale", 60), Goal("etcd-seed", "etcd", 3), known)
