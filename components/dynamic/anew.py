@@ -1,4 +1,4 @@
-"""Units whose pods an older template keeps from starting: they are made anew.
+"""Pods that an older template keeps from starting: they are made anew.
 
 Kubernetes makes them from the template of now, but would itself wait for ever until they are ready
 (StatefulSet: "Forced rollback").
@@ -16,7 +16,7 @@ from components.dynamic.progress import Progress
 
 def make_anew(
     kube: Kube,
-    units: Iterable[Any],
+    pods: Iterable[Any],
     newest: str,
     voters: Collection[str] | None,
     progress: Progress,
@@ -25,7 +25,7 @@ def make_anew(
 
     `newest`: Kubernetes' name for the template of now. `voters`: see `pods.may_be_made_anew`.
     """
-    found = stuck(units, newest, voters)
+    found = stuck(pods, newest, voters)
     for pod in found:
         kube.delete_pod(pod)
     if found:

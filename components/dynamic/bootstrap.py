@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from components.dynamic.anew import make_anew
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.pods import (
+    gated,
     may_pass,
     more_memory,
     obstacle,
@@ -66,7 +68,9 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
         kube.scale(site.discovery, 1)
     kube.scale(site.seeds, size)
     workloads = {site.seeds: size, **({site.discovery: 1} if own else {})}
-    progress.wait("pods of the bootstrap", lambda: _released_and_running(kube, workloads), AGAIN)
+    progress.wait(
+        "pods of the bootstrap", lambda: _released_and_running(kube, workloads, progress), AGAIN
+    )
     progress.phase_done("pods")
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
@@ -124,11 +128,16 @@ def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Pr
             )
 
 
-def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet:
+def _released_and_running(
+    kube: Kube, workloads: dict[str, int], progress: Progress
+) -> bool | Unmet:
     pending: list[str] = []
     found, now = kube.pods_and_time()
     for workload, size in workloads.items():
         pods = of_stateful_set(found, workload)
+        if not _are_of_the_newest_template(kube, workload, pods, progress):
+            pending.append(f"{workload}: pods are made anew, of the newest template")
+            continue
         kube.release(pods)
         for pod in pods:
             problem = obstacle(pod)
@@ -139,6 +148,17 @@ def _released_and_running(kube: Kube, workloads: dict[str, int]) -> bool | Unmet
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     return Unmet("; ".join(pending)) if pending else True
+
+
+def _are_of_the_newest_template(
+    kube: Kube, workload: str, pods: list[Any], progress: Progress
+) -> bool:
+    """Whether the pods that are held may be let start. Those of an older template are made anew:
+    they have waited since an `up` that came to no seeds."""
+    if not any(gated(pod) for pod in pods):
+        return True
+    newest = kube.newest_revision(workload)
+    return newest is not None and not make_anew(kube, pods, newest, None, progress)
 
 
 def remedy(pod: Any, problem: str, group: str) -> str:

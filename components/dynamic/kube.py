@@ -110,7 +110,9 @@ class Kube:
         """Kubernetes' name for its newest template; None if it is not there, or its controller has
         not come to it."""
         found = self._stateful_set(stateful_set)
-        return None if found is None else found.status.update_revision
+        if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
+            return None
+        return found.status.update_revision
 
     def _stateful_set(self, name: str) -> Any:
         """None if there is none."""

@@ -16,7 +16,7 @@ from components.dynamic.pods import obstacle
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
-from tests.support.namespace import NOW, pod
+from tests.support.namespace import NOW, Namespace, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -176,3 +176,37 @@ def test_what_helps_a_pod_that_does_not_start(seed: Any, following: str) -> None
     problem = obstacle(seed)
     assert problem
     assert remedy(seed, problem, "seeds") == following
+
+
+class Held(Namespace):
+    """Seeds that are held; of the template that was the newest when they were made."""
+
+    def __init__(self, made_of: str, newest: str | None) -> None:
+        held = pod("etcd-seed-0", gated=True)
+        held.metadata.labels = {"controller-revision-hash": made_of}
+        super().__init__(pods=[held], newest=newest)
+
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
+
+    def scale(self, stateful_set: str, replicas: int) -> None: ...
+
+    def refusal(self, stateful_set: str) -> str:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("held", "released", "renewed"),
+    [
+        pytest.param(Held("r2", "r2"), ["etcd-seed-0"], [], id="of the newest template"),
+        pytest.param(Held("r1", "r2"), [], ["etcd-seed-0"], id="of an older one"),
+        pytest.param(Held("r1", None), [], [], id="Kubernetes has not come to the newest"),
+    ],
+)
+def test_only_seeds_of_the_newest_template_are_let_start(
+    held: Held, released: list[str], renewed: list[str]
+) -> None:
+    """They may have been held since an `up` with other settings, which came to no seeds."""
+    token = Token("v2", "t", "http://discovery.example.com")
+    with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
+        run_seeds(held, token, 1, Progress("discovery", -1), own=False)
+    assert (held.released, held.renewed) == (released, renewed)

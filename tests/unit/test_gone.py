@@ -52,19 +52,23 @@ def test_what_is_gone_already_needs_no_change(
                 run()
 
 
-WORKLOAD = Reply(
-    body=json.dumps({"status": {"replicas": 1, "updateRevision": "etcd-7c"}}),
-    headers={"Content-Type": "application/json"},
-)
+def workload(generation: int) -> Reply:
+    """Its controller has come to the second generation."""
+    status = {"replicas": 1, "updateRevision": "etcd-7c", "observedGeneration": 2}
+    found = {"metadata": {"generation": generation}, "status": status}
+    return Reply(body=json.dumps(found), headers={"Content-Type": "application/json"})
 
 
 @pytest.mark.parametrize(
     ("answer", "revision"),
     [
-        pytest.param(WORKLOAD, "etcd-7c", id="there"),
+        pytest.param(workload(2), "etcd-7c", id="there"),
+        pytest.param(workload(3), None, id="its controller has not come to it"),
         pytest.param(Kubernetes.missed("/statefulsets/etcd"), None, id="gone"),
     ],
 )
-def test_a_workload_that_is_gone_has_no_template(answer: Reply, revision: str | None) -> None:
+def test_the_newest_template_is_told_once_kubernetes_knows_it(
+    answer: Reply, revision: str | None
+) -> None:
     with serving(answer) as server:
         assert Kube(kubeconfig(server.url), Site(**SITE)).newest_revision("etcd") == revision
