@@ -18,6 +18,7 @@ from tests.faults.cluster import Cluster, is_ready
 from tests.faults.report import table
 from tests.faults.scenario import Scenario, Verdict
 from tests.faults.suite import run_all
+from tests.support.background_up import background_up
 from tests.support.connections import Connection, Record, recorded
 from tests.support.network_policy import open_ports
 from tests.support.stack import Result, Stack, until
@@ -45,14 +46,13 @@ def balanced(
     stack = Stack("balanced", env, folder / "stack")
     with (
         recorded(lab, stack, folder / "birth") as birth,
-        stack.background_up(folder / "up.log") as process,
+        background_up(stack, folder / "up.log") as up,
     ):
         until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
         with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
-            assert process.wait() == 0, (folder / "up.log").read_text()
+            output = up.must_succeed(300)
             summary = writer.summary()
     report = writer.check(stack.endpoints())
-    output = Result(0, (folder / "up.log").read_text(), 0)
     yield Balanced(stack, output, summary, report, birth)
     stack.remove()
 

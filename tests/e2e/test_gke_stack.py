@@ -12,6 +12,7 @@ import pytest
 
 from lab.plugins.gcp import faults
 from lab.state import Lab
+from tests.support.background_up import background_up
 from tests.support.gke import PROJECT, Google, stack_on
 from tests.support.refusal import errors_of
 from tests.support.stack import CHECKOUT, Result, Stack, until
@@ -298,9 +299,8 @@ def test_what_google_goes_on_with_when_up_is_killed_is_imported_as_the_runbook_s
 ) -> None:
     """Pulumi has a pending create then, and no ID."""
     faults.inject(google.cloud, "Cluster", "create", "endless")
-    with stack.background_up(tmp_path / "up.log") as process:
+    with background_up(stack, tmp_path / "up.log"):
         until("the cluster", lambda: google.has("Cluster"), 120)
-        stack.kill(process)
     cluster = google.one("Cluster")
     there = google.cloud.resources()[cluster]
     refused = stack.pulumi(*UP)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.background_up import background_up
 from tests.support.stack import Stack, until
 from tests.support.writer import Writer
 
@@ -54,10 +55,9 @@ def test_an_up_killed_at_one_step_after_the_other_ends_balanced(
 
 def killed_at(line: str, stack: Stack, log: Path) -> None:
     """Run `up` and kill it as soon as it says this."""
-    with stack.background_up(log) as process:
-        until(line, lambda: line in log.read_text() or process.poll() is not None, 120)
-        assert process.poll() is None, log.read_text()
-        stack.kill(process)
+    with background_up(stack, log) as up:
+        up.wait_for(line, 120)
+        assert up.end(), up.output
 
 
 def refresh_ends_no_seed(stack: Stack) -> None:
@@ -79,9 +79,8 @@ def taken_over(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("taken")
     one = {"count": 1}
     stack = Stack("taken-over", env, folder / "stack", seeds=one, units=one)
-    with stack.background_up(folder / "first.log") as process:
+    with background_up(stack, folder / "first.log"):
         until("the first object", lambda: services(stack))
-        stack.kill(process)
     forget(stack, "kubernetes:core/v1:Service")
     unknown = services(stack)
     stack.up()

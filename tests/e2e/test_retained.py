@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.support.background_up import background_up
 from tests.support.refusal import the_one_error
-from tests.support.stack import CHECKOUT, Stack, until
+from tests.support.stack import CHECKOUT, Stack
 
 RUNBOOK = CHECKOUT / "docs" / "runbook.md"
 UNITS = ["etcd-0", "etcd-1", "etcd-2"]
@@ -45,7 +46,7 @@ def test_data_that_has_gone_back_is_refused_in_preview_and_taken_as_the_runbook_
     assert {n: p["metadata"]["uid"] for n, p in stack.pods().items()} == {"etcd-0": before}
 
     stack.destroy()
-    stack.kubectl("annotate", "pvc", "--all", "etcd.pulumi.com/revision-")
+    stack.kubectl("annotate", "pvc", "data-etcd-0", "etcd.pulumi.com/revision-")
     stack.up()
     outputs = stack.outputs()
     assert (outputs["clusterId"], outputs["origin"]) == (cluster, "retained")
@@ -152,12 +153,8 @@ def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: P
     """While seeds are members their volumes hold a part of it, and go with every destroy."""
     one = {"count": 1}
     stack = new_stack(seeds=one, units=one, storage={"retain": True})
-    log = tmp_path / "up.log"
-    process = stack.start_up(log)
-    try:
-        until("a vote", lambda: "all 1 units vote" in log.read_text() or process.poll() is not None)
-    finally:
-        stack.kill(process)
+    with background_up(stack, tmp_path / "up.log") as up:
+        up.wait_for("all 1 units vote", 60)
     before = stack.pods()
     told = the_one_error(stack.pulumi("destroy", "--yes", "--skip-preview"))
     assert "the seeds hold what clients have written" in told

@@ -6,17 +6,17 @@ import json
 import math
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import judgement
-from tests.faults.background_up import BackgroundUp
 from tests.faults.cluster import MEMBERS, Cluster, UnwellError
 from tests.faults.etcd_api import NoAnswerError
 from tests.faults.injection.pod_processes import NotRunningError
 from tests.faults.membership_watch import MembershipWatch, Sight
 from tests.faults.scenario import Limits, Outcome, Scenario, Step, SuiteError
+from tests.support.background_up import BackgroundUp, background_up
 from tests.support.stack import until
 from tests.support.writer import Writer
 
@@ -120,14 +120,8 @@ class Run:
             self.write_once_served(up)
             yield up
 
-    @contextmanager
-    def background_up(self) -> Generator[BackgroundUp]:
-        """`pulumi up` for as long as the with statement lasts; one that still runs is killed."""
-        up = BackgroundUp(self.stack, self.folder / "up.log")
-        try:
-            yield up
-        finally:
-            up.end()
+    def background_up(self) -> AbstractContextManager[BackgroundUp]:
+        return background_up(self.stack, self.folder / "up.log")
 
     def write_once_served(self, up: BackgroundUp, seconds: float = 60) -> None:
         """Start the writer as soon as `up` has made the Service, if it does so in this time."""

@@ -192,19 +192,6 @@ class Stack:
                 start_new_session=True,
             )
 
-    @contextmanager
-    def background_up(self, log: Path) -> Generator[subprocess.Popen[bytes]]:
-        """`start_up` for as long as the with statement lasts; one that still runs then is killed.
-
-        A test that fails would leave it to work beside the next ones.
-        """
-        process = self.start_up(log)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                self.kill(process)
-
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """SIGKILL to the CLI and everything that it started; then what Pulumi itself asks for."""
         kill_session(process.pid)

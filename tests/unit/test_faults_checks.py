@@ -11,13 +11,13 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
-from tests.faults.background_up import BackgroundUp
 from tests.faults.looking import looking
 from tests.faults.scenario import SuiteError
 from tests.faults.scenarios.disk_and_clock import Syncs, seconds_each, syncs
 from tests.faults.scenarios.handover import reason_for
 from tests.faults.scenarios.killed import Instants
 from tests.faults.seed_ends import ended_early, told_to_end
+from tests.support.background_up import BackgroundUp
 from tests.support.stack import Stack, kill_session, until
 
 # ---------------------------------------------------------------- instants of a kill

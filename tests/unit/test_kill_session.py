@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.background_up import background_up
 from tests.support.stack import Stack, kill_session, until
 
 # As Pulumi does with its plugins: a child that leads a process group of its own.
@@ -77,7 +78,7 @@ def test_an_up_in_the_background_does_not_outlive_the_test_that_fails_beside_it(
     stack = Stack("x", {**os.environ, "PATH": path}, tmp_path / "stack", known=True)
 
     def fail_beside_it() -> None:
-        with stack.background_up(tmp_path / "log"):
+        with background_up(stack, tmp_path / "log"):
             until("the child", lambda: note.exists() and note.read_text(), 10)
             raise AssertionError("red")
 

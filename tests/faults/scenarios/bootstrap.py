@@ -13,13 +13,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 
-from tests.faults.background_up import BackgroundUp
 from tests.faults.cluster import SEEDS, UNITS, Cluster, UnwellError
 from tests.faults.etcd_api import NoAnswerError, call
 from tests.faults.injection.pod_processes import Container, NotRunningError, kill, stopped
 from tests.faults.looking import looking
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario, SuiteError
+from tests.support.background_up import BackgroundUp
 from tests.support.stack import until
 
 _DISCOVERY = "etcd-discovery-0"

@@ -7,12 +7,12 @@ import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
-from tests.faults.background_up import BackgroundUp
 from tests.faults.cluster import SEEDS, UNITS, Cluster
 from tests.faults.looking import looking
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario, SuiteError
 from tests.faults.seed_ends import no_seed_ends_early
+from tests.support.background_up import BackgroundUp
 
 _FIRST_UP_SECONDS = 30.0
 """Somewhat longer than a first `up` takes, so that every moment of it may be hit."""

@@ -1,14 +1,29 @@
-"""A `pulumi up` that runs while faults are made to what it brings up."""
+"""A `pulumi up` that runs while something else is done to what it brings up."""
 
 from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.stack import Result, Stack, until
 
 _LOOK_SECONDS = 0.02
+
+
+@contextmanager
+def background_up(stack: Stack, log: Path) -> Generator[BackgroundUp]:
+    """`pulumi up` for as long as the with statement lasts; one that still runs then is killed.
+
+    A test that fails would leave it to work beside the next ones.
+    """
+    up = BackgroundUp(stack, log)
+    try:
+        yield up
+    finally:
+        up.end()
 
 
 class BackgroundUp:
