@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from components.dynamic.anew import make_anew
+from components.dynamic import anew
 from components.dynamic.cluster import Cluster
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.pods import (
-    gated,
     may_pass,
     more_memory,
     obstacle,
@@ -135,8 +134,8 @@ def _released_and_running(
     found, now = kube.pods_and_time()
     for workload, size in workloads.items():
         pods = of_stateful_set(found, workload)
-        if not _are_of_the_newest_template(kube, workload, pods, progress):
-            pending.append(f"{workload}: pods are made anew, of the newest template")
+        if not anew.held_are_newest(kube, workload, pods, progress):
+            pending.append(f"{workload}: its pods are not of the newest template yet")
             continue
         kube.release(pods)
         for pod in pods:
@@ -147,18 +146,10 @@ def _released_and_running(
         pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
-    return Unmet("; ".join(pending)) if pending else True
-
-
-def _are_of_the_newest_template(
-    kube: Kube, workload: str, pods: list[Any], progress: Progress
-) -> bool:
-    """Whether the pods that are held may be let start. Those of an older template are made anew:
-    they have waited since an `up` that came to no seeds."""
-    if not any(gated(pod) for pod in pods):
+    if not pending:
         return True
-    newest = kube.newest_revision(workload)
-    return newest is not None and not make_anew(kube, pods, newest, None, progress)
+    anew.outdated_units(kube, of_stateful_set(found, kube.site.units), progress)
+    return Unmet("; ".join(pending))
 
 
 def remedy(pod: Any, problem: str, group: str) -> str:

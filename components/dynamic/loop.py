@@ -119,8 +119,10 @@ class Loop:
             if self.unmarked:
                 self._mark_again(view)
             step = decide(view, time.monotonic())
-            if isinstance(step, Done):
+            if isinstance(step, Done) and not self.unmarked:
                 return
+            if isinstance(step, Done):
+                step = Wait("the birth mark, which a client has deleted, to be written again")
             if isinstance(step, Wait):
                 self._wait(step.reason, view, pause=not first)
                 continue
@@ -146,7 +148,7 @@ class Loop:
         birth = None if self._known else self._birth()
         lock.require(self.lock, view, self.kube.site, birth)
         if birth is not None:
-            self._known, self.unmarked = True, not birth
+            self._known, self.unmarked = True, not birth and bool(self.lock.birth)
         self._note(view, self._look_at_kubernetes())
         self.seen = view
         return view
@@ -157,7 +159,7 @@ class Loop:
 
     def _mark_again(self, view: View) -> None:
         """Before anything else: a unit with data of this cluster joins no cluster without it."""
-        if view.leader is None or not self.lock.birth:
+        if view.leader is None:
             return
         try:
             self.cluster.put(BIRTH_KEY, self.lock.birth)
@@ -166,8 +168,8 @@ class Loop:
         self.unmarked = False
         self.progress.say("the cluster's birth mark, which a client had deleted, is written again")
 
-    def take(self, step: restarts.Change, view: View | None) -> None:
-        """Restart a unit, or move leadership away before. `view`: None while nobody answers."""
+    def take(self, step: restarts.Change, view: View) -> None:
+        """Restart a unit, or move leadership away before."""
         self._renewal().take(step, view, self.pods)
 
     def _renewal(self) -> Renewal:

@@ -142,10 +142,12 @@ def overdue(pod: Any, now: datetime) -> bool:
 
 
 def on_the_way(pod: Any, now: datetime) -> bool:
-    """Whether it ends in its time, so that another comes, or runs."""
+    """Whether it ends in its time, so that another comes, is being started, or runs."""
     if pod.metadata.deletion_timestamp is not None:
         return not overdue(pod, now)
-    return running(pod)
+    if running(pod):
+        return True
+    return pod.spec.node_name is not None and never_started(pod) and obstacle(pod) is None
 
 
 def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:

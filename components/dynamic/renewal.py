@@ -34,8 +34,10 @@ class Renewal:
     def renew(
         self, units: Sequence[Any], at: datetime, view: View | None, history: History
     ) -> list[str]:
-        """Restart those that may be; returns the names of those that something was done for.
+        """Restart one that may be, and all that cannot start and take no data along.
 
+        Returns the names of those who are waited for, whatever Kubernetes says of them: for whom
+        something was done, and while a cluster answers all who have failed, since their turn comes.
         `units`: their pods, at the API server's time `at`; `view`: None while no cluster answers.
         """
         newest = self.kube.newest_revision(self.kube.site.units)
@@ -45,7 +47,9 @@ class Renewal:
         found = make_anew(self.kube, units, newest, voters, self.progress)
         names = [pod.metadata.name for pod in found]
         left = [pod for pod in units if pod not in found]
-        step = self._mend(restarts.seen(left, newest, at), view, history)
+        seen = restarts.seen(left, newest, at)
+        names += [pod.name for pod in seen if pod.failed and view is not None]
+        step = self._mend(seen, view, history)
         if step is None:
             return names
         try:

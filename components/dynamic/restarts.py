@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from components.dynamic import pods as kubernetes
 from components.dynamic.plan import Done, Goal, MoveLeader, Wait, furthest
+from components.dynamic.pods import REVISION_LABEL, never_started, on_the_way, on_volume, ready
 from containers.etcd.supervisor.membership import History, Member, View
 from containers.etcd.supervisor.rules import SETTLE_SECONDS, unsettled
 
@@ -24,8 +24,8 @@ class Pod:
     ending: bool = False
     """Told to end: Kubernetes makes another in its place."""
     on_the_way: bool = False
-    """It ends in its time, or runs: how it comes back is to be seen. One that nobody has begun, or
-    whose node does not confirm its end, may not come for long."""
+    """It ends in its time, is being started, or runs: how it comes back is to be seen. One for
+    which there is no room, or whose node does not confirm its end, may not come for long."""
     lasting: bool = True
     """No data goes with it: it has a volume, or has never run."""
 
@@ -49,11 +49,11 @@ def seen(found: Iterable[Any], newest: str, now: datetime) -> list[Pod]:
     return [
         Pod(
             name=pod.metadata.name,
-            current=pod.metadata.labels.get(kubernetes.REVISION_LABEL) == newest,
-            ready=kubernetes.ready(pod),
+            current=pod.metadata.labels.get(REVISION_LABEL) == newest,
+            ready=ready(pod),
             ending=pod.metadata.deletion_timestamp is not None,
-            on_the_way=kubernetes.on_the_way(pod, now),
-            lasting=kubernetes.on_volume(pod) or kubernetes.never_started(pod),
+            on_the_way=on_the_way(pod, now),
+            lasting=on_volume(pod) or never_started(pod),
         )
         for pod in found
     ]
@@ -132,15 +132,17 @@ def _comes(member: Member, view: View, history: History, now: float) -> bool:
 
 
 def mend_unserved(pods: Sequence[Pod], ended: Collection[str]) -> Restart | None:
-    """The same where no cluster answers: for one in which etcd does not run, though it has data.
+    """The same where no cluster answers: for one in which etcd does not run, though it has data, or
+    which is the only one.
 
     It serves nobody, so its restart harms nobody, as long as its data outlives it. A quorum that
     only waits for a node to come back is let alone: their etcds run.
 
     `ended`: the pods whose supervisors say so.
     """
-    failed = [pod for pod in pods if pod.failed and pod.lasting and pod.name in ended]
-    return Restart(failed[-1].name) if failed else None
+    failed = [pod for pod in pods if pod.failed and pod.lasting]
+    silent = [pod for pod in failed if pod.name in ended or len(pods) == 1]
+    return Restart(silent[-1].name) if silent else None
 
 
 def loss(goal: Goal, pods: Sequence[Pod]) -> Pod | None:

@@ -220,11 +220,7 @@ def test_a_build_context_that_is_not_there_is_told_by_its_path(stack: Stack) -> 
 def test_an_image_that_cannot_be_pulled_is_told_soon_and_a_corrected_one_is_enough(
     new_stack: Callable[..., Stack],
 ) -> None:
-    stack = new_stack(
-        image={"build": False, "digest": ABSENT},
-        storage={"retain": True},
-        handover={"timeoutSeconds": 30},
-    )
+    stack = new_stack(image={"build": False, "digest": ABSENT}, storage={"retain": True})
     began = time.monotonic()
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert time.monotonic() - began < 60
@@ -234,9 +230,10 @@ def test_an_image_that_cannot_be_pulled_is_told_soon_and_a_corrected_one_is_enou
 
     # Begun anew beside the units' volumes, of which nobody knows by then that they are empty.
     stack.destroy()
+    stack.set(handover={"timeoutSeconds": 30})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert re.search(r"no word from etcd-0.*(ErrImagePull|ImagePullBackOff)", text)
-    stack.set(image={"build": True, "digest": None})
+    stack.set(image={"build": True, "digest": None}, handover={"timeoutSeconds": 120})
     stack.up()
     assert sorted(stack.members()) == ["etcd-0", "etcd-1", "etcd-2"]
     assert claims(stack) == before

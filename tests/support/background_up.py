@@ -51,7 +51,10 @@ class BackgroundUp:
 
     def result(self, seconds: float) -> Result:
         """Wait for its end. AssertionError at the deadline."""
-        until(f"`up` ends; it says:\n{self.output}", lambda: not self.running, seconds)
+        try:
+            until("`up` ends", lambda: not self.running, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it says:\n{self.output}") from None
         return Result(self._process.wait(), self.output, time.monotonic() - self._began)
 
     def must_succeed(self, seconds: float) -> Result:

@@ -79,7 +79,10 @@ class OnADeadNode(Kube):
     def __init__(self, *, runs: bool, ending: datetime | None = None) -> None:
         self.ending = ending
         site = SimpleNamespace(
-            seeds="etcd-seed", discovery="etcd-discovery", local_url="http://127.0.0.1:2379"
+            units="etcd",
+            seeds="etcd-seed",
+            discovery="etcd-discovery",
+            local_url="http://127.0.0.1:2379",
         )
         self.site = cast(Site, site)
         self._state = SimpleNamespace(
@@ -210,3 +213,27 @@ def test_only_seeds_of_the_newest_template_are_let_start(
     with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
         run_seeds(held, token, 1, Progress("discovery", -1), own=False)
     assert (held.released, held.renewed) == (released, renewed)
+
+
+@pytest.mark.parametrize(
+    ("newest", "renewed"),
+    [
+        pytest.param("r2", ["etcd-0"], id="of an older template"),
+        pytest.param("r1", [], id="of the newest"),
+        pytest.param(None, [], id="Kubernetes has not come to it"),
+    ],
+)
+def test_units_give_seeds_the_room_that_a_corrected_template_leaves(
+    newest: str | None, renewed: list[str]
+) -> None:
+    """They run, and wait for a cluster: nothing else would make them anew before there is one."""
+    held = Held("r2", "r2")
+    seed = pod("etcd-seed-0", waiting="ContainerCreating")
+    held.found = [seed, pod("etcd-0"), pod("etcd-1", ending=True)]
+    for unit in held.found[1:]:
+        unit.metadata.labels = {"controller-revision-hash": "r1"}
+    held.newest = newest
+    token = Token("v2", "t", "http://discovery.example.com")
+    with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
+        run_seeds(held, token, 1, Progress("discovery", -1), own=False)
+    assert held.renewed == renewed

@@ -1,4 +1,4 @@
-"""Whom a sequence asks first. Stands in for Kubernetes: two lists."""
+"""What a sequence asks, waits for and mends on its way. Kubernetes and etcd are stood in for."""
 
 from __future__ import annotations
 
@@ -191,14 +191,20 @@ class Broken:
             raise ExecError("not caught up")
 
     def after_a_wait(
-        self, seen: View | Unmet, monkeypatch: pytest.MonkeyPatch, *, looked: float | None = None
+        self,
+        seen: View | Unmet,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        looked: float | None = None,
+        settled: bool = True,
     ) -> list[str]:
-        """What a sequence does here that has to wait once. `looked`: when it had a view last."""
+        """What a sequence does here that has to wait once. `looked`: when it had a view last;
+        `settled`: whether etcd-1 is."""
         kube: Any = self
         goal = Goal("etcd-seed", "etcd", 3)
         loop = Loop(kube, kube, Progress("scale", -1), goal, kube, _looked_at=-math.inf)
         long_ago = time.monotonic() - 60
-        well = {1: long_ago, 2: long_ago}
+        well = {1: long_ago, 2: long_ago if settled else time.monotonic() - 1}
         loop.history = History(well, leader_index=100, seen_at=looked)
 
         def look(_loop: Loop) -> View | Unmet:
@@ -248,11 +254,20 @@ def test_what_was_seen_too_long_ago_mends_nothing(monkeypatch: pytest.MonkeyPatc
     assert not Broken("etcd-0", "etcd-1").after_a_wait(LED_BY_0, monkeypatch, looked=looked)
 
 
-def test_who_was_just_mended_does_not_end_the_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("settled", "done"),
+    [
+        pytest.param(True, ["etcd-2 restarts"], id="mended just now"),
+        pytest.param(False, [], id="its turn will come"),
+    ],
+)
+def test_what_an_older_template_has_broken_ends_no_sequence(
+    settled: bool, done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a volume a voter is no pod that Kubernetes' word alone lets go."""
     there = Broken("etcd-0", "etcd-1")
     there.found[2] = namespace.pod("etcd-2", waiting="CrashLoopBackOff", restarts=3)
-    assert there.after_a_wait(LED_BY_0, monkeypatch) == ["etcd-2 restarts"]
+    assert there.after_a_wait(LED_BY_0, monkeypatch, settled=settled) == done
 
 
 # ---------------------------------------------------------------- the birth mark
@@ -307,3 +322,15 @@ def test_a_deleted_birth_mark_is_written_again_before_anything_else(
     monkeypatch.setattr(module, "POLL_SECONDS", 0)
     loop.run(decide, act)
     assert cluster.done == done
+
+
+def test_no_sequence_is_done_while_the_mark_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Marked("", refusals=2)
+    asked: Any = cluster
+    site = SimpleNamespace(units="etcd", namespace="etcd")
+    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: (list[Any](), NOW))
+    known = Lock(cluster_id=f"{CLUSTER:x}", birth="b", revision=0)
+    loop = Loop(kube, asked, Progress("rollout", 60), Goal("etcd-seed", "etcd", 3), known)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
+    loop.run(lambda _view, _now: Done(), asked)
+    assert cluster.done == [f"{BIRTH_KEY}=b"]

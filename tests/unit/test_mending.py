@@ -177,6 +177,7 @@ def test_what_has_failed_does_not_wait_for_whom_nobody_brings(other: list[restar
             restarts.Restart("etcd-0"),
             id="though another is on a dead node",
         ),
+        pytest.param([unit(0)], [], restarts.Restart("etcd-0"), id="the only one, always"),
         pytest.param([unit(0, current=True)], ["etcd-0"], None, id="of the newest template"),
         pytest.param(
             [restarts.Pod("etcd-0", False, False, lasting=False)],

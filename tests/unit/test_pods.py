@@ -15,10 +15,12 @@ from components.dynamic.pods import (
     more_memory,
     node_problem,
     obstacle,
+    on_the_way,
     ready_seconds,
     stuck,
     trouble,
 )
+from tests.support import namespace
 
 NIGHT = datetime(2026, 11, 27, 3, 12, 40, tzinfo=UTC)
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
@@ -274,3 +276,27 @@ def test_only_an_older_template_is_what_keeps_a_pod_from_starting(
     unit.metadata.labels = {"controller-revision-hash": template}
     unit.metadata.deletion_timestamp = NIGHT if ending else None
     assert stuck([unit], "r2", None) == ([unit] if found else [])
+
+
+def made(*, node: str | None = None, late: bool = False, **how: Any) -> Any:
+    """A pod on this node; `late`: it was to have ended a second ago."""
+    found = namespace.pod("etcd-1", **how)
+    found.spec.node_name = node
+    if late:
+        found.metadata.deletion_timestamp = namespace.NOW - timedelta(seconds=1)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(made(node="a"), True, id="it runs"),
+        pytest.param(made(node="a", ending=True), True, id="it ends in its time"),
+        pytest.param(made(node="a", late=True), False, id="its time is over"),
+        pytest.param(made(node="a", waiting="ContainerCreating"), True, id="it is being started"),
+        pytest.param(made(node="a", waiting="ErrImagePull"), False, id="it cannot start"),
+        pytest.param(made(gated=True), False, id="there is no room for it"),
+    ],
+)
+def test_who_is_on_the_way(found: Any, expected: bool) -> None:
+    assert on_the_way(found, namespace.NOW) is expected
