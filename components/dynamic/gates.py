@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from components.dynamic.anew import make_anew
 from components.dynamic.kube import Kube
-from components.dynamic.pods import gated, of_stateful_set
+from components.dynamic.pods import gated, of_stateful_set, running
 from components.dynamic.progress import Progress
 
 NOTE = "accepted"
@@ -66,7 +67,20 @@ def see_to(kube: Kube, progress: Progress, pods: Iterable[Any]) -> list[str]:
     seeds = of_stateful_set(pods, kube.site.seeds)
     held = [pod for pod in seeds if gated(pod)]
     amiss = _release(kube, progress, held) if held else []
+    _renew(kube, progress, [pod for pod in seeds if pod not in held])
     return amiss + kube.troubles(pod for pod in seeds if not gated(pod))
+
+
+def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:
+    """Make those anew that cannot start, once their template is corrected. They come back held, and
+    are let start on the claim that they had, if that is noted."""
+    failed = [pod for pod in seeds if not running(pod)]
+    newest = kube.newest_revision(kube.site.seeds) if failed else None
+    if newest is None:
+        return
+    known, claims = noted(kube.read_secret(kube.site.discovery)), kube.volumes(kube.site.seeds)
+    kept = [p for p in failed if known & (disk(p, claims) - {str(p.metadata.uid)})]
+    make_anew(kube, kept, newest, None, progress)
 
 
 def _release(kube: Kube, progress: Progress, held: list[Any]) -> list[str]:
