@@ -221,6 +221,12 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             "hold cluster c1, and etcd:storage.kind is memory",
             id="a cluster is kept on volumes that would not be used",
         ),
+        pytest.param(
+            {"namespace": True, "units": 3},
+            {"storage": "40Gi"},
+            "kubectl -n etcd delete pvc data-etcd-0 data-etcd-1 data-etcd-2",
+            id="volumes that are too small are left of an up that came to no cluster",
+        ),
     ],
 )
 def test_an_obstacle_is_told_before_anything_is_touched(
@@ -288,6 +294,11 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             },
             {},
             id="a limit is wanted, and the largest is given where no default is named",
+        ),
+        pytest.param(
+            {"namespace": True, "units": 3},
+            {"fixed": FIXED},
+            id="volumes of that size are left of an up that came to no cluster",
         ),
     ],
 )
