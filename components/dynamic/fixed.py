@@ -26,7 +26,9 @@ def refusal(old: Mapping[str, str], new: Mapping[str, str], plan: str = "") -> s
         f"{said}: not possible while the cluster exists.{would}\n"
         f"Next: {_way_back(changed[0], old[changed[0]])} "
         "(or give the cluster up, and its data, first: "
-        "etcd:storage.retain false, pulumi up, pulumi destroy)"
+        "etcd:storage.retain false, pulumi up, pulumi destroy; "
+        # Where the old value is why no `up` has ended, setting it back leads nowhere.
+        "or, if no etcd cluster was born yet, pulumi destroy, pulumi up)"
     )
 
 

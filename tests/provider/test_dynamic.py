@@ -200,7 +200,9 @@ def test_what_makes_another_cluster_is_refused_in_preview(dynamic: Plugin) -> No
     (failure,) = dynamic.check(PreflightProvider(), news, olds)
     assert "etcd:etcd.name goes from etcd to kv" in failure
     assert "storage.size" not in failure
-    assert failure.splitlines()[-1].startswith("Next: ")
+    following = failure.splitlines()[-1]
+    assert following.startswith("Next: ")
+    assert following.endswith("; or, if no etcd cluster was born yet, pulumi destroy, pulumi up)")
     assert dynamic.check(PreflightProvider(), news) == [], "no cluster yet: all is open"
 
 
