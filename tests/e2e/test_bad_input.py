@@ -8,6 +8,7 @@ what a real one and the real CLI make of it.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,9 +18,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.quantities import cpu_cores
 from tests.support.answers import closed_port
 from tests.support.refusal import is_untouched, refused, the_one_error
-from tests.support.stack import Stack
+from tests.support.stack import Stack, until
 
 ABSENT = f"sha256:{'a1' * 32}"
 """Digest of no image."""
@@ -237,3 +239,43 @@ def test_an_image_that_cannot_be_pulled_is_told_soon_and_a_corrected_one_is_enou
     stack.up()
     assert sorted(stack.members()) == ["etcd-0", "etcd-1", "etcd-2"]
     assert claims(stack) == before
+
+
+# ---------------------------------------------------------------- the nodes
+
+
+def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_config(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """They run, and wait for the cluster that the seeds are to form."""
+    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    too_much = f"{free_millicores(stack) - 60}m"
+    stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 30})
+    text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
+    assert re.search("in vain for pods of the bootstrap: .*Insufficient cpu", text)
+    stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
+    output = stack.up().output
+    assert "made anew, since its template has changed: etcd-0" in output
+    assert sorted(stack.members()) == ["etcd-0"]
+
+
+def free_millicores(stack: Stack) -> int:
+    """What the lab's node has for a stack, once all earlier ones have ended."""
+
+    def pods() -> list[Any]:
+        found = stack.run("kubectl", "get", "pods", "-A", "-o", "json", check=True).output
+        return json.loads(found)["items"]
+
+    until(
+        "earlier stacks to end",
+        lambda: all(pod["metadata"]["namespace"] == "kube-system" for pod in pods()),
+    )
+    nodes = stack.run("kubectl", "get", "nodes", "-o", "json", check=True).output
+    (node,) = json.loads(nodes)["items"]
+    asked = [
+        container.get("resources", {}).get("requests", {}).get("cpu", "0")
+        for pod in pods()
+        for container in pod["spec"]["containers"]
+    ]
+    cores = cpu_cores(node["status"]["allocatable"]["cpu"]) - sum(map(cpu_cores, asked))
+    return int(1000 * cores)
