@@ -5,6 +5,7 @@ Used by the discovery resource (beginning) and by the handover (end).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ from components.dynamic.tokens import USE_OWN, Token
 
 T = TypeVar("T")
 
+PATIENT_SECONDS = 5.0
+"""In which a discovery service that has just started is not asked what it lacks."""
 AGAIN = "pulumi up, which starts over with a new token and empty seeds"
 
 
@@ -79,9 +82,10 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
         return not_lost(kube, service, with_troubles(kube, found))
 
     if token.protocol == "v3":
+        began = time.monotonic()
         progress.wait(
             "the discovery service",
-            lambda: judged(_size_put(kube, token, size, pods[0])),
+            lambda: judged(_told(kube, began, _size_put(kube, token, size, pods[0]), own=own)),
             AGAIN if own else USE_OWN,
             # A service that exists already either answers soon or not at all.
             limit_seconds=None if own else 30,
@@ -169,6 +173,16 @@ def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:
     except ExecError as error:
         return Unmet(f"{token.endpoint}: {error}")
     return True
+
+
+def _told(kube: Kube, began: float, found: bool | Unmet, *, own: bool) -> bool | Unmet:
+    """Return what was found; to what is missing for long, add what our discovery service says of
+    itself: it may run, as Kubernetes sees it, and wait inside."""
+    if not (own and isinstance(found, Unmet)) or time.monotonic() - began < PATIENT_SECONDS:
+        return found
+    pod = f"{kube.site.discovery}-0"
+    phase = kube.supervisor_status(pod).get("phase", "no word from its supervisor")
+    return Unmet(f"{found.reason}; {pod}: {phase}")
 
 
 def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:

@@ -10,13 +10,14 @@ from typing import Any, cast
 import pytest
 from kubernetes.client import ApiException
 
+from components.dynamic import bootstrap
 from components.dynamic.bootstrap import not_lost, remedy, run_seeds, wipe
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.pods import obstacle
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
-from tests.support.namespace import NOW, Namespace, pod
+from tests.support.namespace import NOW, PAUSES, Namespace, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -237,3 +238,24 @@ def test_units_give_seeds_the_room_that_a_corrected_template_leaves(
     with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
         run_seeds(held, token, 1, Progress("discovery", -1), own=False)
     assert held.renewed == renewed
+
+
+@pytest.mark.parametrize(
+    ("patience", "told"),
+    [
+        pytest.param(0, "; etcd-discovery-0: etcd ended with 1; starting again", id="for long"),
+        pytest.param(60, "", id="it may have just started"),
+    ],
+)
+def test_a_discovery_service_that_does_not_answer_tells_why(
+    patience: float, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "PATIENT_SECONDS", patience)
+    held = Held("r2", "r2")
+    held.found = [pod("etcd-seed-0", ready=True), pod("etcd-discovery-0", ready=True)]
+    held.statuses["etcd-discovery-0"] = [PAUSES]
+    held.answers["put"] = [ExecError("context deadline exceeded")]
+    token = Token("v3", "t", "http://etcd-discovery:2379")
+    with pytest.raises(SequenceError) as failure:
+        run_seeds(held, token, 1, Progress("discovery", -1), own=True)
+    assert failure.value.problem.endswith(f"context deadline exceeded{told}")
