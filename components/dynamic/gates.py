@@ -66,9 +66,10 @@ def see_to(kube: Kube, progress: Progress, pods: Iterable[Any]) -> list[str]:
     """
     seeds = of_stateful_set(pods, kube.site.seeds)
     held = [pod for pod in seeds if gated(pod)]
+    others = [pod for pod in seeds if not gated(pod)]
     amiss = _release(kube, progress, held) if held else []
-    _renew(kube, progress, [pod for pod in seeds if pod not in held])
-    return amiss + kube.troubles(pod for pod in seeds if not gated(pod))
+    _renew(kube, progress, others)
+    return amiss + kube.troubles(others)
 
 
 def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:

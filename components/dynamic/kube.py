@@ -21,6 +21,7 @@ from components.dynamic.connection import connected
 from components.dynamic.pods import (
     gated,
     going_disks,
+    newest_revision,
     node_problem,
     of_stateful_set,
     ready,
@@ -107,12 +108,9 @@ class Kube:
         return None if found is None else found.metadata.creation_timestamp
 
     def newest_revision(self, stateful_set: str) -> str | None:
-        """Kubernetes' name for its newest template; None if it is not there, or its controller has
-        not come to it."""
+        """See `pods.newest_revision`; None, too, if it is not there."""
         found = self._stateful_set(stateful_set)
-        if found is None or (found.status.observed_generation or 0) < found.metadata.generation:
-            return None
-        return found.status.update_revision
+        return None if found is None else newest_revision(found)
 
     def _stateful_set(self, name: str) -> Any:
         """None if there is none."""

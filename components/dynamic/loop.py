@@ -119,10 +119,10 @@ class Loop:
             if self.unmarked:
                 self._mark_again(view)
             step = decide(view, time.monotonic())
-            if isinstance(step, Done) and not self.unmarked:
-                return
             if isinstance(step, Done):
-                step = Wait("the birth mark, which a client has deleted, to be written again")
+                if not self.unmarked:
+                    return
+                step = Wait("the birth mark, which a client has deleted, is to be written again")
             if isinstance(step, Wait):
                 self._wait(step.reason, view, pause=not first)
                 continue

@@ -56,6 +56,14 @@ def ordinal_of(found: Any, stem: str) -> int | None:
     return int(ordinal) if start == stem and ordinal.isdigit() else None
 
 
+def newest_revision(stateful_set: Any) -> str | None:
+    """Kubernetes' name for its newest template; None while its controller has not come to it."""
+    status = stateful_set.status
+    if (status.observed_generation or 0) < stateful_set.metadata.generation:
+        return None
+    return status.update_revision
+
+
 def ready_seconds(pod: Any, now: datetime) -> float:
     """For how long the pod has been ready without a break, at least; 0 if it is not."""
     since = _ready_since(pod)

@@ -9,7 +9,7 @@ from components.dynamic import restarts, room
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import Goal
-from components.dynamic.pods import of_stateful_set
+from components.dynamic.pods import newest_revision, of_stateful_set
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.proof import prove
 from components.dynamic.rollout import NAME
@@ -82,6 +82,4 @@ def _newest(kube: Kube, template: str) -> str | Unmet:
             "was told by --target to leave it",
             "pulumi up",
         )
-    if (found.status.observed_generation or 0) < found.metadata.generation:
-        return Unmet("its controller has not come to it")
-    return found.status.update_revision
+    return newest_revision(found) or Unmet("its controller has not come to it")

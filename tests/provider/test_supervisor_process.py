@@ -267,6 +267,24 @@ def test_a_discovery_service_that_the_system_refuses_to_start_is_started_later(
         eventually("the service to be ready", lambda: member.ready)
 
 
+def test_a_discovery_service_whose_etcd_ends_says_so_and_goes_on_trying(
+    programs: dict[str, Path], tmp_path: Path
+) -> None:
+    """A birth that waits for it asks (`bootstrap._told`): its pod runs, as Kubernetes sees it."""
+    own, etcd = refused_at_first(programs, tmp_path / "programs")
+    good = etcd.read_text()
+    etcd.write_text("#!/bin/sh\nexit 3\n")
+    etcd.chmod(0o755)
+    with supervisors() as known:
+        member = Supervisor(own, tmp_path / "volume", "etcd-discovery-0", role="discovery")
+        known.append(member)
+        member.start()
+        said = "etcd ended with 3; starting again"
+        eventually("it to be told", lambda: member.status()["phase"] == said)
+        etcd.write_text(good)
+        eventually("the service to be ready", lambda: member.ready)
+
+
 def test_a_seed_whose_disk_is_lost_does_not_use_its_token_again(
     service: Supervisor, seeds: Callable[[int], list[Supervisor]], tmp_path: Path
 ) -> None:

@@ -150,10 +150,19 @@ class Discovery:
         self._health.admitted = True
         while not self._stop.is_set():
             try:
-                if not self._etcd.running:
-                    self._etcd.start(flags.discovery(self._config))
-                self._health.beat("running as the discovery service", etcd=True)
+                pause = self._keep_running()
             except OSError as error:
                 self._health.beat(f"the system refuses: {error}", etcd=False)
-            self._stop.wait(IDLE_SECONDS)
+                pause = IDLE_SECONDS
+            self._stop.wait(pause)
         self._etcd.stop()
+
+    def _keep_running(self) -> float:
+        if not self._etcd.running:
+            code = self._etcd.take_exit_code()
+            if code is not None:
+                self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
+                return self._etcd.back_off()
+            self._etcd.start(flags.discovery(self._config))
+        self._health.beat("running as the discovery service", etcd=True)
+        return IDLE_SECONDS
