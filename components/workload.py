@@ -122,7 +122,7 @@ def _pod(
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
         "volumes": [
-            *([] if persistent else [_scratch(settings)]),
+            *([] if persistent else [_scratch(settings, workload.role)]),
             *([_secret(secret)] if secret else []),
         ],
     }
@@ -244,8 +244,15 @@ def _spread(names: Names, role: str) -> list[dict[str, Any]]:
     ]
 
 
-def _scratch(settings: Settings) -> dict[str, Any]:
-    memory = settings.storage.kind == "memory"
+def _scratch(settings: Settings, role: str) -> dict[str, Any]:
+    """A place without a volume. In memory for units only, which have memory for it.
+
+    etcd makes two files of 64 MB for its log at once (SegmentSizeBytes and filePipeline in
+    server/storage/wal), and what is in a tmpfs counts as the container's memory: a seed would be
+    ended by the kernel while it starts, at times before its log has an entry, and then a start on
+    that log waits for a leader for ever.
+    """
+    memory = settings.storage.kind == "memory" and role == "unit"
     return {"name": "data", "emptyDir": {"medium": "Memory"} if memory else {}}
 
 

@@ -226,7 +226,8 @@ class StorageSettings:
 
     kind: StorageKind
     """persistent: a volume each. ephemeral: the node's disk. memory: tmpfs, inside the memory
-    limit. The last two lose a member's data with its pod."""
+    limit, for units (seeds keep to the node's disk). The last two lose a member's data with its
+    pod."""
     size: str
     """Of one volume, as Kubernetes writes it: `20Gi`."""
     class_name: str | None

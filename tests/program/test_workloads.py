@@ -104,10 +104,13 @@ def test_without_a_class_the_clusters_default_is_taken(declare: Declare) -> None
 def test_storage_without_volumes_declares_none(
     declare: Declare, kind: str, medium: dict[str, str]
 ) -> None:
-    for workload in workloads(declare(storage={"kind": kind})).values():
+    found = workloads(declare(storage={"kind": kind}))
+    for workload in found.values():
         assert "volumeClaimTemplates" not in workload.spec
         assert "persistentVolumeClaimRetentionPolicy" not in workload.spec
-        assert volumes(workload)["data"] == {"emptyDir": medium}
+    found = {name: volumes(workload)["data"] for name, workload in found.items()}
+    assert found.pop("etcd") == {"emptyDir": medium}
+    assert set(map(str, found.values())) == {str({"emptyDir": {}})}, "no memory for it in a seed"
 
 
 def test_what_is_immutable_in_a_workload_never_follows_the_version(declare: Declare) -> None:
