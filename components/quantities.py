@@ -1,4 +1,4 @@
-"""What the settings' quantities come to: cores, etcd's quota, and how long its log grows. Pure."""
+"""What the settings' quantities come to: cores, memory, etcd's quota, length of its log. Pure."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ LOG_BYTES = 6 * 64 * 1024**2
 """What etcd's write-ahead log takes beside what has come since the last snapshot: five files that
 are kept and one that is prepared, of 64 MiB each (etcd: `--max-wals`; server/storage/wal/wal.go,
 SegmentSizeBytes)."""
+
+SPARE_LOG_BYTES = 2 * 64 * 1024**2
+"""Of a volume: the new log of a member that comes back removed. Its old data is set aside, whole,
+and goes when it votes again; the two databases have the room of a defragmentation."""
+
+LEAST_FOR_PROCESSES = 192 * 1024**2
+"""Of a unit's memory, where its data is in memory too. etcd at rest and the supervisor take some
+65 MiB; etcd holds the newest entries of its log once more, and with 1.5 MiB each they are large."""
+
+SUPERVISOR_BYTES = 32 * 1024**2
+"""Of a container's memory, with what is run in it now and then (docs/measurements.md)."""
 
 LARGEST_ENTRY = int(1.5 * 1024**2)
 """Of the log, in bytes: a request may not be larger (etcd: `--max-request-bytes`)."""
@@ -77,14 +88,31 @@ def snapshot_count(settings: Settings) -> int:
     return min(MOST_ENTRIES, (place - LOG_BYTES - quota_bytes(settings)) // LARGEST_ENTRY)
 
 
-def place_bytes(quota: float) -> int:
-    """The least place for the data that gives this quota."""
-    return math.ceil(quota / SHARE) + LOG_BYTES
+def memory_for(quota: float) -> int:
+    """The least units.memory in bytes that gives this quota, where data is in memory."""
+    place = math.ceil(quota / SHARE) + LOG_BYTES
+    return max(place + LEAST_FOR_PROCESSES, math.ceil(place * 4 / 3))
+
+
+def heap_bytes(memory: str, *, holds_data: bool) -> int:
+    """What Go may take in a container of this memory before it collects its garbage all the time.
+
+    Left alone it lets the heap grow to twice of what lives in it, and is killed where that is more
+    than there is (https://go.dev/doc/gc-guide#Memory_limit, whose 10 % stay free here).
+    """
+    size = size_bytes(memory)
+    return ((_for_processes(size) if holds_data else size) - SUPERVISOR_BYTES) * 9 // 10
+
+
+def _for_processes(memory: int) -> int:
+    return max(LEAST_FOR_PROCESSES, memory // 4)
 
 
 def _place(settings: Settings) -> int | None:
     """Bytes that there are for the data; None where that is a node's own disk."""
     if settings.storage.kind == "ephemeral":
         return None
-    memory = settings.storage.kind == "memory"
-    return size_bytes(settings.units.memory if memory else settings.storage.size)
+    if settings.storage.kind == "persistent":
+        return size_bytes(settings.storage.size) - SPARE_LOG_BYTES
+    memory = size_bytes(settings.units.memory)
+    return memory - _for_processes(memory)

@@ -11,7 +11,7 @@ import pulumi
 
 from components.kubernetes_object import KubernetesObject
 from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, TEMPLATE_ANNOTATION, Names
-from components.quantities import canonical, quota_bytes, snapshot_count
+from components.quantities import canonical, heap_bytes, quota_bytes, snapshot_count
 from components.settings import Settings
 from components.settings.model import ZONES
 
@@ -122,7 +122,7 @@ def _pod(
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
         "volumes": [
-            *([] if persistent else [_scratch(settings, workload.role)]),
+            *([] if persistent else [_scratch(in_memory=_in_memory(settings, workload))]),
             *([_secret(secret)] if secret else []),
         ],
     }
@@ -208,6 +208,7 @@ def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]
         # For what sequences run beside the supervisor, which takes proxies away by itself: some
         # clusters put HTTPS_PROXY into every pod, and etcdctl would go through it.
         "NO_PROXY": "*",
+        "GOMEMLIMIT": str(heap_bytes(workload.memory, holds_data=_in_memory(settings, workload))),
         **workload.env,
         **{entry.name: entry.value for entry in etcd.extra_env},
     }
@@ -244,16 +245,19 @@ def _spread(names: Names, role: str) -> list[dict[str, Any]]:
     ]
 
 
-def _scratch(settings: Settings, role: str) -> dict[str, Any]:
-    """A place without a volume. In memory for units only, which have memory for it.
+def _in_memory(settings: Settings, workload: Workload) -> bool:
+    """Whether its data is in memory: with that kind of storage, of units only.
 
     etcd makes two files of 64 MB for its log at once (SegmentSizeBytes and filePipeline in
     server/storage/wal), and what is in a tmpfs counts as the container's memory: a seed would be
     ended by the kernel while it starts, at times before its log has an entry, and then a start on
     that log waits for a leader for ever.
     """
-    memory = settings.storage.kind == "memory" and role == "unit"
-    return {"name": "data", "emptyDir": {"medium": "Memory"} if memory else {}}
+    return settings.storage.kind == "memory" and workload.role == "unit"
+
+
+def _scratch(*, in_memory: bool) -> dict[str, Any]:
+    return {"name": "data", "emptyDir": {"medium": "Memory"} if in_memory else {}}
 
 
 _DISCOVERY_MOUNT = {"name": "discovery", "mountPath": DISCOVERY_DIRECTORY, "readOnly": True}

@@ -13,7 +13,7 @@ from typing import Any
 
 from components.dynamic.pods import quota_bytes
 from components.dynamic.progress import SequenceError
-from components.quantities import place_bytes
+from components.quantities import memory_for
 from containers.etcd.supervisor.membership import View
 
 FULL = 0.9
@@ -46,7 +46,7 @@ def require(quota: Mapping[str, Any], pods: Iterable[Any], view: View) -> None:
     pod, size = max(sizes.items(), key=lambda found: found[1])
     if size <= FULL * quota["bytes"]:
         return
-    least = math.ceil(place_bytes(size / FULL) / MEBIBYTE)
+    least = math.ceil(memory_for(size / FULL) / MEBIBYTE)
     raise TooSmallError(
         f"refused: etcd:units.memory {quota['memory']} gives etcd a quota of "
         f"{int(quota['bytes'] / MEBIBYTE)}Mi, and the database of {pod} has "

@@ -143,7 +143,7 @@ def seeds(section: Section) -> model.SeedsSettings:
     return model.SeedsSettings(
         count=section.odd("count", 3, MOST_VOTERS),
         cpu=section.text("cpu", "100m", syntax.CPU),
-        memory=section.text("memory", "512Mi", syntax.size("64Mi")),
+        memory=section.text("memory", "512Mi", syntax.size("128Mi")),
     )
 
 
@@ -158,7 +158,7 @@ def units(section: Section) -> model.UnitsSettings:
             "minTolerance", least, -1, (count - 1) // 2, unit=f" with units.count {count}"
         ),
         cpu=section.text("cpu", "500m", syntax.CPU),
-        memory=section.text("memory", "1Gi", syntax.size("64Mi")),
+        memory=section.text("memory", "1Gi", syntax.size("128Mi")),
         node_selector=section.texts(
             "nodeSelector", lambda path, name: is_label(problems, path, name), syntax.LABEL_VALUE
         ),
@@ -213,7 +213,7 @@ def storage(section: Section) -> model.StorageSettings:
         class_name = None
     return model.StorageSettings(
         kind=section.choice("kind", "persistent", get_args(model.StorageKind)),
-        size=section.text("size", "20Gi", syntax.size("512Mi")),
+        size=section.text("size", "20Gi", syntax.size("1Gi")),
         class_name=section.check_text("storage.className", class_name, syntax.STORAGE_CLASS),
         retain=section.boolean("retain", True),
     )

@@ -30,6 +30,7 @@ def check(settings: Settings, problems: Problems) -> None:
         _image_for_the_nodes(settings, problems)
         _reachable_discovery(settings, problems)
         _durable(settings, problems)
+        _room_on_the_node(settings, problems)
         _disks(settings, problems)
 
 
@@ -162,9 +163,10 @@ def _names(settings: Settings, problems: Problems) -> None:
 
 
 def _memory_holds_the_log(settings: Settings, problems: Problems) -> None:
-    """The files of the write-ahead log that etcd always keeps take up to 384 MiB there."""
+    """The files of the write-ahead log that etcd always keeps take up to 384 MiB there, and etcd
+    itself needs some."""
     valid = problems.none_at("storage.kind", "units.memory")
-    least = "512Mi"
+    least = "768Mi"
     memory = settings.units.memory
     if valid and settings.storage.kind == "memory" and size_bytes(memory) < size_bytes(least):
         problems.add(
@@ -236,6 +238,24 @@ def _durable(settings: Settings, problems: Problems) -> None:
             kind,
             "allowed: persistent with gke.deletionProtection, which marks a cluster whose data "
             "matters",
+            set_value("storage.kind", "persistent"),
+        )
+
+
+def _room_on_the_node(settings: Settings, problems: Problems) -> None:
+    """Autopilot gives a container 1 GiB of its node's disk, and evicts a pod that takes more.
+
+    All members are as large: they would go together, and the data with them
+    (https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests).
+    """
+    kind = settings.storage.kind
+    valid = problems.none_at("storage.kind", "gke.autopilot")
+    if valid and settings.gke.autopilot and kind == "ephemeral":
+        problems.add(
+            "storage.kind",
+            kind,
+            "allowed: persistent or memory with gke.autopilot, whose nodes evict a pod that takes "
+            "more than 1 GiB of their disk",
             set_value("storage.kind", "persistent"),
         )
 

@@ -35,8 +35,8 @@ def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_
     stack.kubectl("exec", "etcd-0", "--", "python3", "-c", FILL)
     before = stack.objects("pods,statefulsets")
     for verb in (("preview",), UP):
-        text = refused(stack, verb, units={"memory": "600Mi"})
-        assert "etcd:units.memory 600Mi gives etcd a quota of 97Mi" in text
+        text = refused(stack, verb, units={"memory": "768Mi"})
+        assert "etcd:units.memory 768Mi gives etcd a quota of 86Mi" in text
         assert "the database of etcd-0 has 1" in text
         assert "Next: pulumi config set --path etcd:units.memory " in text
     after = stack.objects("pods,statefulsets")

@@ -124,10 +124,10 @@ def test_what_is_immutable_in_a_workload_never_follows_the_version(declare: Decl
 @pytest.mark.parametrize(
     ("storage", "quota"),
     [
-        pytest.param({"size": "1Gi"}, int(0.45 * 640 * 1024**2), id="room for a defragmentation"),
+        pytest.param({"size": "1Gi"}, int(0.45 * 512 * 1024**2), id="room for a defragmentation"),
         pytest.param({"size": "500Gi"}, 8 * 1024**3, id="never above etcd's own limit"),
         pytest.param({"kind": "ephemeral"}, 2 * 1024**3, id="etcd's default"),
-        pytest.param({"kind": "memory"}, int(0.45 * 640 * 1024**2), id="inside the memory limit"),
+        pytest.param({"kind": "memory"}, int(0.45 * 384 * 1024**2), id="inside the memory limit"),
     ],
 )
 def test_etcds_quota_fits_into_its_place(
@@ -143,7 +143,7 @@ def test_etcds_quota_fits_into_its_place(
         pytest.param({"size": "1Gi"}, 1024**3, id="small"),
         pytest.param({"size": "20Gi"}, 20 * 1024**3, id="as by default"),
         pytest.param({"size": "500Gi"}, 500 * 1024**3, id="large"),
-        pytest.param({"kind": "memory"}, 1024**3, id="inside the memory limit"),
+        pytest.param({"kind": "memory"}, 768 * 1024**2, id="inside the memory limit"),
         pytest.param({"kind": "ephemeral"}, None, id="a node's own disk"),
     ],
 )
@@ -158,13 +158,34 @@ def test_the_largest_entries_fill_no_disk_before_a_snapshot_lets_them_go(
         assert count * 1.5 * 1024**2 + quota + files_that_stay <= place
 
 
+@pytest.mark.parametrize(
+    ("kind", "memory", "unit", "seed"),
+    [
+        pytest.param("persistent", "1Gi", 992, 96, id="its data is on a volume"),
+        pytest.param("memory", "1Gi", 224, 96, id="a quarter is not for data"),
+        pytest.param("memory", "768Mi", 160, 96, id="never less than etcd needs"),
+    ],
+)
+def test_gos_heap_is_told_how_much_memory_there_is(
+    declare: Declare, kind: str, memory: str, unit: int, seed: int
+) -> None:
+    """`unit`, `seed`: MiB beside the supervisor's, of which a tenth stays free."""
+    found = workloads(
+        declare(storage={"kind": kind}, units={"memory": memory}, seeds={"memory": "128Mi"})
+    )
+    for name, most in (("etcd", unit), ("etcd-seed", seed), ("etcd-discovery", seed)):
+        assert found[name].env["GOMEMLIMIT"] == str(most * 1024**2 * 9 // 10)
+    own = {"extraEnv": [{"name": "GOMEMLIMIT", "value": "off"}]}
+    assert workloads(declare(etcd=own))["etcd"].env["GOMEMLIMIT"] == "off"
+
+
 @pytest.mark.parametrize("kind", ["persistent", "ephemeral", "memory"])
 def test_a_quota_that_may_change_is_known_to_those_who_must_judge_it(
     declare: Declare, kind: str
 ) -> None:
     """What else it may follow stays as it is: storage.size."""
     program = declare(storage={"kind": kind}, units={"memory": "1Gi"})
-    told = {"bytes": int(0.45 * 640 * 1024**2), "memory": "1Gi"} if kind == "memory" else {}
+    told = {"bytes": int(0.45 * 384 * 1024**2), "memory": "1Gi"} if kind == "memory" else {}
     for judge in ("Preflight", "Rollout"):
         assert program.one(f"{DYNAMIC}{judge}").inputs["quota"] == told
 

@@ -22,7 +22,7 @@ from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.site import Site
 from components.names import TEMPLATE_ANNOTATION
-from components.quantities import LARGEST_QUOTA, place_bytes, quota_bytes
+from components.quantities import LARGEST_QUOTA, memory_for, quota_bytes
 from components.settings import parse
 from containers.etcd.supervisor.membership import View
 from tests.support.dynamic import SITE, inputs
@@ -106,16 +106,16 @@ def test_the_refusal_names_the_key_what_is_there_and_what_to_set() -> None:
     problem, following = failure.value.problem, failure.value.following
     assert "etcd:units.memory 1Gi gives etcd a quota of 288Mi" in problem
     assert "the database of etcd-1 has 400Mi" in problem
-    # 384 MiB of log, and (400 / 0.9) / 0.45.
-    assert following.startswith("pulumi config set --path etcd:units.memory 1372Mi")
+    # 384 MiB of log and (400 / 0.9) / 0.45 for it, which is three quarters of the memory.
+    assert following.startswith("pulumi config set --path etcd:units.memory 1829Mi")
 
 
 @given(st.integers(min_value=1, max_value=int(room.FULL * LARGEST_QUOTA)))
 def test_what_it_says_to_set_is_enough(size: int) -> None:
-    least = -(-place_bytes(size / room.FULL) // MIB)
+    least = -(-memory_for(size / room.FULL) // MIB)
     memory: dict[str, object] = {
         "storage.kind": "memory",
-        "units.memory": f"{max(least, 512)}Mi",
+        "units.memory": f"{max(least, 768)}Mi",
     }
     assert size <= room.FULL * quota_bytes(parse(with_values(memory))) + 1
 

@@ -129,7 +129,7 @@ REFUSED: list[tuple[str, CONFIG, str, str]] = [
     ("S1, S2 version 2.2.5", {"etcd.version": "2.2.5"}, "etcd.version", "3.6.14 or later"),
     ("S2 version 3.2.26", {"etcd.version": "3.2.26"}, "etcd.version", "3.6.14 or later"),
     ("S2 replicas 4", {"units.count": 4}, "units.count", "odd integer"),
-    ("S2 storage empty", {"storage.size": ""}, "storage.size", "at least 512Mi"),
+    ("S2 storage empty", {"storage.size": ""}, "storage.size", "at least 1Gi"),
     ("S1 ETCD_URL of 3.7", {"etcd.version": "3.7.1", "discovery.mode": "v2",
      "discovery.url": "https://own.test/new"}, "discovery.mode", "no v2 discovery"),
     ("S2 extraEnv of our own", {"etcd.extraEnv": [{"name": "ETCD_NAME", "value": "x"}]},

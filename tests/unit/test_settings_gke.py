@@ -190,6 +190,13 @@ def test_a_production_cluster_has_volumes(kind: str) -> None:
     assert parse(made({"storage.kind": kind})).storage.kind == kind
 
 
+def test_a_database_has_room_on_an_autopilot_node() -> None:
+    (text,) = problems(made({"gke.autopilot": True, "storage.kind": "ephemeral"}))
+    assert text.startswith('etcd:storage.kind is "ephemeral"; allowed: persistent or memory with')
+    assert "1 GiB of their disk" in text
+    assert parse(made({"gke.autopilot": True, "storage.kind": "memory"})).gke.autopilot
+
+
 @pytest.mark.parametrize("mode", ["v2", "v3"])
 def test_seeds_in_a_new_network_find_each_other_there(mode: str) -> None:
     url = {"v2": "https://d.test/new", "v3": "http://d.test:2379"}[mode]
