@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,11 +80,11 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
         if not props["own_storage_class"]:
             problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if exists and not missing:
-            problems += _room(kube, props)
+            claims = kube.volumes(site.units)
+            problems += _room(kube, props, claims)
             problems += _taken(kube)
             if first:
                 problems += _forgotten(kube)
-                claims = kube.volumes(site.units)
                 problems += misfits(site, claims, props)
                 kept = bool(holding(claims))
     following = "pulumi up, once that is mended"
@@ -180,16 +180,21 @@ def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:
     ]
 
 
-def _room(kube: Kube, props: Mapping[str, Any]) -> list[str]:
-    """What the namespace's quotas and limits leave, against what the stack will ask for."""
+def _room(kube: Kube, props: Mapping[str, Any], claims: Sequence[Any]) -> list[str]:
+    """What the namespace's quotas and limits leave, against what the stack will ask for.
+
+    `claims`: the units' volumes.
+    """
     namespace = kube.site.namespace
     quotas = _seen(kube.core.list_namespaced_resource_quota, namespace) or []
     limits = _seen(kube.core.list_namespaced_limit_range, namespace) or []
     if not quotas and not limits:
         return []
-    units = kube.pods(kube.site.units)
-    there = There(units, len(kube.volumes(kube.site.units)))
-    return [*over_quota(namespace, quotas, limits, props, there), *out_of_limits(limits, props)]
+    there = There(kube.pods(kube.site.units), len(claims), kept=bool(holding(claims)))
+    return [
+        *over_quota(namespace, quotas, limits, props, there),
+        *out_of_limits(limits, props, there),
+    ]
 
 
 def _forgotten(kube: Kube) -> list[str]:

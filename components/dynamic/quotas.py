@@ -30,6 +30,8 @@ class There:
 
     pods: Sequence[Any]
     volumes: int
+    kept: bool
+    """Whether these volumes hold a cluster: no seed and no discovery service starts for it."""
 
 
 def over_quota(
@@ -40,7 +42,7 @@ def over_quota(
     there: There,
 ) -> list[str]:
     """Of each resource that a quota leaves too little of. `props`: the preflight's."""
-    wanted = _growth(props, there) if there.pods else _all(props)
+    wanted = _wanted(props, there)
     problems: list[str] = []
     for quota in quotas:
         if not _counts_members(quota, str(props["priority_class"])):
@@ -95,12 +97,12 @@ def _in_class(operator: str, values: Iterable[str], priority_class: str) -> bool
     return bool(priority_class) and matches.get(operator, False)
 
 
-def out_of_limits(limits: Sequence[Any], props: Mapping[str, Any]) -> list[str]:
+def out_of_limits(limits: Sequence[Any], props: Mapping[str, Any], there: There) -> list[str]:
     """Of each request that a LimitRange refuses (Kubernetes: plugin/pkg/admission/limitranger).
 
     A member's pod has one container, so that what is said of a pod is said of that.
     """
-    asked = _single(props)
+    asked = _single(props, ("units",) if there.kept else ("units", "seeds"))
     given = _default_limits(limits, "cpu")
     problems: list[str] = []
     for limit in limits:
@@ -138,8 +140,10 @@ def _most(item: Any, resource: str) -> tuple[str | None, str]:
     return most, ""
 
 
-def _single(props: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str, str, Decimal]]:
-    """What one pod or claim asks for: kinds, resource, config key, amount."""
+def _single(
+    props: Mapping[str, Any], groups: Iterable[str]
+) -> list[tuple[tuple[str, ...], str, str, Decimal]]:
+    """What one pod or claim asks for: kinds, resource, config key, amount. `groups`: of members."""
 
     def each(what: str, prefix: str) -> Decimal:
         units = parse_quantity(str(props[f"unit_{what}"]))
@@ -151,7 +155,7 @@ def _single(props: Mapping[str, Any]) -> list[tuple[tuple[str, ...], str, str, D
 
     containers = [
         (("Container", "Pod"), what, f"{prefix}.{what}", each(what, prefix))
-        for prefix in ("units", "seeds")
+        for prefix in groups
         for what in ("cpu", "memory")
     ]
     size = parse_quantity(str(props["storage"]))
@@ -173,34 +177,37 @@ def _told(resource: str, amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-def _all(props: Mapping[str, Any]) -> dict[str, Decimal]:
-    """A stack that has nothing yet, when it asks for most: at the handover. By quota's resource."""
+def _wanted(props: Mapping[str, Any], there: There) -> dict[str, Decimal]:
+    """What is to come when the stack asks for most, by quota's resource.
 
-    def asked(what: str) -> Decimal:
-        return parse_quantity(str(props[what]))
-
-    return {
-        **_by_resource(props, asked("pods"), asked("cpu"), asked("memory"), asked("volumes")),
-        **dict.fromkeys(("services", "count/services"), Decimal(SERVICES)),
-        **dict.fromkeys(("secrets", "count/secrets"), Decimal(SECRETS)),
-        "count/statefulsets.apps": Decimal(STATEFUL_SETS),
-    }
-
-
-def _growth(props: Mapping[str, Any], there: There) -> dict[str, Decimal]:
-    """A cluster that runs: what its units shall have, less what these pods and volumes have."""
+    What the units shall have, less what these pods and volumes have, which is in use already. At a
+    birth seeds and discovery service beside them, until the handover. Where a cluster is kept, the
+    one held pod of each (see `components.names.GATE`) is not needed, and goes.
+    """
     requests = [pod.spec.containers[0].resources.requests or {} for pod in there.pods]
+    birth = not there.pods and not there.kept
 
     def more(what: str, has: Iterable[str | int]) -> Decimal:
-        return parse_quantity(str(props[f"unit_{what}"])) - sum(map(parse_quantity, has))
+        units, everything = (parse_quantity(str(props[key])) for key in (f"unit_{what}", what))
+        # Volumes of units beyond the count leave no room for those of seeds.
+        grown = max(units - sum(map(parse_quantity, has)), Decimal(0))
+        return grown + (everything - units if birth else 0)
 
-    return _by_resource(
+    members = _by_resource(
         props,
         more("pods", [len(requests)]),
         more("cpu", [r.get("cpu", 0) for r in requests]),
         more("memory", [r.get("memory", 0) for r in requests]),
         more("volumes", [there.volumes]),
     )
+    if there.pods:
+        return members
+    return {
+        **members,
+        **dict.fromkeys(("services", "count/services"), Decimal(SERVICES)),
+        **dict.fromkeys(("secrets", "count/secrets"), Decimal(SECRETS if birth else 0)),
+        "count/statefulsets.apps": Decimal(STATEFUL_SETS),
+    }
 
 
 def _by_resource(

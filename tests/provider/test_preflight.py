@@ -28,6 +28,9 @@ FIXED = {
 }
 """Settings that a cluster on volumes was made with."""
 
+KEPT = {"namespace": True, "left": 3, "kept": "c1"}
+"""A namespace with the volumes of a cluster, and no pod: as a destroy leaves it."""
+
 
 def test_a_cluster_with_all_that_is_needed_passes_and_is_not_touched(
     dynamic: Plugin, api: Kubernetes
@@ -108,6 +111,36 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             {"unit_pods": 5},
             "allows pods 4, 3 in use; this stack needs 2 more",
             id="the namespace has no room to grow",
+        ),
+        pytest.param(
+            {**KEPT, "quota": {"pods": ("2", "0")}},
+            {"fixed": FIXED},
+            "allows pods 2, 0 in use; this stack needs 3 more",
+            id="no room for the units of a kept cluster",
+        ),
+        pytest.param(
+            {**KEPT, "quota": {"persistentvolumeclaims": ("4", "3")}},
+            {"fixed": FIXED, "unit_pods": 5, "unit_volumes": 5, "volumes": 8},
+            "allows persistentvolumeclaims 4, 3 in use; this stack needs 2 more",
+            id="no room for a kept cluster to grow",
+        ),
+        pytest.param(
+            {**KEPT, "ending": True, "quota": {"pods": ("6", "0")}},
+            {"fixed": FIXED},
+            "allows pods 6, 0 in use; this stack needs 7 more",
+            id="the volumes of a cluster are going: another is to be born",
+        ),
+        pytest.param(
+            {"namespace": True, "left": 3, "quota": {"requests.storage": ("119Gi", "60Gi")}},
+            {"fixed": FIXED},
+            "allows requests.storage 119Gi, 60Gi in use; this stack needs 61440Mi more",
+            id="no storage for seeds beside volumes that an up has left",
+        ),
+        pytest.param(
+            {"namespace": True, "left": 5, "quota": {"persistentvolumeclaims": ("7", "5")}},
+            {"fixed": FIXED},
+            "allows persistentvolumeclaims 7, 5 in use; this stack needs 3 more",
+            id="more volumes are left than units are wanted, and none of them is a seed's",
         ),
         pytest.param(
             {"namespace": True, "units": 3, "quota": {"requests.cpu": ("1900m", "1500m")}},
@@ -300,6 +333,39 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             {"fixed": FIXED},
             id="volumes of that size are left of an up that came to no cluster",
         ),
+        pytest.param(
+            {
+                **KEPT,
+                "quota": {
+                    "persistentvolumeclaims": ("3", "3"),
+                    "requests.storage": ("60Gi", "60Gi"),
+                    "pods": ("3", "0"),
+                    "requests.cpu": ("1500m", "0"),
+                    "limits.memory": ("3Gi", "0"),
+                    "secrets": ("1", "1"),
+                },
+            },
+            {"fixed": FIXED},
+            id="just enough for a cluster that was kept: no seed runs for it, nor discovery",
+        ),
+        pytest.param(
+            {**KEPT, "limits": [{"type": "Container", "min": {"cpu": "200m"}}]},
+            {"fixed": FIXED},
+            id="seeds are too small for the namespace, and a kept cluster needs none",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "left": 3,
+                "quota": {
+                    "persistentvolumeclaims": ("6", "3"),
+                    "requests.storage": ("120Gi", "60Gi"),
+                    "pods": ("7", "0"),
+                },
+            },
+            {"fixed": FIXED},
+            id="just enough beside volumes that are left of an up that came to no cluster",
+        ),
     ],
 )
 def test_what_is_no_obstacle_is_none(
@@ -307,6 +373,14 @@ def test_what_is_no_obstacle_is_none(
 ) -> None:
     with Kubernetes.running(**kubernetes) as api:
         dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **changed))
+
+
+def test_units_that_are_away_are_counted_without_seeds(dynamic: Plugin) -> None:
+    """A cluster that is there, of which no pod is, as where somebody has set the count to 0."""
+    with Kubernetes.running(**KEPT, quota={"pods": ("5", "0")}) as api:
+        olds = inputs(PreflightProvider, api.url)
+        news = {**olds, "unit_pods": 5, "pods": 9}
+        assert dynamic.update(PreflightProvider(), olds, news) == news
 
 
 @pytest.mark.parametrize(

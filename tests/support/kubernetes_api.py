@@ -54,8 +54,10 @@ class Kubernetes:
     """Of the namespace's LimitRange."""
     units: int = 0
     """Units that run, each with a volume; they request 500m and 1Gi."""
+    left: int = 0
+    """Volumes of units that do not run."""
     kept: str = ""
-    """The cluster that is noted on these volumes."""
+    """The cluster that is noted on all these volumes."""
     ending: bool = False
     """Whether they are being deleted."""
     always: Reply | None = None
@@ -138,7 +140,7 @@ class Kubernetes:
         if name == "pods":
             return _list([_unit(ordinal) for ordinal in range(self.units)])
         if name == "persistentvolumeclaims":
-            return _list([self._claim(ordinal) for ordinal in range(self.units)])
+            return _list([self._claim(ordinal) for ordinal in range(self.units or self.left)])
         if name in self.objects:
             spec = {"spec": _WORKLOAD} if name == "statefulsets" else {}
             found = [{"name": n, "labels": dict(self.labels)} for n in self.objects[name]]
