@@ -23,6 +23,9 @@ SECRETS = 1
 OF_MEMBERS = {"NotTerminating", "NotBestEffort"}
 """Scopes that every pod of ours is in: it has requests, and no deadline."""
 
+_Asked = tuple[tuple[str, ...], str, str, Decimal]
+"""Kinds, resource, config key, amount."""
+
 
 @dataclass(frozen=True)
 class There:
@@ -42,7 +45,9 @@ def over_quota(
     there: There,
 ) -> list[str]:
     """Of each resource that a quota leaves too little of. `props`: the preflight's."""
-    wanted = _wanted(props, there)
+    given = _default_limits(limits, "cpu")
+    cpu_limit = min(map(parse_quantity, given), default=Decimal(0))
+    wanted = _wanted(props, there, cpu_limit)
     problems: list[str] = []
     for quota in quotas:
         if not _counts_members(quota, str(props["priority_class"])):
@@ -52,11 +57,12 @@ def over_quota(
             more = wanted.get(resource, Decimal(0))
             used = (quota.status.used or {}).get(resource, "0")
             if more > 0 and parse_quantity(hard) - parse_quantity(used) < more:
+                each = f" ({_told('cpu', cpu_limit)} for each pod, the default limit)"
                 problems.append(
-                    f"{where} allows {resource} {hard}, {used} in use; "
-                    f"this stack needs {_told(resource, more)} more"
+                    f"{where} allows {resource} {hard}, {used} in use; this stack needs "
+                    f"{_told(resource, more)} more{each if resource == 'limits.cpu' else ''}"
                 )
-            if resource == "limits.cpu" and not _default_limits(limits, "cpu"):
+            if resource == "limits.cpu" and not given:
                 problems.append(
                     f"{where} counts {resource}, so that a pod without a CPU limit is refused, and "
                     "members have none, since a limit slows them down. Take it out of the quota, "
@@ -126,7 +132,35 @@ def out_of_limits(limits: Sequence[Any], props: Mapping[str, Any], there: There)
                     f"{' or '.join(given) or 'none'}. Take that max out, or give the namespace a "
                     "LimitRange with a default within it"
                 )
+            problems += _beyond_ratio(where, item, asked, given)
     return problems
+
+
+def _beyond_ratio(
+    where: str, item: Any, asked: Iterable[_Asked], given: Sequence[str]
+) -> list[str]:
+    """Of each CPU request that the limit is too far above, or of the want of a limit.
+
+    A limit of memory never is: it is what is requested.
+    """
+    ratio = (item.max_limit_request_ratio or {}).get("cpu")
+    if ratio is None:
+        return []
+    if not given:
+        return [
+            f"{where} wants a CPU limit of each {item.type}, at most {ratio} times its request; "
+            "members have none, since a limit slows them down, and are given none. Take that "
+            "maxLimitRequestRatio out, or give the namespace a LimitRange with a default within it"
+        ]
+    least = min(map(parse_quantity, given)) / parse_quantity(ratio)
+    return [
+        f"{where} allows a CPU limit of at most {ratio} times the request for each {item.type}; "
+        f"etcd:{key} is {_told(resource, amount)}, and members are given {' or '.join(given)} (the "
+        f"default limit). Set at least: pulumi config set --path etcd:{key} "
+        f"{math.ceil(least * 1000)}m"
+        for kinds, resource, key, amount in asked
+        if resource == "cpu" and item.type in kinds and amount < least
+    ]
 
 
 def _most(item: Any, resource: str) -> tuple[str | None, str]:
@@ -140,10 +174,8 @@ def _most(item: Any, resource: str) -> tuple[str | None, str]:
     return most, ""
 
 
-def _single(
-    props: Mapping[str, Any], groups: Iterable[str]
-) -> list[tuple[tuple[str, ...], str, str, Decimal]]:
-    """What one pod or claim asks for: kinds, resource, config key, amount. `groups`: of members."""
+def _single(props: Mapping[str, Any], groups: Iterable[str]) -> list[_Asked]:
+    """What one pod or claim asks for. `groups`: of members."""
 
     def each(what: str, prefix: str) -> Decimal:
         units = parse_quantity(str(props[f"unit_{what}"]))
@@ -177,18 +209,23 @@ def _told(resource: str, amount: Decimal) -> str:
     return f"{amount.normalize():f}"
 
 
-def _wanted(props: Mapping[str, Any], there: There) -> dict[str, Decimal]:
+def _wanted(props: Mapping[str, Any], there: There, cpu_limit: Decimal) -> dict[str, Decimal]:
     """What is to come when the stack asks for most, by quota's resource.
 
     What the units shall have, less what these pods and volumes have, which is in use already. At a
     birth seeds and discovery service beside them, until the handover. Where a cluster is kept, the
     one held pod of each (see `components.names.GATE`) is not needed, and goes.
+
+    `cpu_limit`: what the namespace gives to each pod that is made, also in the place of another.
     """
-    requests = [pod.spec.containers[0].resources.requests or {} for pod in there.pods]
+    resources = [pod.spec.containers[0].resources for pod in there.pods]
+    requests = [r.requests or {} for r in resources]
+    limits = [r.limits or {} for r in resources]
     birth = not there.pods and not there.kept
 
-    def more(what: str, has: Iterable[str | int]) -> Decimal:
-        units, everything = (parse_quantity(str(props[key])) for key in (f"unit_{what}", what))
+    def more(what: str, has: Iterable[str | int], each: Decimal = Decimal(1)) -> Decimal:
+        keys = (f"unit_{what}", what)
+        units, everything = (each * parse_quantity(str(props[key])) for key in keys)
         # Volumes of units beyond the count leave no room for those of seeds.
         grown = max(units - sum(map(parse_quantity, has)), Decimal(0))
         return grown + (everything - units if birth else 0)
@@ -200,6 +237,7 @@ def _wanted(props: Mapping[str, Any], there: There) -> dict[str, Decimal]:
         more("memory", [r.get("memory", 0) for r in requests]),
         more("volumes", [there.volumes]),
     )
+    members["limits.cpu"] = more("pods", [r.get("cpu", 0) for r in limits], cpu_limit)
     if there.pods:
         return members
     return {

@@ -28,6 +28,8 @@ FIXED = {
 }
 """Settings that a cluster on volumes was made with."""
 
+DEFAULT = {"type": "Container", "default": {"cpu": "1"}}
+"""Of a LimitRange: the CPU limit that each member is given."""
 KEPT = {"namespace": True, "left": 3, "kept": "c1"}
 """A namespace with the volumes of a cluster, and no pod: as a destroy leaves it."""
 
@@ -183,6 +185,57 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             id="a quota for what members do not have",
         ),
         pytest.param(
+            {"namespace": True, "quota": {"limits.cpu": ("4", "0")}, "limits": [DEFAULT]},
+            {},
+            "allows limits.cpu 4, 0 in use; this stack needs 7 more (1 for each pod, the default "
+            "limit)",
+            id="too little for the limits that members are given",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "units": 3,
+                "cpu_limit": "1",
+                "quota": {"limits.cpu": ("4", "3")},
+                "limits": [DEFAULT],
+            },
+            {"unit_pods": 5},
+            "allows limits.cpu 4, 3 in use; this stack needs 2 more (1 for each pod",
+            id="no room for the limits of further units",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "units": 3,
+                "quota": {"limits.cpu": ("2", "0")},
+                "limits": [DEFAULT],
+            },
+            {},
+            "allows limits.cpu 2, 0 in use; this stack needs 3 more (1 for each pod",
+            id="units that have no limit yet are given one when they restart",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [DEFAULT, {"type": "Pod", "maxLimitRequestRatio": {"cpu": "4"}}],
+            },
+            {},
+            "allows a CPU limit of at most 4 times the request for each Pod; etcd:seeds.cpu is "
+            "0.1, and members are given 1 (the default limit). Set at least: pulumi config set "
+            "--path etcd:seeds.cpu 250m",
+            id="the limit that seeds are given is too far above their request",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{"type": "Container", "maxLimitRequestRatio": {"cpu": "4"}}],
+            },
+            {},
+            "wants a CPU limit of each Container, at most 4 times its request; members have none, "
+            "since a limit slows them down, and are given none. Take that maxLimitRequestRatio out",
+            id="a limit is wanted for its ratio, and the namespace gives none",
+        ),
+        pytest.param(
             {
                 "namespace": True,
                 "limits": [{"type": "Container", "max": {"memory": "512Mi"}}],
@@ -305,6 +358,49 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             },
             {},
             id="a quota for what the namespace gives to those who have none",
+        ),
+        pytest.param(
+            {"namespace": True, "quota": {"limits.cpu": ("7", "0")}, "limits": [DEFAULT]},
+            {},
+            id="just enough for the limits that members are given",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "units": 3,
+                "cpu_limit": "1",
+                "quota": {"limits.cpu": ("5", "3")},
+                "limits": [DEFAULT],
+            },
+            {"unit_pods": 5},
+            id="just enough for the limits of further units",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "quota": {"limits.cpu": ("7", "0")},
+                "limits": [DEFAULT, {"type": "Container", "default": {"cpu": "2"}}],
+            },
+            {},
+            id="of two default limits nobody knows which is given",
+        ),
+        pytest.param(
+            {**KEPT, "quota": {"limits.cpu": ("3", "0")}, "limits": [DEFAULT]},
+            {"fixed": FIXED},
+            id="just enough for the limits of a kept cluster",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [{**DEFAULT, "maxLimitRequestRatio": {"cpu": "10", "memory": "1"}}],
+            },
+            {},
+            id="limits that are just not too far above the requests",
+        ),
+        pytest.param(
+            {**KEPT, "limits": [{**DEFAULT, "maxLimitRequestRatio": {"cpu": "2"}}]},
+            {"fixed": FIXED},
+            id="a limit too far above a seed's request, and a kept cluster needs none",
         ),
         pytest.param(
             {

@@ -54,6 +54,8 @@ class Kubernetes:
     """Of the namespace's LimitRange."""
     units: int = 0
     """Units that run, each with a volume; they request 500m and 1Gi."""
+    cpu_limit: str = ""
+    """What the namespace has given these units, if anything."""
     left: int = 0
     """Volumes of units that do not run."""
     kept: str = ""
@@ -80,6 +82,14 @@ class Kubernetes:
             "metadata": {"name": f"data-etcd-{ordinal}", "annotations": notes, **since},
             "spec": {"resources": {"requests": {"storage": "20Gi"}}},
         }
+
+    def _unit(self, ordinal: int) -> object:
+        resources = {
+            "requests": {"cpu": "500m", "memory": "1Gi"},
+            "limits": {"memory": "1Gi", **({"cpu": self.cpu_limit} if self.cpu_limit else {})},
+        }
+        container = {"name": "etcd", "resources": resources}
+        return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": [container]}}
 
     @staticmethod
     def status(code: int, message: str) -> Reply:
@@ -138,7 +148,7 @@ class Kubernetes:
         if request == "GET /api/v1/namespaces/etcd" and self.namespace:
             return _json({"metadata": {"name": "etcd", "labels": {}, "uid": "the-first"}})
         if name == "pods":
-            return _list([_unit(ordinal) for ordinal in range(self.units)])
+            return _list([self._unit(ordinal) for ordinal in range(self.units)])
         if name == "persistentvolumeclaims":
             return _list([self._claim(ordinal) for ordinal in range(self.units or self.left)])
         if name in self.objects:
@@ -183,12 +193,6 @@ def _json(body: object, code: int = 200) -> Reply:
 
 def _list(items: list[object]) -> Reply:
     return _json({"items": items})
-
-
-def _unit(ordinal: int) -> object:
-    requests = {"cpu": "500m", "memory": "1Gi"}
-    container = {"name": "etcd", "resources": {"requests": requests}}
-    return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": [container]}}
 
 
 def _storage_class(name: str, *, default: bool) -> object:
