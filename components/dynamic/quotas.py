@@ -178,12 +178,12 @@ def _single(props: Mapping[str, Any], groups: Iterable[str]) -> list[_Asked]:
     """What one pod or claim asks for. `groups`: of members."""
 
     def each(what: str, prefix: str) -> Decimal:
-        units = parse_quantity(str(props[f"unit_{what}"]))
+        units = _amount(props, f"unit_{what}")
         count = int(props["unit_pods"])
         if prefix == "units":
             return units / count
         helpers = int(props["pods"]) - count
-        return (parse_quantity(str(props[what])) - units) / helpers
+        return (_amount(props, what) - units) / helpers
 
     containers = [
         (("Container", "Pod"), what, f"{prefix}.{what}", each(what, prefix))
@@ -201,6 +201,11 @@ def _default_limits(limits: Iterable[Any], resource: str) -> list[str]:
     # Where there is no default, the largest is (pkg/apis/core/v1/defaults.go).
     found = [{**(i.max or {}), **(i.default or {})} for i in items if i.type == "Container"]
     return [of[resource] for of in found if resource in of]
+
+
+def _amount(props: Mapping[str, Any], key: str) -> Decimal:
+    """Of the preflight's inputs. Cores are whole thousandths, and were added up as floats."""
+    return round(parse_quantity(str(props[key])), 3)
 
 
 def _told(resource: str, amount: Decimal) -> str:
@@ -224,8 +229,7 @@ def _wanted(props: Mapping[str, Any], there: There, cpu_limit: Decimal) -> dict[
     birth = not there.pods and not there.kept
 
     def more(what: str, has: Iterable[str | int], each: Decimal = Decimal(1)) -> Decimal:
-        keys = (f"unit_{what}", what)
-        units, everything = (each * parse_quantity(str(props[key])) for key in keys)
+        units, everything = (each * _amount(props, key) for key in (f"unit_{what}", what))
         # Volumes of units beyond the count leave no room for those of seeds.
         grown = max(units - sum(map(parse_quantity, has)), Decimal(0))
         return grown + (everything - units if birth else 0)

@@ -341,6 +341,22 @@ def test_an_obstacle_is_told_before_anything_is_touched(
             id="just enough",
         ),
         pytest.param(
+            {**KEPT, "quota": {"requests.cpu": ("3300m", "0")}},
+            {"fixed": FIXED, "unit_cpu": str(3 * 1.1), "cpu": str(3 * 1.1 + 4 * 0.1)},
+            id="just enough of fractions that a float does not have",
+        ),
+        pytest.param(
+            {
+                "namespace": True,
+                "limits": [
+                    {"type": "Container", "min": {"cpu": "300m"}},
+                    {**DEFAULT, "default": {"cpu": "600m"}, "maxLimitRequestRatio": {"cpu": "2"}},
+                ],
+            },
+            {"unit_cpu": str(3 * 0.3), "cpu": str(3 * 0.3 + 4 * 0.3)},
+            id="just within limits of fractions that a float does not have",
+        ),
+        pytest.param(
             {"namespace": True, "units": 3, "quota": {"pods": ("5", "3"), "cpu": ("2", "1500m")}},
             {"unit_pods": 5, "unit_cpu": "2.0"},
             id="just enough to grow",
