@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import cluster, orphans, own_classes, sequences, settings
+from components import cluster, ending, orphans, own_classes, sequences, settings
 from components.discovery import DiscoveryService
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
@@ -22,6 +22,7 @@ from components.seeds import Seeds
 from components.service import Services
 from components.units import Units
 
+ending.with_the_language_host()
 config = settings.load()
 names = Names(config, pulumi.get_stack())
 
