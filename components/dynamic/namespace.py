@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -25,6 +26,9 @@ OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
 DELETE_SECONDS = 120
+
+MEMBERS_SECONDS = 20
+"""How long members take to end, and more. One on a dead node never does."""
 
 LEAVE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 """Variable by which Pulumi's Kubernetes plugin, too, gives up the objects of a cluster that it does
@@ -181,6 +185,7 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
         progress.say(f"namespace {site.namespace} stays, {reason}")
         goes = False
     if goes:
+        _let_members_end(kube, progress)
         kube.core.delete_namespace(site.namespace)
     elif not keep:
         # Kubernetes itself deletes only those of the units that were left at the end, and
@@ -204,6 +209,27 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
     )
 
 
+def _let_members_end(kube: Kube, progress: Progress) -> None:
+    """Wait until they have, for as long as they usually take.
+
+    Kubernetes looks into a namespace 5 s after it is to go, and where a pod still ends then, again
+    after half of its grace period, 31 s (kubernetes: namespace_controller.go, and
+    namespaced_resources_deleter.go).
+    """
+    from components.dynamic.progress import Unmet  # noqa: PLC0415 - heavy
+
+    def ended() -> bool | Unmet:
+        left = _members(kube)
+        return Unmet(f"still there: {', '.join(left)}") if left else True
+
+    with suppress(SequenceError):
+        progress.wait("members to end", ended, "", 0.3, limit_seconds=MEMBERS_SECONDS)
+
+
+def _members(kube: Kube) -> list[str]:
+    return [p.metadata.name for w in kube.site.workloads for p in kube.pods(w)]
+
+
 def _require_same(props: Mapping[str, Any], uid: str) -> None:
     """Raise AnotherNamespaceError where the namespace that is reached has not this unique ID."""
     from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
@@ -225,7 +251,7 @@ def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:
     site = kube.site
     if goes:
         return [f"namespace {site.namespace}"] if kube.namespace() else []
-    left = [p.metadata.name for w in site.workloads for p in kube.pods(w)]
+    left = _members(kube)
     if not keep:
         left += [c.metadata.name for w in site.workloads for c in kube.volumes(w)]
     return left

@@ -159,7 +159,6 @@ def test_of_many_others_a_few_are_named_and_the_rest_is_counted(dynamic: Plugin)
 @pytest.mark.parametrize(
     ("kind", "own"),
     [
-        pytest.param(POD, thing("etcd-0", IDENTITY, ending=True), id="a pod that ends"),
         pytest.param(WORKLOAD, thing("etcd", IDENTITY, ending=True), id="a workload that ends"),
         pytest.param(CLAIM, thing("data-etcd-4"), id="a unit's volume, by its name"),
         pytest.param(CLAIM, thing("data-etcd-seed-0"), id="a seed's volume, by its name"),
@@ -174,6 +173,30 @@ def test_a_namespace_with_nothing_but_its_own_goes(kind: str, own: Any, dynamic:
     with Namespace.running(objects={kind: [own]}) as namespace:
         end(namespace, dynamic)
     assert namespace.gone
+
+
+def test_a_namespace_goes_when_its_members_have_ended(dynamic: Plugin) -> None:
+    """Else Kubernetes may look for what is left again only after half a minute."""
+    own = thing("etcd-0", IDENTITY, ending=True)
+    with Namespace.running(objects={POD: [own]}) as namespace, ThreadPoolExecutor() as pool:
+        done = pool.submit(end, namespace, dynamic)
+        until("further looks", lambda: namespace.looks >= 10 or done.done())
+        assert not namespace.gone
+        namespace.objects[POD].remove(own)
+        done.result(30)
+        assert namespace.gone
+
+
+def test_a_member_that_never_ends_does_not_keep_the_namespace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a dead node. In this process, for the limit's sake."""
+    monkeypatch.setattr("components.dynamic.namespace.MEMBERS_SECONDS", 0)
+    pods = [thing("etcd-0", IDENTITY, ending=True)]
+    with Namespace.running(objects={POD: pods}) as namespace:
+        props = inputs(NamespaceProvider, namespace.url, retain=False)
+        NamespaceProvider().delete("etcd", props)
+        assert namespace.gone
 
 
 @pytest.mark.parametrize(
