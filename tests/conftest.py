@@ -17,21 +17,22 @@ hypothesis.settings.load_profile("untimed")
 LONGEST = (
     "test_scaling.py",
     "test_gke_stack.py",
-    "test_make.py",
-    "test_lab.py",
-    "test_balanced.py",
-    "test_retained.py",
-    "test_dead_node.py",
-    "test_lost_state.py",
-    "test_interrupted.py",
     "test_bad_input.py",
+    "test_lost_state.py",
+    "test_retained.py",
+    "test_make.py",
+    "test_dead_node.py",
     "test_gke_readme.py",
+    "test_interrupted.py",
     "test_discovery_modes.py",
     "test_small_quota.py",
     "test_rights.py",
+    "test_balanced.py",
+    "test_lab.py",
 )
 """The end-to-end tests' files, the ones that take longest first: a file is one worker's, and the
-many short tests after them fill what is left, so that no worker waits for the other at the end."""
+many short tests after them fill what is left, so that no worker waits for the other at the end. The
+last two have tests that run alone, and those wait less for short ones beside them."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -194,6 +194,46 @@ def test_an_object_of_somebody_else_is_never_taken_over(stack: Stack, namespace:
     assert held(stack, namespace) == {"service/etcd"}
 
 
+# ---------------------------------------------------------------- the nodes
+
+
+def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_config(
+    new_stack: Callable[..., Stack],
+) -> None:
+    """They run, and wait for the cluster that the seeds are to form."""
+    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    too_much = f"{free_millicores(stack) - 60}m"
+    stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 15})
+    text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
+    assert re.search("in vain for pods of the bootstrap: .*Insufficient cpu", text)
+    stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
+    output = stack.up().output
+    assert "made anew, since its template has changed: etcd-0" in output
+    assert sorted(stack.members()) == ["etcd-0"]
+
+
+def free_millicores(stack: Stack) -> int:
+    """What the lab's node has for a stack, once all earlier ones have ended."""
+
+    def pods() -> list[Any]:
+        found = stack.run("kubectl", "get", "pods", "-A", "-o", "json", check=True).output
+        return json.loads(found)["items"]
+
+    until(
+        "earlier stacks to end",
+        lambda: all(pod["metadata"]["namespace"] == "kube-system" for pod in pods()),
+    )
+    nodes = stack.run("kubectl", "get", "nodes", "-o", "json", check=True).output
+    (node,) = json.loads(nodes)["items"]
+    asked = [
+        container.get("resources", {}).get("requests", {}).get("cpu", "0")
+        for pod in pods()
+        for container in pod["spec"]["containers"]
+    ]
+    cores = cpu_cores(node["status"]["allocatable"]["cpu"]) - sum(map(cpu_cores, asked))
+    return int(1000 * cores)
+
+
 # ---------------------------------------------------------------- the image
 
 
@@ -232,50 +272,10 @@ def test_an_image_that_cannot_be_pulled_is_told_soon_and_a_corrected_one_is_enou
 
     # Begun anew beside the units' volumes, of which nobody knows by then that they are empty.
     stack.destroy()
-    stack.set(handover={"timeoutSeconds": 30})
+    stack.set(handover={"timeoutSeconds": 15})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert re.search(r"no word from etcd-0.*(ErrImagePull|ImagePullBackOff)", text)
     stack.set(image={"build": True, "digest": None}, handover={"timeoutSeconds": 120})
     stack.up()
     assert sorted(stack.members()) == ["etcd-0", "etcd-1", "etcd-2"]
     assert claims(stack) == before
-
-
-# ---------------------------------------------------------------- the nodes
-
-
-def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_config(
-    new_stack: Callable[..., Stack],
-) -> None:
-    """They run, and wait for the cluster that the seeds are to form."""
-    stack = new_stack(seeds={"count": 1}, units={"count": 1})
-    too_much = f"{free_millicores(stack) - 60}m"
-    stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 30})
-    text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
-    assert re.search("in vain for pods of the bootstrap: .*Insufficient cpu", text)
-    stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
-    output = stack.up().output
-    assert "made anew, since its template has changed: etcd-0" in output
-    assert sorted(stack.members()) == ["etcd-0"]
-
-
-def free_millicores(stack: Stack) -> int:
-    """What the lab's node has for a stack, once all earlier ones have ended."""
-
-    def pods() -> list[Any]:
-        found = stack.run("kubectl", "get", "pods", "-A", "-o", "json", check=True).output
-        return json.loads(found)["items"]
-
-    until(
-        "earlier stacks to end",
-        lambda: all(pod["metadata"]["namespace"] == "kube-system" for pod in pods()),
-    )
-    nodes = stack.run("kubectl", "get", "nodes", "-o", "json", check=True).output
-    (node,) = json.loads(nodes)["items"]
-    asked = [
-        container.get("resources", {}).get("requests", {}).get("cpu", "0")
-        for pod in pods()
-        for container in pod["spec"]["containers"]
-    ]
-    cores = cpu_cores(node["status"]["allocatable"]["cpu"]) - sum(map(cpu_cores, asked))
-    return int(1000 * cores)

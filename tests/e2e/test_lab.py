@@ -203,6 +203,18 @@ def test_status_of_no_lab_fails_and_says_what_to_do() -> None:
     assert told.stdout.splitlines()[-1] == "Next: python -m lab up --name t-none"
 
 
+def test_a_labs_programs_hold_nothing_that_their_caller_had_open(clean_machine: None) -> None:
+    """A lock, say, which would then be held for as long as the lab lives."""
+    reading, writing = os.pipe()
+    argv = [sys.executable, "-m", "lab", "up", "--name", KILLED]
+    subprocess.run(argv, cwd=CHECKOUT, pass_fds=[writing], capture_output=True, check=True)
+    os.close(writing)
+    os.set_blocking(reading, False)
+    assert os.read(reading, 1) == b"", "the other end is still open somewhere"
+    os.close(reading)
+    assert _command("down", KILLED).returncode == 0
+
+
 @functools.cache
 def _start_seconds() -> float:
     """How long an `up` takes that is not killed. To be asked where no other test runs."""
@@ -233,18 +245,6 @@ def test_down_leaves_nothing_wherever_up_was_killed(clean_machine: None, share: 
     assert _command("down", KILLED).returncode == 0
     assert traces_left(before) == set()
     assert not Lab(KILLED).files.exists()
-
-
-def test_a_labs_programs_hold_nothing_that_their_caller_had_open(clean_machine: None) -> None:
-    """A lock, say, which would then be held for as long as the lab lives."""
-    reading, writing = os.pipe()
-    argv = [sys.executable, "-m", "lab", "up", "--name", KILLED]
-    subprocess.run(argv, cwd=CHECKOUT, pass_fds=[writing], capture_output=True, check=True)
-    os.close(writing)
-    os.set_blocking(reading, False)
-    assert os.read(reading, 1) == b"", "the other end is still open somewhere"
-    os.close(reading)
-    assert _command("down", KILLED).returncode == 0
 
 
 @pytest.mark.alone

@@ -33,7 +33,7 @@ def test_members_whose_statefulset_is_gone_are_not_ended_by_another(stack: Stack
     before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
     members = {name: member["ID"] for name, member in stack.members().items()}
     stack.kubectl("delete", "statefulset", "etcd", "--cascade=orphan")
-    assert stack.pulumi("refresh", "--yes").code == 0
+    assert stack.pulumi("refresh", "--yes", "--skip-preview").code == 0
     refused = the_one_error(stack.pulumi(*UP))
     assert "etcd-1, etcd-2 would end at once" in refused
     assert {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()} == before
@@ -82,10 +82,10 @@ def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in
     stack.kubectl("delete", "pods", "--all", "--force", "--grace-period=0")
     stack.kubectl("wait", "--for=delete", f"namespace/{stack.namespace}", "--timeout=60s")
     assert "does not exist" in stack.pulumi(*UP).output
-    refreshed = stack.pulumi("refresh", "--yes")
+    refreshed = stack.pulumi("refresh", "--yes", "--skip-preview")
     assert refreshed.code == 0
     assert f"namespace {stack.namespace} is gone, with all that was in it" in refreshed.output
-    stack.set(handover={"timeoutSeconds": 30})
+    stack.set(handover={"timeoutSeconds": 15})
     refused = the_one_error(stack.pulumi(*UP))
     assert "the cluster does not answer" in refused
     assert "pulumi destroy, then pulumi up" in refused

@@ -35,14 +35,18 @@ class Result:
 
 
 def until(what: str, found: Callable[[], T | None], seconds: float = 60) -> T:
-    """Poll until `found` returns something; raise AssertionError with `what` at the deadline."""
+    """Poll until `found` returns something; raise AssertionError with `what` at the deadline.
+
+    Half of the time is left to what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        began = time.monotonic()
         value = found()
         if value:
             return value
         assert time.monotonic() < deadline, f"not so within {seconds} s: {what}"
-        time.sleep(0.1)
+        time.sleep(max(0.1, time.monotonic() - began))
 
 
 def environment(env_file: Path) -> dict[str, str]:
