@@ -6,7 +6,8 @@ Used by the discovery resource (beginning) and by the handover (end).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
 from components.dynamic import anew
@@ -142,11 +143,7 @@ def _released_and_running(
             pending.append(f"{workload}: its pods are not of the newest template yet")
             continue
         kube.release(pods)
-        for pod in pods:
-            problem = obstacle(pod)
-            if problem and not may_pass(pod, now):
-                # The discovery service has as much memory as a seed.
-                raise SequenceError(problem, remedy(pod, problem, "seeds"))
+        _require_no_obstacle(pods, now)
         pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
@@ -154,6 +151,14 @@ def _released_and_running(
         return True
     anew.outdated_units(kube, of_stateful_set(found, kube.site.units), progress)
     return Unmet("; ".join(pending))
+
+
+def _require_no_obstacle(pods: Iterable[Any], now: datetime) -> None:
+    for pod in pods:
+        problem = obstacle(pod)
+        if problem and not may_pass(pod, now):
+            # The discovery service has as much memory as a seed.
+            raise SequenceError(problem, remedy(pod, problem, "seeds"))
 
 
 def remedy(pod: Any, problem: str, group: str) -> str:
@@ -200,23 +205,26 @@ def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool
 
 def with_troubles(kube: Kube, found: T | Unmet) -> T | Unmet:
     """Return what was found; to what is missing, add what Kubernetes knows of the pods' troubles,
-    such as a node that is not ready any more."""
+    such as a node that is not ready any more. Raises SequenceError for one that will not start."""
     if not isinstance(found, Unmet):
         return found
-    site = kube.site
-    troubles = kube.troubles(p for w in (site.seeds, site.discovery) for p in kube.pods(w))
-    return Unmet("; ".join([found.reason, *troubles]))
+    there, now = kube.pods_and_time()
+    pods = [p for w in (kube.site.seeds, kube.site.discovery) for p in of_stateful_set(there, w)]
+    _require_no_obstacle(pods, now)
+    return Unmet("; ".join([found.reason, *kube.troubles(pods)]))
 
 
 def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
-    view = cluster.view()
-    if isinstance(view, Unmet):
-        for pod in pods:
-            status = kube.supervisor_status(pod)
-            if status.get("failed"):
-                raise SequenceError(f"seed {pod}: {status['phase']}", AGAIN)
-        return view
-    up = [m for m in view.voters if m.started and m.id in view.statuses]
-    if view.leader is not None and len(up) == len(pods):
-        return True
-    return Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
+    """Whether all seeds vote. Raises SequenceError for one that can do so no more: the others may
+    be a quorum without it."""
+    view, up = cluster.view(), list[str]()
+    if not isinstance(view, Unmet):
+        up = [m.pod for m in view.voters if m.started and m.id in view.statuses]
+        if view.leader is not None and len(up) == len(pods):
+            return True
+        view = Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
+    missing = (p for p in kube.pods(kube.site.seeds) if p.metadata.name not in up)
+    for name, status in kube.supervisor_statuses(missing).items():
+        if status.get("failed"):
+            raise SequenceError(f"seed {name}: {status['phase']}", AGAIN)
+    return view
