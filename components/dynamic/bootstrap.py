@@ -20,6 +20,7 @@ from components.dynamic.pods import (
     of_stateful_set,
     overdue,
     running,
+    words,
 )
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.tokens import USE_OWN, Token
@@ -186,8 +187,7 @@ def _told(kube: Kube, began: float, found: bool | Unmet, *, own: bool) -> bool |
     if not (own and isinstance(found, Unmet)) or time.monotonic() - began < PATIENT_SECONDS:
         return found
     pod = f"{kube.site.discovery}-0"
-    phase = kube.supervisor_status(pod).get("phase", "no word from its supervisor")
-    return Unmet(f"{found.reason}; {pod}: {phase}")
+    return Unmet(f"{found.reason}; {pod}: {words(kube.supervisor_status(pod), 'seeds')}")
 
 
 def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:
@@ -223,8 +223,12 @@ def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
         if view.leader is not None and len(up) == len(pods):
             return True
         view = Unmet(f"{len(up)} of {len(pods)} seeds answer as voters")
-    missing = (p for p in kube.pods(kube.site.seeds) if p.metadata.name not in up)
-    for name, status in kube.supervisor_statuses(missing).items():
+    missing = [p for p in kube.pods(kube.site.seeds) if p.metadata.name not in up]
+    statuses = kube.supervisor_statuses(missing)
+    for pod in missing:
+        status = statuses.get(pod.metadata.name, {})
         if status.get("failed"):
-            raise SequenceError(f"seed {name}: {status['phase']}", AGAIN)
+            said = words(status, "seeds")
+            known = [f"seed {pod.metadata.name}: {said}", *kube.troubles([pod])]
+            raise SequenceError("; ".join(known), more_memory(pod, "seeds", said) or AGAIN)
     return view

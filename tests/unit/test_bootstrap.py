@@ -266,10 +266,11 @@ def test_a_discovery_service_that_does_not_answer_tells_why(
 
 SEEDS = ("etcd-seed-0", "etcd-seed-1", "etcd-seed-2")
 FORMS = {"failed": False, "phase": "waiting for the cluster's birth mark"}
-USED_UP = {
-    "failed": True,
-    "phase": "etcd ended before the cluster had formed: this token is used up",
-}
+
+
+def used_up(how: str) -> dict[str, Any]:
+    phase = f"etcd ended{how} before the cluster had formed: this token is used up"
+    return {"failed": True, "phase": phase}
 
 
 class Forming(Namespace):
@@ -331,10 +332,40 @@ def answers_of(seeds: Sequence[str]) -> str:
 def test_a_seed_that_can_vote_no_more_ends_the_wait_at_once(answering: Sequence[str]) -> None:
     """The others are a quorum without it, and wait for it in vain."""
     kube = Forming(*answering)
-    kube.statuses["etcd-seed-1"] = [USED_UP]
+    kube.statuses["etcd-seed-1"] = [used_up(" with 1")]
     ended = kube.ended()
-    assert ended.problem == f"seed etcd-seed-1: {USED_UP['phase']}"
+    assert ended.problem == f"seed etcd-seed-1: {used_up(' with 1')['phase']}"
     assert "new token" in ended.following
+
+
+@pytest.mark.parametrize(
+    ("status", "starved", "told"),
+    [
+        pytest.param(
+            used_up(" with -9"),
+            False,
+            "(killed, perhaps for want of memory: etcd:seeds.memory)",
+            id="etcd alone was",
+        ),
+        pytest.param(
+            used_up(""),
+            True,
+            "; etcd-seed-1: not ready, OOMKilled at ",
+            id="its container was, and a new supervisor does not know",
+        ),
+    ],
+)
+def test_a_seed_that_was_killed_is_to_be_given_more_memory(
+    status: dict[str, Any], starved: bool, told: str
+) -> None:
+    kube = Forming(starved=starved)
+    kube.statuses["etcd-seed-1"] = [status]
+    ended = kube.ended()
+    assert ended.problem.startswith(f"seed etcd-seed-1: {status['phase']}")
+    assert told in ended.problem
+    assert ended.following == (
+        "pulumi config set --path etcd:seeds.memory 2Gi, or more, then pulumi up"
+    )
 
 
 def test_only_seeds_that_do_not_answer_are_asked_why() -> None:

@@ -54,8 +54,12 @@ class Seed:
         disk = self._volume.read()
         if code == 0:
             self._held = "removed from the membership; nothing more to do"
-        elif not disk.data and self._volume.discovery_started:
-            return self._hold("etcd ended before the cluster had formed: this token is used up")
+        elif not self._health.failed and not disk.data and self._volume.discovery_started:
+            # How, this process alone knows: after a restart of the container nobody does.
+            how = "" if code is None else f" with {code}"
+            return self._hold(
+                f"etcd ended{how} before the cluster had formed: this token is used up"
+            )
         if self._held is not None:
             self._health.beat(self._held, etcd=False)
             return IDLE_SECONDS
