@@ -92,11 +92,12 @@ def _report(kube: Kube, units: int) -> int:
     found = kube.pods(site.units)
     # A pod whose node is dead keeps the question for long: who is ready is asked first.
     pods = [p.metadata.name for p in sorted(filter(running, found), key=ready, reverse=True)]
-    troubles = kube.troubles(found)
     remedies = [following for p in found if not ready(p) and (following := more_memory(p, "units"))]
     following = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
     cluster = Cluster(kube, pods)
     view = cluster.view()
+    answering = set[str]() if isinstance(view, Unmet) else view.answering
+    troubles = kube.troubles(found, {p.metadata.name for p in found} - answering)
     if isinstance(view, Unmet):
         running_pods = f"unit pods that run: {', '.join(pods) or 'none'}"
         print("UNHEALTHY: " + "; ".join([view.reason, running_pods, *troubles]))

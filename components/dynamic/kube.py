@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +28,7 @@ from components.dynamic.pods import (
     ready,
     running,
     trouble,
+    words,
 )
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
@@ -183,11 +184,20 @@ class Kube:
         ).items
         return f" ({events[-1].message})" if events else ""
 
-    def troubles(self, pods: Iterable[Any]) -> list[str]:
-        """What is known of those pods that are not ready, their nodes' state included."""
+    def troubles(self, pods: Iterable[Any], silent: Container[str] = ()) -> list[str]:
+        """What is known of those pods that are not ready, their nodes' state included.
+
+        `silent`: the units in which no etcd has answered; their supervisors are asked.
+        """
         found = list(pods)
         problems = self._node_problems(found)
-        return [t for pod in found if (t := trouble(pod, problems.get(pod.spec.node_name)))]
+        asked = self.supervisor_statuses(p for p in found if p.metadata.name in silent)
+        said = {name: words(status, "units") for name, status in asked.items()}
+        return [
+            told
+            for pod in found
+            if (told := trouble(pod, problems.get(pod.spec.node_name), said.get(pod.metadata.name)))
+        ]
 
     def has_many_nodes(self) -> bool:
         """Whether pods could be elsewhere; no where this user may not read nodes."""

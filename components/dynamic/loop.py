@@ -70,7 +70,7 @@ class Loop:
     """Whether the birth mark was compared."""
     _looked_at: float = field(default_factory=time.monotonic)
     _pending: list[str] = field(default_factory=list[str])
-    """What Kubernetes said at the last look about units that do not come, and what is beside."""
+    """What was known at the last look of units that do not come, and what is beside."""
 
     @staticmethod
     def of(kube: Kube, props: Mapping[str, Any], progress: Progress) -> Loop:
@@ -189,11 +189,12 @@ class Loop:
     def _wait(self, reason: str, view: View | None, *, pause: bool = True) -> None:
         now = time.monotonic()
         if now - self._looked_at > LOOK_SECONDS:
-            self._looked_at = now
+            self._hint(reason)  # before what may take long
             self._look_at_pods()
+            self._looked_at = time.monotonic()
         if view is not None:
             self._say_who_is_joining(view)
-        self.progress.hint(f"waiting: {reason}")
+        self._hint(reason)
         if self.progress.expired:
             raise SequenceError(
                 f"not balanced after {self.progress.timeout_seconds} s: "
@@ -202,6 +203,9 @@ class Loop:
             )
         if pause:
             time.sleep(POLL_SECONDS)
+
+    def _hint(self, reason: str) -> None:
+        self.progress.hint(f"waiting: {'; '.join([reason, *self._pending])}")
 
     def _say_who_is_joining(self, view: View) -> None:
         """Tell how far each learner among the units is."""
@@ -225,11 +229,16 @@ class Loop:
                 raise SequenceError(problem, more_memory(pod, "units") or AGAIN)
         # Of those that leave, who should have gone: their nodes may be dead.
         late = [p for p in units if p not in pods and overdue(p, now)]
-        self._pending = self.kube.troubles([*pods, *late])
+        self._pending = self.kube.troubles([*pods, *late], self._silent(pods))
         if len(pods) < self.goal.count:
             self._pending.append(
                 f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"
             )
         self._pending += aside
-        if self._pending:
-            self.progress.hint("; ".join(self._pending))
+
+    def _silent(self, pods: list[Any]) -> set[str]:
+        """Whose supervisors are to say why no etcd answers: nobody's while there is news, since it
+        would take the processor from etcds that are starting."""
+        if not self.progress.stands_still:
+            return set()
+        return {p.metadata.name for p in pods} - (self.seen.answering if self.seen else set())

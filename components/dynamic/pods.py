@@ -232,24 +232,24 @@ def pending_reason(pod: Any) -> str:
     return f"{pod.metadata.name}: {pod.status.phase}"
 
 
-def _came_back(pod: Any) -> str | None:
-    """That a container which runs was out of memory before: its own log cannot say so."""
-    for state in pod.status.container_statuses:
-        if _starved(state):
-            when = _time(state.last_state.terminated.finished_at)
-            return f"{pod.metadata.name}: not ready, {_OUT_OF_MEMORY} at {when}"
-    return None
+def _runs_unready(pod: Any, said: str | None) -> str | None:
+    """What its supervisor has said; that the container was out of memory before no log can say."""
+    ends = [s.last_state.terminated for s in pod.status.container_statuses if _starved(s)]
+    known = [f"not ready, {_OUT_OF_MEMORY} at {_time(ended.finished_at)}" for ended in ends]
+    known += [said] if said else []
+    return f"{pod.metadata.name}: {'; '.join(known)}" if known else None
 
 
-def trouble(pod: Any, node: str | None) -> str | None:
-    """Why a unit is not ready, as far as Kubernetes knows; None if it is, or has not said more.
+def trouble(pod: Any, node: str | None, said: str | None = None) -> str | None:
+    """Why a unit is not ready, as far as is known; None if it is, or if nothing is.
 
     `node`: what is wrong with the pod's node. Kubernetes makes no new pod in the place of one whose
-    node does not confirm its end (StatefulSet: "Force Delete StatefulSet Pods").
+    node does not confirm its end (StatefulSet: "Force Delete StatefulSet Pods"). `said`: by its
+    supervisor, if that was asked, since Kubernetes does not know how an etcd in it is.
     """
     if ready(pod):
         return None
-    pending = _came_back(pod) if running(pod) else pending_reason(pod)
+    pending = _runs_unready(pod, said) if running(pod) else pending_reason(pod)
     if node is None:
         return pending
     return f"{pending or pod.metadata.name + ': not ready'}; its {node}"

@@ -44,6 +44,7 @@ class Progress:
     """Seconds that each finished phase took."""
     _last: dict[str, str] = field(default_factory=dict[str, str])
     _last_at: float = field(default_factory=time.monotonic)
+    _news_at: float = field(default_factory=time.monotonic)
     _phase_at: float = field(default_factory=time.monotonic)
 
     def say(self, text: str, about: str = "") -> None:
@@ -51,11 +52,17 @@ class Progress:
         if text != self._last.get(about):
             self._last[about] = text
             self._print(text)
+            self._news_at = self._last_at
 
     def hint(self, text: str) -> None:
         """Print `text` only to break a long silence: for what changes at every look."""
         if time.monotonic() - self._last_at >= SILENCE_SECONDS:
             self._print(text)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether there has been no news for so long that a person may wonder why."""
+        return time.monotonic() - self._news_at >= SILENCE_SECONDS
 
     def _print(self, text: str) -> None:
         self._last_at = time.monotonic()

@@ -49,7 +49,7 @@ class Renewal:
         left = [pod for pod in units if pod not in found]
         seen = restarts.seen(left, newest, at)
         names += [pod.name for pod in seen if pod.failed and view is not None]
-        step = self._mend(seen, view, history)
+        step = self._mend(left, seen, view, history)
         if step is None:
             return names
         try:
@@ -69,20 +69,24 @@ class Renewal:
                 self.progress.say(f"unit {pod} restarts: {_left(pod, view)}")
 
     def _mend(
-        self, units: Sequence[restarts.Pod], view: View | None, history: History
+        self,
+        found: Sequence[Any],
+        units: Sequence[restarts.Pod],
+        view: View | None,
+        history: History,
     ) -> restarts.Change | None:
-        """Something runs in these, as far as Kubernetes knows."""
+        """Something runs in these, as far as Kubernetes knows. `found`: the same as it has them."""
         now = time.monotonic()
         if view is None:
-            return restarts.mend_unserved(units, self._ended(units))
+            return restarts.mend_unserved(units, self._ended(found, units))
         if history.may_have_missed(now):
             return None
         return restarts.mend(self.goal, view, history, now, units)
 
-    def _ended(self, units: Sequence[restarts.Pod]) -> list[str]:
+    def _ended(self, found: Sequence[Any], units: Sequence[restarts.Pod]) -> list[str]:
         """Those that have failed in which etcd does not run though it has data, as they say."""
-        asked = [unit.name for unit in units if unit.failed and unit.on_the_way]
-        said = {name: self.kube.supervisor_status(name) for name in asked}
+        failed = {unit.name for unit in units if unit.failed}
+        said = self.kube.supervisor_statuses(p for p in found if p.metadata.name in failed)
         return [name for name, status in said.items() if status.get("data") and not status["etcd"]]
 
 

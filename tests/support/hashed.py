@@ -5,16 +5,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
 
 import pytest
 
-from components.dynamic.kube import ExecError
+from components.dynamic.kube import ExecError, Kube
 from components.dynamic.loop import Loop
-from components.dynamic.pods import trouble
 from components.dynamic.progress import Progress
 from components.dynamic.site import Site
 from tests.support import namespace
@@ -47,7 +46,7 @@ class Clock:
             self.now += seconds
 
 
-class Hashed:
+class Hashed(Kube):
     """As `Kube`, and what was asked in its order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, megabytes: float = 0.02) -> None:
@@ -62,6 +61,12 @@ class Hashed:
         """Who does not answer at all."""
         self.starved: Sequence[str] = ()
         """Whose container ended for want of memory, and runs again."""
+        self.ready: Sequence[str] = ()
+        """Whose etcd is, as Kubernetes knows it."""
+        self.said: Mapping[str, Mapping[str, Any]] = {}
+        """By supervisors."""
+        self.questions: list[str] = []
+        """To whose supervisors."""
         self.asked: list[tuple[float, str]] = []
         """When which members were asked for their hash, by one command."""
         self.limits: set[tuple[str, float]] = set()
@@ -86,7 +91,7 @@ class Hashed:
 
     # ------------------------------------------------------------ as Kubernetes
 
-    def exec(self, _pod: str, *command: str, seconds: float = 10.0) -> str:
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         with self._one:
             if "hashkv" in command:
                 return self._hashes(command, seconds)
@@ -98,14 +103,18 @@ class Hashed:
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return self.pods(""), datetime(2026, 11, 27, tzinfo=UTC)
 
-    def pods(self, _stateful_set: str) -> list[Any]:
-        return [namespace.pod(name, starved=name in self.starved) for name in PODS]
+    def pods(self, stateful_set: str) -> list[Any]:
+        return [
+            namespace.pod(name, ready=name in self.ready, starved=name in self.starved)
+            for name in PODS
+        ]
 
-    def volumes(self, _stateful_set: str) -> list[Any]:
+    def volumes(self, stateful_set: str) -> list[Any]:
         return []
 
-    def troubles(self, pods: Any) -> list[str]:
-        return [said for found in pods if (said := trouble(found, None))]
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        self.questions.append(pod)
+        return dict(self.said.get(pod, {}))
 
     # ------------------------------------------------------------ as etcd
 

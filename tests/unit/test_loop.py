@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from components.dynamic import loop as module
-from components.dynamic.kube import ExecError
+from components.dynamic import progress
+from components.dynamic.kube import ExecError, Kube
 from components.dynamic.lock import Lock
 from components.dynamic.loop import Loop
 from components.dynamic.plan import Done, Goal, Wait
 from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.site import Site
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support import namespace
+from tests.support.dynamic import SITE
 from tests.support.views import CLUSTER, member, view
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
@@ -142,11 +146,7 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     unit = namespace.pod("etcd-1", waiting="CrashLoopBackOff", starved=True)
-    kube: Any = SimpleNamespace(
-        site=SimpleNamespace(seeds="etcd-seed", units="etcd"),
-        newest_revision=lambda _name: "r2",  # pyright: ignore[reportUnknownLambdaType]
-        pods_and_time=lambda: ([unit], NOW),
-    )
+    kube = namespace.Namespace(pods=[unit])
     monkeypatch.setattr(Loop, "look", lambda _loop: Unmet("no answer"))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     unseen: Any = None
     loop = Loop(kube, unseen, Progress("scale", 600), Goal("etcd-seed", "etcd", 3), unseen)
@@ -158,29 +158,40 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
 # ---------------------------------------------------------------- what an older template has broken
 
 
-class Broken:
+class Broken(Kube):
     """Three units in which something runs, of an older template; Kubernetes and etcd for a loop."""
 
-    def __init__(self, *ready: str, ended: str = "", refuses: bool = False) -> None:
-        """`ended`: in which etcd does not run, as its supervisor says."""
+    def __init__(
+        self, *ready: str, ended: str = "", refuses: bool = False, template: str = "r2"
+    ) -> None:
+        """`ended`: in which etcd does not run, as its supervisor says; `template`: the newest is
+        r3."""
         self.done: list[str] = []
+        self.asked: list[str] = []
+        """Whose supervisors."""
+        self.all: Barrier | None = None
+        """That wait for each other before they answer."""
+        self.problem = ""
+        """With which the wait has ended."""
         self.ended, self.refuses = ended, refuses
-        self.site = SimpleNamespace(seeds="etcd-seed", units="etcd")
+        self.site = Site(**SITE)
         self.found = [
-            namespace.pod(f"etcd-{i}", ready=f"etcd-{i}" in ready, volume=True) for i in range(3)
+            namespace.pod(name, ready=name in ready, volume=True, template=template)
+            for name in ("etcd-0", "etcd-1", "etcd-2")
         ]
 
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return self.found, NOW
 
-    def newest_revision(self, _name: str) -> str:
+    def newest_revision(self, stateful_set: str) -> str:
         return "r3"
 
     def supervisor_status(self, pod: str) -> dict[str, Any]:
-        return {"data": True, "etcd": pod != self.ended}
-
-    def troubles(self, _pods: list[Any]) -> list[str]:
-        return []
+        self.asked.append(pod)
+        if self.all:
+            self.all.wait()
+        phase = "etcd ended with 2; starting again" if pod == self.ended else "etcd is starting"
+        return {"data": True, "etcd": pod != self.ended, "phase": phase}
 
     def delete_pod(self, pod: Any) -> None:
         self.done.append(f"{pod.metadata.name} restarts")
@@ -215,8 +226,9 @@ class Broken:
             return Wait("not voters yet: etcd-2")
 
         monkeypatch.setattr(Loop, "look", look)
-        with pytest.raises(SequenceError, match="not balanced"):
+        with pytest.raises(SequenceError, match="not balanced") as failure:
             loop.run(decide, kube)
+        self.problem = failure.value.problem
         return self.done
 
 
@@ -268,6 +280,73 @@ def test_what_an_older_template_has_broken_ends_no_sequence(
     there = Broken("etcd-0", "etcd-1")
     there.found[2] = namespace.pod("etcd-2", waiting="CrashLoopBackOff", restarts=3)
     assert there.after_a_wait(LED_BY_0, monkeypatch, settled=settled) == done
+
+
+def test_where_nobody_serves_all_that_have_failed_are_asked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One after the other, each may keep the question for 10 s, with no line meanwhile."""
+    there = Broken(ended="etcd-1")
+    there.all = Barrier(3, timeout=10)
+    assert there.after_a_wait(SILENT, monkeypatch) == ["etcd-1 restarts"]
+
+
+# ---------------------------------------------------------------- an etcd that does not come
+
+
+WITHOUT_2 = view([member(i + 1, f"etcd-{i}") for i in range(3)], silent=[3])
+
+
+@pytest.mark.parametrize(
+    ("there", "seen", "told"),
+    [
+        pytest.param(
+            Broken("etcd-0", "etcd-1", ended="etcd-2", template="r3"),
+            WITHOUT_2,
+            ["etcd-2: etcd ended with 2; starting again"],
+            id="the others serve",
+        ),
+        pytest.param(
+            Broken("etcd-0", ended="etcd-2", template="r3"),
+            WITHOUT_2,
+            ["etcd-2: etcd ended with 2; starting again"],
+            id="another is not ready, and answers",
+        ),
+        pytest.param(
+            Broken(ended="etcd-1", template="r3"),
+            SILENT,
+            [
+                "etcd-0: etcd is starting",
+                "etcd-1: etcd ended with 2; starting again",
+                "etcd-2: etcd is starting",
+            ],
+            id="nobody serves",
+        ),
+        pytest.param(Broken("etcd-0", "etcd-1", "etcd-2"), SILENT, [], id="all are ready"),
+    ],
+)
+def test_why_no_etcd_answers_in_a_unit_that_runs_is_told_by_its_supervisor(
+    there: Broken,
+    seen: View | Unmet,
+    told: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """For Kubernetes it runs and is not ready, however often the etcd in it ends."""
+    monkeypatch.setattr(progress, "SILENCE_SECONDS", 0)
+    there.after_a_wait(seen, monkeypatch)
+    reason = seen.reason if isinstance(seen, Unmet) else "not voters yet: etcd-2"
+    assert there.problem == f"not balanced after -1 s: {'; '.join([reason, *told])}"
+    assert sorted(there.asked) == [line.partition(":")[0] for line in told]
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.endswith(f"waiting: {'; '.join([reason, *told])}")
+
+
+def test_no_supervisor_is_asked_while_there_is_news(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would take the processor from the etcds that are starting."""
+    there = Broken("etcd-0", "etcd-1", ended="etcd-2", template="r3")
+    there.after_a_wait(WITHOUT_2, monkeypatch)
+    assert there.asked == []
 
 
 # ---------------------------------------------------------------- the birth mark

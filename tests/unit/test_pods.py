@@ -19,6 +19,7 @@ from components.dynamic.pods import (
     ready_seconds,
     stuck,
     trouble,
+    words,
 )
 from tests.support import namespace
 
@@ -118,6 +119,47 @@ def test_a_unit_that_is_not_ready_is_told_with_its_node(
     unit: Any, problem: str | None, said: str | None
 ) -> None:
     assert trouble(unit, problem) == said
+
+
+ENDS = "etcd ended with 1; starting again"
+
+
+@pytest.mark.parametrize(
+    ("unit", "problem", "told"),
+    [
+        pytest.param(pod(), None, f"etcd-1: {ENDS}", id="it runs"),
+        pytest.param(pod(), DOWN, f"etcd-1: {ENDS}; its {DOWN}", id="its node has just died"),
+        pytest.param(
+            pod(ended=STARVED),
+            None,
+            f"etcd-1: not ready, OOMKilled at 2026-11-27 03:12:40 UTC; {ENDS}",
+            id="its container was out of memory before",
+        ),
+        pytest.param(pod(runs=False), None, "etcd-1: Pending", id="it has ended since"),
+        pytest.param(pod(ready=True), None, None, id="it is ready by now"),
+    ],
+)
+def test_what_a_supervisor_says_is_told_of_a_unit_that_runs_and_is_not_ready(
+    unit: Any, problem: str | None, told: str | None
+) -> None:
+    assert trouble(unit, problem, ENDS) == told
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        pytest.param({"phase": ENDS}, ENDS, id="etcd ends"),
+        pytest.param(
+            {"phase": "etcd ended with -9; starting again"},
+            "etcd ended with -9; starting again "
+            "(killed, perhaps for want of memory: etcd:units.memory)",
+            id="etcd is killed",
+        ),
+        pytest.param({}, "no word from its supervisor", id="nobody answers"),
+    ],
+)
+def test_what_a_supervisor_says_is_told_in_words(status: dict[str, Any], told: str) -> None:
+    assert words(status, "units") == told
 
 
 @pytest.mark.parametrize(

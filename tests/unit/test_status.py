@@ -114,6 +114,31 @@ def test_status_names_who_is_out_of_memory_and_the_setting(
     )
 
 
+@pytest.mark.parametrize(
+    ("silent", "ready", "asked"),
+    [
+        pytest.param(["etcd-2"], ["etcd-0", "etcd-1"], ["etcd-2"], id="the others serve"),
+        pytest.param(["etcd-2"], ["etcd-0"], ["etcd-2"], id="another is not ready, and answers"),
+        pytest.param(PODS, [], list(PODS), id="no quorum"),
+        pytest.param([], [], [], id="etcd answers"),
+    ],
+)
+def test_status_tells_why_no_etcd_answers_in_a_unit_that_runs(
+    silent: Sequence[str],
+    ready: Sequence[str],
+    asked: list[str],
+    members: Hashed,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    phase = "etcd ended with 2; starting again"
+    members.said = {pod: {"phase": phase} for pod in PODS}
+    members.silent, members.ready = lambda: silent, ready
+    assert status.main() == (1 if silent else 0)
+    told = capsys.readouterr().out
+    assert [f"; {pod}: {phase}" in told for pod in PODS] == [pod in asked for pod in PODS]
+    assert sorted(members.questions) == asked
+
+
 NO_PASSPHRASE = "passphrase must be set with PULUMI_CONFIG_PASSPHRASE"
 
 

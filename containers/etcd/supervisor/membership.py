@@ -87,6 +87,11 @@ class View:
         return tuple(m for m in self.members if m.learner)
 
     @property
+    def answering(self) -> frozenset[str]:
+        """The pods of those that have answered."""
+        return frozenset(m.pod for m in self.members if m.id in self.statuses)
+
+    @property
     def quorum(self) -> int:
         return len(self.voters) // 2 + 1
 
