@@ -10,17 +10,25 @@ from tests.support.refusal import UP, refused
 from tests.support.stack import Stack
 
 FILL = """
-import base64, json, urllib.request
+import base64, json, sys, urllib.error, urllib.request
 value = base64.b64encode(b"x" * 1_400_000).decode()
-for number in range(80):
+for number in range(*map(int, sys.argv[1:])):
     key = base64.b64encode(b"key-%d" % number).decode()
     put = json.dumps({"key": key, "value": value}).encode()
-    urllib.request.urlopen("http://127.0.0.1:2379/v3/kv/put", put).read()
+    try:
+        urllib.request.urlopen("http://127.0.0.1:2379/v3/kv/put", put).read()
+    except urllib.error.HTTPError as error:
+        sys.exit(error.read().decode())
 """
-"""Some 110 MiB, by one process."""
+"""Values of almost the largest size, by one process; what etcd refuses ends it."""
 
 
-def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_is_touched(
+def fill(stack: Stack, start: int, stop: int, *, check: bool = True) -> str:
+    command = ("python3", "-c", FILL, str(start), str(stop))
+    return stack.kubectl("exec", "etcd-0", "--", *command, check=check)
+
+
+def test_data_in_memory_never_takes_all_of_it_and_a_quota_that_it_does_not_fit_into_is_refused(
     new_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
     one = {"count": 1}
@@ -32,7 +40,7 @@ def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_
     # The kernel killed it where its data took its memory, at times before the log had an entry.
     assert "running as a seed" in seed
     assert "etcd ended with" not in seed
-    stack.kubectl("exec", "etcd-0", "--", "python3", "-c", FILL)
+    fill(stack, 0, 80)  # some 110 MiB
     before = stack.objects("pods,statefulsets")
     for verb in (("preview",), UP):
         text = refused(stack, verb, units={"memory": "768Mi"})
@@ -44,3 +52,7 @@ def test_a_quota_that_the_database_does_not_fit_into_is_refused_before_anything_
         o["metadata"]["resourceVersion"] for o in before
     ]
     stack.up("--expect-no-changes")
+
+    # Its quota is what ends a database, not the memory that it is in.
+    assert "database space exceeded" in fill(stack, 80, 300, check=False)
+    assert "etcd ended with" not in stack.kubectl("logs", "etcd-0")
