@@ -31,7 +31,14 @@ BROKEN: tuple[Broken, ...] = (
     Broken(
         "every-end-is-a-removal",
         "an etcd that was killed is taken for one that was removed, and joins again as another",
-        (Patch(f"{_SUPERVISOR}/unit.py", "if code == 0:", "if code is not None:"),),
+        (
+            Patch(f"{_SUPERVISOR}/unit.py", "if code == 0:", "if code is not None:"),
+            Patch(
+                f"{_SUPERVISOR}/rules.py",
+                "    if may_go_on(disk, view, peer_url):\n",
+                "    if disk.ended_for is None and may_go_on(disk, view, peer_url):\n",
+            ),
+        ),
         red=("1",),
     ),
     Broken(

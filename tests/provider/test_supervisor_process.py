@@ -10,17 +10,23 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from containers.etcd.supervisor import kubernetes, rules
+from containers.etcd.supervisor import seed as seed_module
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.membership import View
 from containers.etcd.supervisor.metrics import defragments, has_applied, value
+from containers.etcd.supervisor.seed import Seed
 from lab.tools import ensure
+from tests.support import members, views
 from tests.support.answers import closed_port
 from tests.support.supervisor import Supervisor, eventually, running, supervisors
 
@@ -179,12 +185,16 @@ def test_a_removed_seed_idles_and_never_comes_back(
     trio = seeds(3)
     born(service, trio)
     last, others = trio[2], trio[:2]
+    assert last.stop() == 0
+    last.env["MEMBER_CLUSTER_URL"] = others[0].url
+    last.start()
+    eventually("it to be back", lambda: last.ready)
     gone = f"{last.members()[last.name]:x}"
     eventually(
         "etcd's own five seconds",
         lambda: "removed" in quietly(lambda: others[0].ctl("member", "remove", gone)),
     )
-    eventually("the removed etcd to end", lambda: "removed" in last.status()["phase"])
+    eventually("the removed etcd to end", lambda: "nothing more" in last.status()["phase"])
     assert last.etcd_pid() is None
     assert last.live, "it waits for a good reason"
     assert not last.ready
@@ -192,6 +202,48 @@ def test_a_removed_seed_idles_and_never_comes_back(
     # The removed one may have led.
     eventually("the others to go on", lambda: all(seed.ready for seed in others))
     assert last.stop() == 0
+
+
+@pytest.mark.parametrize(
+    ("listed", "starts_again"),
+    [
+        pytest.param(True, True, id="listed"),
+        pytest.param(False, False, id="not listed"),
+        pytest.param(None, True, id="nobody answers"),
+    ],
+)
+def test_a_seed_whose_etcd_ends_with_0_comes_back_unless_the_list_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: bool | None, starts_again: bool
+) -> None:
+    etcd, starts = tmp_path / "etcd", tmp_path / "starts"
+    etcd.write_text(f"#!/bin/sh\necho >> {starts}\n")
+    etcd.chmod(0o755)
+    (tmp_path / "data" / "member" / "wal").mkdir(parents=True)
+    (tmp_path / "data" / "member" / "wal" / "0.wal").touch()
+    config = members.seed(directory=str(tmp_path))
+    others = [views.member(1, "etcd-1")]
+    me = replace(views.member(2, "etcd-seed-1"), peer_url=config.peer_url)
+    seen = {True: views.view([*others, me]), False: views.view(others), None: None}[listed]
+
+    def read_view(_url: str) -> View | None:
+        return seen
+
+    def count() -> int:
+        return len(starts.read_text()) if starts.exists() else 0
+
+    monkeypatch.setattr(seed_module, "read_view", read_view)
+    monkeypatch.setattr(seed_module, "AGAIN_SECONDS", 3.0)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with running(config, Health(config.metrics_port), Seed) as health:
+        eventually("etcd to end", lambda: "ended with 0" in str(health.status()["phase"]))
+        began = time.monotonic()
+        if starts_again:
+            eventually("another start", lambda: count() == 2)
+            assert (time.monotonic() - began > 2.5) is (listed is None)
+        else:
+            eventually("to idle", lambda: "nothing more" in str(health.status()["phase"]))
+            time.sleep(3)
+            assert count() == 1
 
 
 def quietly(command: Callable[[], str]) -> str:

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,20 @@ import pytest
 
 from containers.etcd.supervisor import health as health_module
 from containers.etcd.supervisor import kubernetes, rules, stuck
+from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
+from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import read_view
 from containers.etcd.supervisor.health import Health
-from containers.etcd.supervisor.membership import History, observe
+from containers.etcd.supervisor.membership import History, View, observe
 from lab.tools import ensure
+from tests.support.answers import Reply, serving
+from tests.support.loopback import loopback_etcd
+from tests.support.members import config as settings
 from tests.support.supervisor import Supervisor, eventually, running, supervisors
+from tests.support.views import member as member_of
+from tests.support.views import view
 
 
 class Watched(Health):
@@ -81,11 +88,12 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         )
         starts = tmp_path / "starts"
         wrapper = tmp_path / "etcd"
-        # The supervisor takes a member's name from its name in DNS, and here there are none.
+        # The supervisor takes members' names from those in DNS, and here there are none.
         wrapper.write_text(
             f'#!/bin/sh\necho "$*" >> {starts}\n'
             f"exec {programs['etcd']} "
-            f"$(echo \"$*\" | sed 's|127={unit.peer_url}|{unit.name}={unit.peer_url}|')\n"
+            f'$(echo "$*" | sed -E \'s|127={unit.peer_url}|{unit.name}={unit.peer_url}|; '
+            "s|127=(http://127[.]0[.]0[.]1:([0-9]+))|peer\\2=\\1|g')\n"
         )
         wrapper.chmod(0o755)
         path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
@@ -101,6 +109,10 @@ VALUE = "x" * 100_000
 
 def _wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
     return True
+
+
+def _not_wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
+    return False
 
 
 def voting(health: Watched) -> Callable[[], bool]:
@@ -210,6 +222,114 @@ def test_a_disk_of_a_replaced_id_asks_whether_it_is_wanted_and_joins_anew(member
         assert not (member.volume / "removed-9").exists(), "no longer than until it votes"
 
 
+MISMATCH = Reply(403, "cannot process message to mismatch member\n")
+"""What another member says that has got a peer's address."""
+
+
+def test_a_leader_that_ends_with_0_and_is_listed_goes_on_as_the_same_member(
+    member: Member, tmp_path: Path
+) -> None:
+    """The others, one of which is away, are a quorum without it, and answer."""
+    names = ["a", "b", "c", "d"]
+    with loopback_etcd(member.programs, tmp_path, names) as others:
+        others.start(*names, cluster=names)
+        eventually("the others", lambda: others.is_ready("b"))
+        others.ctl("put", BIRTH_KEY, "the mark", at=["b"])
+        member.unit.settings["MEMBER_CLUSTER_URL"] = others.endpoints("b")[0]
+        with member.running() as health:
+            eventually("a voter", voting(health))
+            known = member.unit.members()
+            leader = others.leader(names)
+            others.ctl("move-leader", f"{known['etcd-0']:x}", at=[leader])
+            others.kill("a")
+            mistaken = replace(MISMATCH, only_to=f"{known['etcd-0']:x}")
+            with serving(mistaken, others.peer_port("a")):
+                eventually("etcd to end", lambda: "ended with 0" in health.phase)
+            eventually("a new start", lambda: member.start_count() > 1)
+            eventually("a voter", voting(health))
+            eventually("to serve again", health.ready)
+            assert member.unit.members() == known
+            assert list(member.volume.glob("removed-*")) == []
+
+
+def test_one_that_ended_with_0_where_nobody_answers_is_started_again_and_again(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "AGAIN_SECONDS", 3.0)
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        known = member.cluster.members()
+        member.cluster.stop()
+        with serving(MISMATCH, int(member.cluster.peer_url.rpartition(":")[2])):
+            eventually("etcd to end", lambda: "ended with 0" in health.phase)
+            eventually("the unit to wait", lambda: "and no cluster answers" in health.phase)
+            eventually("a new start", lambda: member.start_count() == 2)
+            eventually("its end", lambda: "ended with 0" in health.phase)
+        member.cluster.start()
+        eventually("a voter", voting(health))
+        eventually("to serve again", health.ready)
+        assert member.cluster.members() == known
+
+
+def test_an_old_id_that_runs_in_the_place_of_a_listed_one_does_not_pass_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that comes back while nobody answers: it would be started for ever as the other."""
+    etcd = tmp_path / "etcd"
+    etcd.write_text("#!/bin/sh\nexec sleep 3\n")  # and ends with 0
+    etcd.chmod(0o755)
+    config = settings(tmp_path / "unit")
+    (config.data_dir / "member" / "wal").mkdir(parents=True)
+    (config.data_dir / "member" / "wal" / "0.wal").touch()
+    known = [member_of(i, f"etcd-{i - 1}") for i in (1, 2, 3)]
+    before = view([replace(known[0], id=9), *known[1:]])
+    Volume(config.directory).write_identity(before, before.members[0])
+    seen: list[View | None] = [None]
+
+    def read_view(_url: str) -> View | None:
+        return seen[0]
+
+    def read_birth(_url: str) -> str:
+        return ""
+
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(kubernetes, "wants", _wanted)
+    monkeypatch.setattr(unit_module, "read_view", read_view)
+    monkeypatch.setattr(unit_module, "read_birth", read_birth)
+    with running(config, Watched(config.metrics_port)) as health:
+        eventually("etcd to run", lambda: health.phase.startswith("running; no cluster"))
+        seen[0] = view(known, silent=[1])
+        eventually("it to be told", lambda: "does not answer as 1 yet" in health.phase)
+        assert Volume(config.directory).read().member_id == 9
+        eventually("its data aside", (config.directory / "removed-9").exists)
+
+
+def test_one_that_was_removed_joins_as_another_and_leaves_nothing_behind(member: Member) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        first = member.cluster.members()["etcd-0"]
+        eventually("etcd's own five seconds", lambda: _is_removed(member.cluster, first))
+        eventually("another ID", lambda: member.cluster.members().get("etcd-0", first) != first)
+        eventually("a voter", voting(health))
+        assert set(member.cluster.members()) == {"etcd-seed-0", "etcd-0"}
+
+
+def test_one_that_was_removed_and_is_not_wanted_idles(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when it was scaled away, until its pod ends."""
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        monkeypatch.setattr(kubernetes, "wants", _not_wanted)
+        monkeypatch.setattr(rules, "AGAIN_SECONDS", 1.0)
+        mine = member.cluster.members()["etcd-0"]
+        eventually("etcd's own five seconds", lambda: _is_removed(member.cluster, mine))
+        eventually("the unit to wait", lambda: "not known to be wanted" in health.phase)
+        passes(health, 4)
+        assert member.start_count() == 1
+        assert set(member.cluster.members()) == {"etcd-seed-0"}
+
+
 def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
     with member.running() as health:
         eventually("a voter", voting(health))
@@ -242,6 +362,14 @@ def test_the_log_of_large_values_is_let_go_by_a_snapshot(member: Member) -> None
         for _ in range(80):  # a file of the log has 64 MiB
             member.unit.ctl("put", "key", stdin=VALUE * 10)
         eventually("the first file to be let go", lambda: not _is_held(first))
+
+
+def _is_removed(cluster: Supervisor, member_id: int) -> bool:
+    try:
+        cluster.ctl("member", "remove", f"{member_id:x}")
+    except subprocess.CalledProcessError:
+        return False
+    return True
 
 
 def _is_held(file: Path) -> bool:

@@ -62,6 +62,15 @@ def _start_alone(disk: rules.Disk, view: View | None, url: str, *rest: Any) -> r
     return rules.Start() if view is None else _unit_start(disk, view, url, *rest)
 
 
+def _believe_the_end(
+    disk: rules.Disk, view: View | None, url: str, wanted: bool | None
+) -> rules.Decision:
+    """As it was: an etcd that ended with 0 was removed, whatever the list says."""
+    if disk.ended_for is None or not disk.data:
+        return _unit_start(disk, view, url, wanted)
+    return rules.SetAside() if wanted and view is not None else rules.Wait("removed")
+
+
 def _keep_the_id(disk: rules.Disk, *rest: Any) -> rules.Decision:
     decision = _unit_start(disk, *rest)
     return rules.Resume(decision.member) if isinstance(decision, rules.Replace) else decision
@@ -167,6 +176,19 @@ BROKEN = (
         Promise.BIRTH,
         ((rules, "unit_start"),),
         _start_alone,
+    ),
+    Broken(
+        "an etcd that ends with 0 was removed, whatever the list says",
+        Promise.ASIDE,
+        ((rules, "unit_start"),),
+        _believe_the_end,
+    ),
+    Broken(
+        "an etcd that ends with 0 is not started again while nobody answers",
+        Promise.REST,
+        ((rules, "AGAIN_SECONDS"),),
+        math.inf,
+        takes_many_lives=True,
     ),
     Broken(
         "a member whose disk is lost keeps its ID",

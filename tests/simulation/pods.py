@@ -48,6 +48,8 @@ class Pod:
     """The last write on its disk."""
     history: History = field(default_factory=History)
     """What its supervisor has seen."""
+    zero_at: float | None = None
+    """When etcd ended by itself with 0, if it has not been started since then."""
     looked_at: float = 0.0
     """When that last looked at the cluster."""
     healthy_for: int = 0
@@ -72,6 +74,7 @@ class Pod:
     def end(self) -> None:
         """The pod is gone; its disk stays."""
         self.up = self.stopping = self.ready = False
+        self.zero_at = None
         self.end_etcd()
 
     def note_health(self, is_well: bool, *, votes: bool) -> None:
@@ -86,7 +89,7 @@ class Pod:
         self.etcd, self.resting = False, True
 
     def lose_disk(self) -> None:
-        self.disk, self.log = Disk(data=False), 0
+        self.disk, self.log, self.zero_at = Disk(data=False), 0, None
 
 
 @dataclass

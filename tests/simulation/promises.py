@@ -17,6 +17,7 @@ class Promise(Enum):
     )
     CAUGHT_UP = "a learner votes only once it has caught up"
     PLANNED = "a member goes only as a seed, as a unit that is not wanted, or with its lost disk"
+    ASIDE = "a member's data is set aside only when its ID was removed"
     JOINING = "nobody joins who is not known to be wanted"
     NEW_ID = "an ID that has run never starts on an empty disk"
     TAKEN_OVER = "a living seed goes only while units >= seeds, and all that are wanted, are well"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from containers.etcd.supervisor import rules, stopping
 from containers.etcd.supervisor.membership import History, View, observe
@@ -97,12 +98,16 @@ class Supervisors:
 
     def _start(self, unit: Pod, view: View | None) -> None:
         wanted = self._kubernetes.wanted(unit)
-        decision = rules.unit_start(unit.disk, view, unit.peer_url, wanted)
+        ended_for = None if unit.zero_at is None else self._diary.now - unit.zero_at
+        disk = replace(unit.disk, ended_for=ended_for)
+        decision = rules.unit_start(disk, view, unit.peer_url, wanted)
         match decision:
             case rules.Start():
                 self._diary.hold(Promise.BIRTH, unit.disk.data, f"{unit.name} starts")
                 self._etcd.start_on_data(unit)
             case rules.SetAside():
+                gone = unit.disk.member_id not in self._etcd.members
+                self._diary.hold(Promise.ASIDE, gone, f"{unit.name} sets its data aside")
                 unit.lose_disk()
             case rules.Join() | rules.Resume() | rules.Replace():
                 assert view is not None

@@ -116,6 +116,11 @@ class World:
             self._up = None if self._up is not None else self._pulumi_up()
         elif event < 0.082:
             self._scale_by_hand()
+        elif event < 0.087 and pod.etcd:
+            # Somebody at a peer's address took its message for one to another member.
+            pod.end_etcd()
+            pod.zero_at = self.diary.now
+            self.diary.say(f"etcd of {pod.name} ends with 0")
 
     def _change_template(self, defect: Defect) -> None:
         self._kubernetes.template += 1

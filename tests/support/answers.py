@@ -21,6 +21,8 @@ class Reply:
     """End the connection without a word."""
     after: threading.Event | None = None
     """Answer only when this is set."""
+    only_to: str | None = None
+    """The one etcd member, in hex, that gets it; others get 503."""
 
 
 @dataclass
@@ -37,15 +39,18 @@ Respond = Callable[[str, str, str], Reply]
 
 
 @contextmanager
-def serving(answer: Reply | Respond) -> Generator[Server]:
-    """Give one answer to everything, or what a function says, on a free port of 127.0.0.1."""
+def serving(answer: Reply | Respond, port: int = 0) -> Generator[Server]:
+    """Give one answer to everything, or what a function says, on a port of 127.0.0.1; 0: a free
+    one."""
 
     class Handler(BaseHTTPRequestHandler):
         def _respond(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
-            text = self.rfile.read(length).decode()
+            text = self.rfile.read(length).decode(errors="replace")
             known.asked.append(f"{self.command} {self.path}")
             reply = answer if isinstance(answer, Reply) else answer(self.command, self.path, text)
+            if reply.only_to not in (None, self.headers.get("X-Server-From")):
+                reply = Reply(503)
             if reply.after is not None:
                 reply.after.wait(30)
             if reply.closes:
@@ -72,7 +77,7 @@ def serving(answer: Reply | Respond) -> Generator[Server]:
         # As real servers have it; with the library's 5 a burst of connections is reset.
         request_queue_size = 128
 
-    server = Listener(("127.0.0.1", 0), Handler)
+    server = Listener(("127.0.0.1", port), Handler)
     port = server.server_address[1]
     known = Server(f"http://127.0.0.1:{port}", port)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -23,6 +23,9 @@ class LoopbackEtcd:
     def endpoints(self, *names: str) -> list[str]:
         return [f"http://127.0.0.1:{self._client[name]}" for name in names]
 
+    def peer_port(self, name: str) -> int:
+        return self._peer[name]
+
     def start(self, *names: str, cluster: Sequence[str]) -> None:
         """Start these members of the cluster that all of `cluster` form together."""
         peers = {name: f"http://127.0.0.1:{self._peer[name]}" for name in cluster}
@@ -57,6 +60,14 @@ class LoopbackEtcd:
         return subprocess.run(
             [*command, *arguments], capture_output=True, text=True, timeout=30, check=True
         ).stdout
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a quorum answers through this member."""
+        try:
+            self.ctl("endpoint", "health", at=[name])
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def leader(self, names: Sequence[str]) -> str:
         """Name of the leader among these members."""

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from containers.etcd.supervisor.config import Config
 from containers.etcd.supervisor.health import Health
+from containers.etcd.supervisor.seed import Seed
 from containers.etcd.supervisor.unit import Unit
 from tests.support.loopback import free_ports
 from tests.support.members import environment
@@ -195,10 +196,10 @@ def supervisors() -> Generator[list[Supervisor]]:
 
 
 @contextlib.contextmanager
-def running(config: Config, health: H) -> Generator[H]:
-    """A unit's main loop, in a thread of its own."""
+def running(config: Config, health: H, member: type[Unit | Seed] = Unit) -> Generator[H]:
+    """A member's main loop, in a thread of its own."""
     stop = threading.Event()
-    loop = threading.Thread(target=Unit(config, health, stop).run)
+    loop = threading.Thread(target=member(config, health, stop).run)
     loop.start()
     try:
         yield health

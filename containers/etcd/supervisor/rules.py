@@ -28,6 +28,10 @@ the others settle up to a second apart; those who come a moment later are added 
 START_SECONDS = 10.0
 """How long a member that was added may take to start before the next one does."""
 
+AGAIN_SECONDS = 30.0
+"""After how long an etcd that ended with 0 is started again where no list tells whether it was
+removed. One that was ends with 0 again."""
+
 
 # ---------------------------------------------------------------- changing the membership
 
@@ -116,8 +120,13 @@ class Disk:
     """The cluster's birth mark when this member began to vote."""
     revision: int | None = None
     """The cluster's revision at that moment. No cluster ever goes back behind it."""
-    removed: bool = False
-    """etcd has just ended by itself with exit code 0: its ID was removed from the membership."""
+    ended_for: float | None = None
+    """Seconds since etcd ended by itself with exit code 0; None if it did not.
+
+    It does when its ID was removed, but also for any answer 403, as whoever is at a peer's address
+    gives to a message for another member (`Process` in server/etcdserver/server.go,
+    `checkPostResponse` in server/etcdserver/api/rafthttp/util.go). Only the list knows.
+    """
 
 
 @dataclass(frozen=True)
@@ -189,8 +198,8 @@ def _with_data(
     disk: Disk, view: View | None, peer_url: str, wanted: bool | None, birth: str | None
 ) -> Decision:
     if view is None:
-        if disk.removed:
-            return Wait("removed from the membership, and no cluster answers at the Service")
+        if disk.ended_for is not None and disk.ended_for < AGAIN_SECONDS:
+            return Wait("etcd ended as if it was removed, and no cluster answers at the Service")
         if disk.peer_url and _host(disk.peer_url) != _host(peer_url):
             return Refuse(f"the data here is of the member at {disk.peer_url}, not of this one")
         # After a full outage nobody answers before all have started: never wait for the Service.
@@ -198,18 +207,26 @@ def _with_data(
     other = another_cluster(disk, view, birth)
     if other:
         return Refuse(other)
-    mine = view.by_peer_url(peer_url)
-    if not disk.removed:
-        if mine is not None and disk.member_id in (None, mine.id):
-            return Start()
-        if mine is None and disk.member_id is None:
-            # Identity file lost: etcd knows its ID, and ends by itself if that was removed.
-            return Start()
+    if may_go_on(disk, view, peer_url):
+        return Start()
     if not wanted:
         return Wait("removed from the membership, and not known to be wanted again")
     if view.leader is None or (disk.birth and birth is None):
         return Wait("removed from the membership, and not sure that this is the same cluster")
     return SetAside()
+
+
+def may_go_on(disk: Disk, view: View, peer_url: str) -> bool:
+    """Whether etcd may run under this disk's ID, wanted or not.
+
+    The list is linearizable, and no ID comes twice: one that is in it was not removed, however its
+    etcd ended. Where the identity file is lost, etcd knows its ID, and ends with 0 if that was
+    removed.
+    """
+    if disk.member_id is None:
+        return disk.ended_for is None
+    mine = view.by_peer_url(peer_url)
+    return mine is not None and mine.id == disk.member_id
 
 
 def _host(url: str) -> str | None:

@@ -5,15 +5,17 @@ Also the discovery service itself, which is a one-member etcd that outlives no s
 
 from __future__ import annotations
 
+import time
 from threading import Event
 
 from . import flags
 from .birth import BIRTH_KEY
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, answers, etcdctl
+from .etcdctl import EtcdctlError, answers, etcdctl, read_view
 from .health import Health
 from .process import Etcd
+from .rules import AGAIN_SECONDS
 
 PAUSE_SECONDS = 0.2
 IDLE_SECONDS = 1.0
@@ -35,6 +37,8 @@ class Seed:
         self._etcd = Etcd()
         self._held: str | None = None
         """Why no etcd is started any more."""
+        self._ended_at: float | None = None
+        """When etcd ended by itself with 0, if it has not been started since then."""
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
@@ -52,9 +56,7 @@ class Seed:
     def _bring_up(self) -> float:
         code = self._etcd.take_exit_code()
         disk = self._volume.read()
-        if code == 0:
-            self._held = "removed from the membership; nothing more to do"
-        elif not self._health.failed and not disk.data and self._volume.discovery_started:
+        if not self._health.failed and not disk.data and self._volume.discovery_started:
             # How, this process alone knows: after a restart of the container nobody does.
             how = "" if code is None else f" with {code}"
             return self._hold(
@@ -63,13 +65,33 @@ class Seed:
         if self._held is not None:
             self._health.beat(self._held, etcd=False)
             return IDLE_SECONDS
+        if code == 0:
+            self._ended_at = time.monotonic()
+            self._health.beat("etcd ended with 0, as one that was removed", etcd=False)
+            return max(IDLE_SECONDS, self._etcd.back_off())
         if code:
             self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
             return self._etcd.back_off()
         if not disk.data:
             return self._begin()
+        if self._ended_at is not None and not self._may_go_on(time.monotonic() - self._ended_at):
+            return IDLE_SECONDS
         self._start(flags.restart(self._config))
         return PAUSE_SECONDS
+
+    def _may_go_on(self, ended_for: float) -> bool:
+        """Whether an etcd that ended with 0 is to be started again: `rules.Disk.ended_for`.
+
+        A seed's address has one ID for ever, so that the list of the others knows it by that.
+        """
+        c = self._config
+        view = read_view(c.cluster_url) or read_view(c.peers_url)
+        if view is None:
+            self._health.beat("etcd ended as if it was removed, and nobody answers", etcd=False)
+            return ended_for >= AGAIN_SECONDS
+        if view.by_peer_url(c.peer_url) is None:
+            self._held = "removed from the membership; nothing more to do"
+        return self._held is None
 
     def _hold(self, why: str) -> float:
         self._held = why
@@ -122,6 +144,7 @@ class Seed:
 
     def _start(self, arguments: list[str]) -> None:
         self._health.beat("etcd is starting", etcd=True)
+        self._ended_at = None
         self._etcd.start(arguments)
 
     def _accompany(self) -> float:

@@ -47,7 +47,8 @@ class Unit:
         self._volume = Volume(config.directory)
         self._etcd = Etcd()
         self._history = History()
-        self._removed = False
+        self._ended_at: float | None = None
+        """When etcd ended by itself with 0, if it has not been started since then."""
         self._voter = False
         self._joining = False
         """Whether etcd runs for the first time under its ID."""
@@ -85,7 +86,9 @@ class Unit:
         pause = self._after_exit(self._etcd.take_exit_code())
         if pause:
             return pause
-        disk = self._volume.read(removed=self._removed)
+        ended_at = self._ended_at
+        ended_for = None if ended_at is None else time.monotonic() - ended_at
+        disk = self._volume.read(ended_for=ended_for)
         view = self._look()
         c = self._config
         birth = read_birth(c.cluster_url) if view and disk.birth else None
@@ -98,13 +101,13 @@ class Unit:
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
                 pause = self._say(f"waiting: {reason}")
-                return IDLE_SECONDS if self._removed else pause
+                return pause if ended_at is None else IDLE_SECONDS
             case rules.Refuse(reason):
                 self._health.fail(f"refusing to start: {reason}")
                 return WATCH_SECONDS
             case rules.SetAside():
                 log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
-                self._removed = False
+                self._ended_at = None
                 return 0.0
             case rules.Join() | rules.Resume() | rules.Replace():
                 assert view is not None
@@ -116,11 +119,11 @@ class Unit:
             return 0.0
         self._voter = self._joining = False
         if code == 0:
-            # Nobody told it to stop: etcd ends with 0 when its ID was removed.
-            self._health.beat("removed from the membership", etcd=False)
-            self._removed = True
+            # Nobody told it to stop: its ID was removed, or somebody's answer looked like that.
+            self._health.beat("etcd ended with 0, as one that was removed", etcd=False)
+            self._ended_at = time.monotonic()
             # Most often the pod is about to end, and looking would only hold that up.
-            return IDLE_SECONDS
+            return max(IDLE_SECONDS, self._etcd.back_off())
         self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
         return self._etcd.back_off()
 
@@ -128,9 +131,7 @@ class Unit:
         """Ask Kubernetes only where the answer matters: not on an ordinary restart."""
         if view is None:
             return None
-        mine = view.by_peer_url(self._config.peer_url)
-        known = mine is not None and disk.member_id in (None, mine.id)
-        if disk.data and known and not disk.removed:
+        if disk.data and rules.may_go_on(disk, view, self._config.peer_url):
             return None
         c, now = self._config, time.monotonic()
         if now - self._asked_at > WANTED_SECONDS:
@@ -169,7 +170,7 @@ class Unit:
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
-        self._removed, self._patience = False, stuck.Patience()
+        self._ended_at, self._patience = None, stuck.Patience()
         self._etcd.start(arguments)
         return WATCH_SECONDS
 
@@ -225,6 +226,10 @@ class Unit:
         self._health.admitted = other is None
         if other:
             self._health.beat(f"not serving: {other}", etcd=True)
+            return IDLE_SECONDS
+        if mine.id not in view.statuses:
+            # Its ID is noted only when etcd itself has said it: an old one may run in its place.
+            self._health.beat(f"running; it does not answer as {mine.hex_id} yet", etcd=True)
             return IDLE_SECONDS
         self._voter = True
         # First: it may be what leaves no room for the note.
