@@ -330,6 +330,31 @@ def test_one_that_was_removed_and_is_not_wanted_idles(
         assert set(member.cluster.members()) == {"etcd-seed-0"}
 
 
+def test_an_etcd_that_nobody_tells_of_its_removal_is_ended_and_the_unit_joins_anew(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the place of one that was started again before it had applied anything, and so knows no
+    other member: one that does nothing at all."""
+    monkeypatch.setattr(rules, "UNLISTED_SECONDS", 3.0)
+    monkeypatch.setattr(rules, "GATHER_SECONDS", 60.0)
+    with member.running() as health:
+        eventually("a learner", lambda: health.phase.startswith("learner"))
+        first = member.cluster.members()["etcd-0"]
+    etcd = member.starts.with_name("etcd")
+    real = etcd.read_text()
+    etcd.write_text("#!/bin/sh\nexec sleep 600\n")
+    with member.running() as health:
+        eventually("a learner", lambda: health.phase.startswith("learner"))
+        passes(health, 4)
+        etcd.write_text(real)
+        assert _is_removed(member.cluster, first)
+        eventually("it to be told", lambda: "is not in the list" in health.phase)
+        monkeypatch.setattr(rules, "GATHER_SECONDS", 0.0)
+        eventually("a voter", voting(health))
+        assert member.cluster.members()["etcd-0"] != first
+        assert member.start_count() == 2
+
+
 def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
     with member.running() as health:
         eventually("a voter", voting(health))

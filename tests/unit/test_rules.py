@@ -191,6 +191,29 @@ def test_a_disk_of_another_member_is_not_started_where_nobody_answers() -> None:
     assert rules.unit_start(replace(disk, peer_url=ME), None, ME, None) == rules.Start()
 
 
+@pytest.mark.parametrize(
+    ("disk", "members", "leader", "birth", "removed"),
+    [
+        pytest.param({}, [member(2, "etcd-1")], 2, None, True, id="not listed"),
+        pytest.param({"birth": "mark"}, [member(2, "etcd-1")], 2, "mark", True, id="and voted"),
+        pytest.param({}, [member(1, "etcd-0")], 1, None, False, id="listed"),
+        pytest.param({}, [member(1, "etcd-9")], 1, None, False, id="listed at another address"),
+        pytest.param({"member_id": None}, [member(2, "etcd-1")], 2, None, False, id="ID not known"),
+        pytest.param({"cluster_id": None}, [member(2, "etcd-1")], 2, None, False, id="nor this"),
+        pytest.param({"cluster_id": 7}, [member(2, "etcd-1")], 2, None, False, id="another's list"),
+        pytest.param({}, [member(2, "etcd-1")], 0, None, False, id="nobody leads"),
+        pytest.param({"birth": "mark"}, [member(2, "etcd-1")], 2, "x", False, id="formed again"),
+        pytest.param({"birth": "mark"}, [member(2, "etcd-1")], 2, None, False, id="mark not read"),
+        pytest.param({"revision": 101}, [member(2, "etcd-1")], 2, None, False, id="gone back"),
+    ],
+)
+def test_an_etcd_is_ended_only_where_its_own_cluster_has_it_no_more(
+    disk: dict[str, Any], members: list[Member], leader: int, birth: str | None, removed: bool
+) -> None:
+    mine = replace(Disk(data=True, cluster_id=CLUSTER, member_id=1), **disk)
+    assert rules.was_removed(mine, view(members, leader=leader), birth) is removed
+
+
 def test_data_of_another_cluster_is_never_touched() -> None:
     disk = Disk(data=True, cluster_id=7, member_id=1)
     for each in (disk, replace(disk, ended_for=1.0)):

@@ -229,6 +229,27 @@ def may_go_on(disk: Disk, view: View, peer_url: str) -> bool:
     return mine is not None and mine.id == disk.member_id
 
 
+UNLISTED_SECONDS = 15.0
+"""For how long the list must lack the ID of an etcd that runs before it is ended."""
+
+
+def was_removed(disk: Disk, view: View, birth: str | None) -> bool:
+    """Whether this disk's ID was removed from its own cluster, beyond doubt.
+
+    Most etcds end by themselves then. One that was started again before it had applied anything
+    knows no other member, so it asks nobody (`NewServer` in server/etcdserver/server.go takes its
+    peers from what was applied), and nobody tells it.
+    """
+    return (
+        disk.member_id is not None
+        and disk.cluster_id == view.cluster_id
+        and all(m.id != disk.member_id for m in view.members)
+        and view.leader is not None
+        and (birth is not None or not disk.birth)
+        and another_cluster(disk, view, birth) is None
+    )
+
+
 def _host(url: str) -> str | None:
     """What stays as it is when certificates come."""
     return urlsplit(url).hostname

@@ -56,6 +56,8 @@ class Unit:
         """With an etcd that is apart; a new one with every start."""
         self._seen: View | None = None
         """The cluster when it last answered."""
+        self._unlisted_since: float | None = None
+        """Since when every look has found a list that lacks the ID of the etcd that runs."""
         self._unmarked = False
         """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
@@ -170,7 +172,8 @@ class Unit:
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
-        self._ended_at, self._patience = None, stuck.Patience()
+        self._ended_at = self._unlisted_since = None
+        self._patience = stuck.Patience()
         self._etcd.start(arguments)
         return WATCH_SECONDS
 
@@ -187,6 +190,8 @@ class Unit:
             return IDLE_SECONDS
         view = self._look()
         mine = view and view.by_peer_url(self._config.peer_url)
+        if view is None or mine is not None:
+            self._unlisted_since = None
         if view is None:
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
@@ -207,7 +212,8 @@ class Unit:
         return self._pause((*view.voters, mine))
 
     def _go_on_unlisted(self, view: View) -> float:
-        """Say so. The data may be of another cluster, which must not serve beside that one."""
+        """Say so, and end an etcd that nobody tells of its removal: what then is to be done stands
+        in the rules. The data may be of another cluster, which must not serve beside that one."""
         own = read_status(self._config.client_url)
         if own is not None and own.cluster_id != view.cluster_id:
             self._health.admitted = False
@@ -216,7 +222,18 @@ class Unit:
             phase = "running; this address is not in the list"
         where = f"the Service leads to cluster {view.cluster_id:x}"
         self._health.beat(f"{phase}; {where}", etcd=True)
-        return IDLE_SECONDS
+        disk, now = self._volume.read(), time.monotonic()
+        birth = read_birth(self._config.cluster_url) if disk.birth else None
+        if not rules.was_removed(disk, view, birth):
+            self._unlisted_since = None
+            return IDLE_SECONDS
+        self._unlisted_since = self._unlisted_since or now
+        if now - self._unlisted_since < rules.UNLISTED_SECONDS:
+            return IDLE_SECONDS
+        self._joining = False
+        self._health.beat("removed from the membership, and etcd does not notice", etcd=False)
+        self._etcd.kill()
+        return 0.0
 
     def _begin_to_vote(self, view: View, mine: Member) -> float:
         """Serve, and note in which cluster, unless the disk says that it belongs to another: etcd
