@@ -37,9 +37,9 @@ def in_units(kube: Kube, progress: Progress) -> Lock | None:
 def holds_data(status: Mapping[str, Any]) -> bool | None:
     """Whether a unit holds a cluster's data, by its supervisor's status; None: not known yet.
 
-    `data` is of the supervisor's start only, so a unit that has joined since says `etcd`. In
-    between, before its first look at the volume and between two starts of etcd, it says neither;
-    but it says that it waits for something only where there is nothing to start etcd on.
+    `data` is of the last look at the volume, so a unit that has joined since says `etcd`. Before
+    the first look, and before the one after an etcd's end, it says neither; but it says that it
+    waits for something only after a look.
     """
     if status.get("data") or status.get("etcd"):
         return True

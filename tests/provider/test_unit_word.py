@@ -5,19 +5,31 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from components.dynamic.volatile import holds_data
 from tests.support.answers import closed_port
 from tests.support.supervisor import Supervisor, eventually, supervisors
 
 
-def test_a_unit_with_data_is_never_taken_for_one_without(tmp_path: Path) -> None:
+def program(path: Path, code: int) -> Path:
+    path.write_text(f"#!/bin/sh\nexit {code}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [(1, "etcd ended with 1"), (0, "waiting: etcd ended as if it was removed")],
+)
+def test_a_unit_with_data_is_never_taken_for_one_without(
+    tmp_path: Path, code: int, says: str
+) -> None:
     """Nor between two starts of etcd, when nothing runs; as after a join since it started."""
-    etcd = tmp_path / "etcd"
-    etcd.write_text("#!/bin/sh\nexit 1\n")
-    etcd.chmod(0o755)
     with supervisors() as known:
         nowhere = f"http://127.0.0.1:{closed_port()}"
-        programs = {"etcd": etcd, "etcdctl": etcd}
+        etcd, etcdctl = program(tmp_path / "etcd", code), program(tmp_path / "etcdctl", 1)
+        programs = {"etcd": etcd, "etcdctl": etcdctl}
         unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=nowhere)
         known.append(unit)
         unit.start()
@@ -26,7 +38,7 @@ def test_a_unit_with_data_is_never_taken_for_one_without(tmp_path: Path) -> None
         log = tmp_path / "unit" / "data" / "member" / "wal" / "0.wal"
         log.parent.mkdir(parents=True)
         log.touch()
-        eventually("etcd to end", lambda: "etcd ended with 1" in unit.status()["phase"])
+        eventually("etcd to end", lambda: says in unit.status()["phase"])
         said: list[bool | None] = []
         for _ in range(20):
             said.append(holds_data(unit.status()))

@@ -47,7 +47,7 @@ class Health:
         self.failed = False
         """Whether this member can never run again as it is."""
         self.data = False
-        """Whether the volume held etcd's data when the supervisor started."""
+        """Whether the volume held data when it was last read, which is while no etcd runs."""
 
     def beat(self, phase: str, *, etcd: bool) -> None:
         """Tell that the main loop lives, in which phase, and whether etcd should be running."""

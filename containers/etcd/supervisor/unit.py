@@ -91,6 +91,7 @@ class Unit:
         ended_at = self._ended_at
         ended_for = None if ended_at is None else time.monotonic() - ended_at
         disk = self._volume.read(ended_for=ended_for)
+        self._health.data = disk.data
         view = self._look()
         c = self._config
         birth = read_birth(c.cluster_url) if view and disk.birth else None
