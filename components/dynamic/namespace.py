@@ -28,7 +28,7 @@ OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 DELETE_SECONDS = 120
 
 MEMBERS_SECONDS = 20
-"""How long members take to end, and more. One on a dead node never does."""
+"""How long members that are told to end together may take. One on a dead node never ends."""
 
 LEAVE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 """Variable by which Pulumi's Kubernetes plugin, too, gives up the objects of a cluster that it does
@@ -181,11 +181,12 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
     keep = bool(props["retain"]) and bool(volumes)
     labels = namespace.metadata.labels or {}
     goes = labels.get(OWNER_LABEL) == site.stack and not keep
+    if goes:
+        _let_members_end(kube, progress)
     if goes and (reason := reason_to_stay(kube)):
         progress.say(f"namespace {site.namespace} stays, {reason}")
         goes = False
     if goes:
-        _let_members_end(kube, progress)
         kube.core.delete_namespace(site.namespace)
     elif not keep:
         # Kubernetes itself deletes only those of the units that were left at the end, and

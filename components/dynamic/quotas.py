@@ -34,7 +34,12 @@ class There:
     pods: Sequence[Any]
     volumes: int
     kept: bool
-    """Whether these volumes hold a cluster: no seed and no discovery service starts for it."""
+    """Whether these volumes hold a cluster."""
+
+    @property
+    def birth(self) -> bool:
+        """Whether a cluster is to be formed, with seeds and a discovery service."""
+        return not self.pods and not self.kept
 
 
 def over_quota(
@@ -108,7 +113,7 @@ def out_of_limits(limits: Sequence[Any], props: Mapping[str, Any], there: There)
 
     A member's pod has one container, so that what is said of a pod is said of that.
     """
-    asked = _single(props, ("units",) if there.kept else ("units", "seeds"))
+    asked = _single(props, ("units", "seeds") if there.birth else ("units",))
     given = _default_limits(limits, "cpu")
     problems: list[str] = []
     for limit in limits:
@@ -226,13 +231,12 @@ def _wanted(props: Mapping[str, Any], there: There, cpu_limit: Decimal) -> dict[
     resources = [pod.spec.containers[0].resources for pod in there.pods]
     requests = [r.requests or {} for r in resources]
     limits = [r.limits or {} for r in resources]
-    birth = not there.pods and not there.kept
 
     def more(what: str, has: Iterable[str | int], each: Decimal = Decimal(1)) -> Decimal:
         units, everything = (each * _amount(props, key) for key in (f"unit_{what}", what))
         # Volumes of units beyond the count leave no room for those of seeds.
         grown = max(units - sum(map(parse_quantity, has)), Decimal(0))
-        return grown + (everything - units if birth else 0)
+        return grown + (everything - units if there.birth else 0)
 
     members = _by_resource(
         props,
@@ -247,7 +251,7 @@ def _wanted(props: Mapping[str, Any], there: There, cpu_limit: Decimal) -> dict[
     return {
         **members,
         **dict.fromkeys(("services", "count/services"), Decimal(SERVICES)),
-        **dict.fromkeys(("secrets", "count/secrets"), Decimal(SECRETS if birth else 0)),
+        **dict.fromkeys(("secrets", "count/secrets"), Decimal(SECRETS if there.birth else 0)),
         "count/statefulsets.apps": Decimal(STATEFUL_SETS),
     }
 

@@ -199,7 +199,7 @@ _SUFFIXES = {
 def size(least: str) -> Syntax:
     """A number of bytes as Kubernetes writes it, at least `least`."""
     return Syntax(
-        f"bytes as a quantity of at least {least}: 512Mi, 20Gi, 1.5G",
+        f"bytes as a quantity of at least {least}: 1536Mi, 20Gi, 1.5G",
         "1Gi",
         lambda text: _is_size(text) and size_bytes(text) >= size_bytes(least),
     )

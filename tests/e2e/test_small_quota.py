@@ -39,7 +39,7 @@ def test_data_in_memory_never_takes_all_of_it_and_a_quota_that_it_does_not_fit_i
         up.must_succeed(120)
     # The kernel killed it where its data took its memory, at times before the log had an entry.
     assert "running as a seed" in seed
-    assert "etcd ended with" not in seed
+    assert "etcd ended with -9" not in seed
     fill(stack, 0, 80)  # some 110 MiB
     before = stack.objects("pods,statefulsets")
     for verb in (("preview",), UP):
@@ -55,4 +55,4 @@ def test_data_in_memory_never_takes_all_of_it_and_a_quota_that_it_does_not_fit_i
 
     # Its quota is what ends a database, not the memory that it is in.
     assert "database space exceeded" in fill(stack, 80, 300, check=False)
-    assert "etcd ended with" not in stack.kubectl("logs", "etcd-0")
+    assert "etcd ended with -9" not in stack.kubectl("logs", "etcd-0")

@@ -36,7 +36,7 @@ BROKEN: tuple[Broken, ...] = (
             Patch(
                 f"{_SUPERVISOR}/rules.py",
                 "    if may_go_on(disk, view, peer_url):\n",
-                "    if disk.ended_for is None and may_go_on(disk, view, peer_url):\n",
+                "    if not disk.ended and may_go_on(disk, view, peer_url):\n",
             ),
         ),
         red=("1",),

@@ -232,14 +232,11 @@ def test_a_seed_whose_etcd_ends_with_0_comes_back_unless_the_list_lacks_it(
         return len(starts.read_text()) if starts.exists() else 0
 
     monkeypatch.setattr(seed_module, "read_view", read_view)
-    monkeypatch.setattr(seed_module, "AGAIN_SECONDS", 3.0)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with running(config, Health(config.metrics_port), Seed) as health:
         eventually("etcd to end", lambda: "ended with 0" in str(health.status()["phase"]))
-        began = time.monotonic()
         if starts_again:
             eventually("another start", lambda: count() == 2)
-            assert (time.monotonic() - began > 2.5) is (listed is None)
         else:
             eventually("to idle", lambda: "nothing more" in str(health.status()["phase"]))
             time.sleep(3)

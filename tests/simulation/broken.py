@@ -66,9 +66,15 @@ def _believe_the_end(
     disk: rules.Disk, view: View | None, url: str, wanted: bool | None
 ) -> rules.Decision:
     """As it was: an etcd that ended with 0 was removed, whatever the list says."""
-    if disk.ended_for is None or not disk.data:
+    if not (disk.ended and disk.data):
         return _unit_start(disk, view, url, wanted)
     return rules.SetAside() if wanted and view is not None else rules.Wait("removed")
+
+
+def _wait_for_the_list(disk: rules.Disk, view: View | None, *rest: Any) -> rules.Decision:
+    if disk.ended and view is None:
+        return rules.Wait("no cluster answers")
+    return _unit_start(disk, view, *rest)
 
 
 def _keep_the_id(disk: rules.Disk, *rest: Any) -> rules.Decision:
@@ -186,8 +192,8 @@ BROKEN = (
     Broken(
         "an etcd that ends with 0 is not started again while nobody answers",
         Promise.REST,
-        ((rules, "AGAIN_SECONDS"),),
-        math.inf,
+        ((rules, "unit_start"),),
+        _wait_for_the_list,
         takes_many_lives=True,
     ),
     Broken(

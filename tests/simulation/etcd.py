@@ -146,7 +146,7 @@ class Etcd:
     def start_on_data(self, pod: Pod) -> None:
         """Run etcd on the data that is there. It ends by itself where its ID was removed."""
         pod.etcd = pod.disk.member_id in self.members
-        pod.zero_at = None if pod.etcd else self._diary.now
+        pod.ended = not pod.etcd
 
     def promote(self, member: Member) -> None:
         self._settled(f"{member.pod} is promoted")
@@ -165,7 +165,7 @@ class Etcd:
         del self.members[member.id]
         pod = self.pod_of(member)
         if pod.etcd and pod.disk.member_id == member.id:
-            pod.etcd, pod.zero_at = False, self._diary.now
+            pod.etcd, pod.ended = False, True
         self._diary.say(f"{member.pod} ({member.id}) removed by {by}")
 
     def move_leader(self, target: Member, by: str) -> None:

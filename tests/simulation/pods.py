@@ -48,8 +48,8 @@ class Pod:
     """The last write on its disk."""
     history: History = field(default_factory=History)
     """What its supervisor has seen."""
-    zero_at: float | None = None
-    """When etcd ended by itself with 0, if it has not been started since then."""
+    ended: bool = False
+    """Whether etcd has ended by itself with 0 and was not started since then."""
     looked_at: float = 0.0
     """When that last looked at the cluster."""
     healthy_for: int = 0
@@ -74,7 +74,7 @@ class Pod:
     def end(self) -> None:
         """The pod is gone; its disk stays."""
         self.up = self.stopping = self.ready = False
-        self.zero_at = None
+        self.ended = False
         self.end_etcd()
 
     def note_health(self, is_well: bool, *, votes: bool) -> None:
@@ -89,7 +89,7 @@ class Pod:
         self.etcd, self.resting = False, True
 
     def lose_disk(self) -> None:
-        self.disk, self.log, self.zero_at = Disk(data=False), 0, None
+        self.disk, self.log, self.ended = Disk(data=False), 0, False
 
 
 @dataclass

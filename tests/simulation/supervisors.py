@@ -98,8 +98,7 @@ class Supervisors:
 
     def _start(self, unit: Pod, view: View | None) -> None:
         wanted = self._kubernetes.wanted(unit)
-        ended_for = None if unit.zero_at is None else self._diary.now - unit.zero_at
-        disk = replace(unit.disk, ended_for=ended_for)
+        disk = replace(unit.disk, ended=unit.ended)
         decision = rules.unit_start(disk, view, unit.peer_url, wanted)
         match decision:
             case rules.Start():

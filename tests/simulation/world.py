@@ -119,7 +119,7 @@ class World:
         elif event < 0.087 and pod.etcd:
             # Somebody at a peer's address took its message for one to another member.
             pod.end_etcd()
-            pod.zero_at = self.diary.now
+            pod.ended = True
             self.diary.say(f"etcd of {pod.name} ends with 0")
 
     def _change_template(self, defect: Defect) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from components import ending
+
 PROGRAM = """
 import threading
 from components import ending
@@ -60,6 +62,20 @@ def test_it_ends_with_its_host(tmp_path: Path) -> None:
         assert not gone(program, 0), "the host is there"
         host.kill()
         assert gone(program, 10)
+
+
+def test_a_system_that_cannot_tell_of_an_end_is_no_reason_to_fail(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_process: int) -> int:
+        raise PermissionError
+
+    def host(_process: int) -> str:
+        return "pulumi-language"
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    monkeypatch.setattr("components.ending._name", host)
+    ending.with_the_language_host()
 
 
 @pytest.mark.parametrize("name", ["python3", "pytest"])

@@ -50,39 +50,39 @@ ME = url("etcd-0")
             id="stale volume: another ID has the address",
         ),
         pytest.param(
-            Disk(data=True, ended_for=1.0),
+            Disk(data=True, ended=True),
             [member(2, "etcd-1")],
             True,
             rules.SetAside(),
             id="etcd ended with 0: removed, identity lost",
         ),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=1.0),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             [member(2, "etcd-1")],
             True,
             rules.SetAside(),
             id="etcd ended with 0: removed",
         ),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=1.0),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             [member(1, "etcd-0"), member(2, "etcd-1")],
             True,
             rules.Start(),
             id="etcd ended with 0, but its ID is listed",
         ),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=1.0),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             [member(1, "etcd-0", learner=True), member(2, "etcd-1")],
             False,
             rules.Start(),
             id="etcd ended with 0, a learner that is listed and not wanted: as at any restart",
         ),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=rules.AGAIN_SECONDS),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             None,
             None,
             rules.Start(),
-            id="etcd ended with 0, and for long nobody answers",
+            id="etcd ended with 0, and nobody answers",
         ),
         pytest.param(
             Disk(data=False),
@@ -144,21 +144,20 @@ def test_an_id_whose_disk_is_lost_goes_and_one_that_runs_elsewhere_stays(
             None,
             id="removed, API down",
         ),
-        pytest.param(Disk(data=True, ended_for=29.9), None, None, id="removed, nobody answers"),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=1.0),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             [member(2, "etcd-1")],
             False,
             id="etcd ended with 0 when it was scaled away",
         ),
         pytest.param(
-            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended_for=99.0),
+            Disk(data=True, cluster_id=CLUSTER, member_id=1, ended=True),
             [member(2, "etcd-1")],
             None,
-            id="the same, API down, however long ago",
+            id="the same, API down",
         ),
         pytest.param(
-            Disk(data=True, ended_for=99.0),
+            Disk(data=True, ended=True),
             [member(2, "etcd-1")],
             False,
             id="the same, identity lost",
@@ -216,7 +215,7 @@ def test_an_etcd_is_ended_only_where_its_own_cluster_has_it_no_more(
 
 def test_data_of_another_cluster_is_never_touched() -> None:
     disk = Disk(data=True, cluster_id=7, member_id=1)
-    for each in (disk, replace(disk, ended_for=1.0)):
+    for each in (disk, replace(disk, ended=True)):
         decision = rules.unit_start(each, view([member(1, "etcd-0")]), ME, wanted=True)
         assert isinstance(decision, rules.Refuse)
 
@@ -225,7 +224,7 @@ def test_data_of_another_cluster_is_never_touched() -> None:
     data=st.booleans(),
     cluster=st.sampled_from([None, CLUSTER, 7]),
     own=st.sampled_from([None, 1, 9]),
-    ended_for=st.sampled_from([None, 1.0, rules.AGAIN_SECONDS]),
+    ended=st.booleans(),
     listed=st.sampled_from([None, 1, 9]),
     started=st.booleans(),
     learner=st.booleans(),
@@ -237,7 +236,7 @@ def test_no_start_breaks_the_rules(
     data: bool,
     cluster: int | None,
     own: int | None,
-    ended_for: float | None,
+    ended: bool,
     listed: int | None,
     started: bool,
     learner: bool,
@@ -245,7 +244,7 @@ def test_no_start_breaks_the_rules(
     answers: bool,
     runs: bool,
 ) -> None:
-    disk = Disk(data=data, cluster_id=cluster, member_id=own, ended_for=ended_for)
+    disk = Disk(data=data, cluster_id=cluster, member_id=own, ended=ended)
     members = [member(2, "etcd-1")]
     if listed is not None:
         members.append(member(listed, "etcd-0", started=started, learner=learner))
@@ -259,10 +258,8 @@ def test_no_start_breaks_the_rules(
         assert data, "etcd starts as it is only on data"
         if seen is not None and own is not None:
             assert own == listed, "never under an ID that the list does not have"
-        elif seen is None:
-            assert ended_for != 1.0, "where nobody can be asked, not at once"
-        else:
-            assert ended_for is None, "etcd knows its ID where the disk's is not known"
+        elif seen is not None:
+            assert not ended, "etcd knows its ID where the disk's is not known"
     if isinstance(decision, rules.SetAside):
         assert own is None or own != listed, "the data of a member stays"
     if isinstance(decision, rules.Join | rules.Resume | rules.Replace):

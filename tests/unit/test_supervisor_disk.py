@@ -60,9 +60,9 @@ def test_a_disk_without_room_is_found_out_before_anything_depends_on_it(tmp_path
 
 def test_the_identity_outlives_the_process(tmp_path: Path) -> None:
     write(Volume(tmp_path), 2**64 - 1, 2**63 + 1)
-    disk = Volume(tmp_path).read(ended_for=2.0)
+    disk = Volume(tmp_path).read(ended=True)
     assert (disk.cluster_id, disk.member_id) == (2**64 - 1, 2**63 + 1)
-    assert disk.ended_for == 2.0
+    assert disk.ended
     assert disk.peer_url == member(2**63 + 1, "etcd-0").peer_url
 
 

@@ -21,8 +21,8 @@ class Volume:
         self._identity = directory / "identity.json"
         self._discovery = directory / "discovery-started"
 
-    def read(self, *, ended_for: float | None = None) -> Disk:
-        """Return what the disk says; `ended_for` is passed on to the rules."""
+    def read(self, *, ended: bool = False) -> Disk:
+        """Return what the disk says; `ended` is passed on to the rules."""
         identity = self._read_identity()
         return Disk(
             data=self._holds_a_log(),
@@ -31,7 +31,7 @@ class Volume:
             peer_url=identity.get("peer_url"),
             birth=identity.get("birth"),
             revision=identity.get("revision"),
-            ended_for=ended_for,
+            ended=ended,
         )
 
     def may_hold_data(self) -> bool:

@@ -28,9 +28,8 @@ the others settle up to a second apart; those who come a moment later are added 
 START_SECONDS = 10.0
 """How long a member that was added may take to start before the next one does."""
 
-AGAIN_SECONDS = 30.0
-"""After how long an etcd that ended with 0 is started again where no list tells whether it was
-removed. One that was ends with 0 again."""
+UNLISTED_SECONDS = 15.0
+"""For how long the list must lack the ID of an etcd that runs before it is ended."""
 
 
 # ---------------------------------------------------------------- changing the membership
@@ -120,8 +119,8 @@ class Disk:
     """The cluster's birth mark when this member began to vote."""
     revision: int | None = None
     """The cluster's revision at that moment. No cluster ever goes back behind it."""
-    ended_for: float | None = None
-    """Seconds since etcd ended by itself with exit code 0; None if it did not.
+    ended: bool = False
+    """etcd has just ended by itself with exit code 0.
 
     It does when its ID was removed, but also for any answer 403, as whoever is at a peer's address
     gives to a message for another member (`Process` in server/etcdserver/server.go,
@@ -198,11 +197,10 @@ def _with_data(
     disk: Disk, view: View | None, peer_url: str, wanted: bool | None, birth: str | None
 ) -> Decision:
     if view is None:
-        if disk.ended_for is not None and disk.ended_for < AGAIN_SECONDS:
-            return Wait("etcd ended as if it was removed, and no cluster answers at the Service")
         if disk.peer_url and _host(disk.peer_url) != _host(peer_url):
             return Refuse(f"the data here is of the member at {disk.peer_url}, not of this one")
         # After a full outage nobody answers before all have started: never wait for the Service.
+        # An etcd that was removed ends again.
         return Start()
     other = another_cluster(disk, view, birth)
     if other:
@@ -224,13 +222,9 @@ def may_go_on(disk: Disk, view: View, peer_url: str) -> bool:
     removed.
     """
     if disk.member_id is None:
-        return disk.ended_for is None
+        return not disk.ended
     mine = view.by_peer_url(peer_url)
     return mine is not None and mine.id == disk.member_id
-
-
-UNLISTED_SECONDS = 15.0
-"""For how long the list must lack the ID of an etcd that runs before it is ended."""
 
 
 def was_removed(disk: Disk, view: View, birth: str | None) -> bool:

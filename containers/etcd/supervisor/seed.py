@@ -5,7 +5,6 @@ Also the discovery service itself, which is a one-member etcd that outlives no s
 
 from __future__ import annotations
 
-import time
 from threading import Event
 
 from . import flags
@@ -15,7 +14,6 @@ from .disk import Volume
 from .etcdctl import EtcdctlError, answers, etcdctl, read_view
 from .health import Health
 from .process import Etcd
-from .rules import AGAIN_SECONDS
 
 PAUSE_SECONDS = 0.2
 IDLE_SECONDS = 1.0
@@ -37,8 +35,8 @@ class Seed:
         self._etcd = Etcd()
         self._held: str | None = None
         """Why no etcd is started any more."""
-        self._ended_at: float | None = None
-        """When etcd ended by itself with 0, if it has not been started since then."""
+        self._ended = False
+        """Whether etcd has ended by itself with 0 and was not started since then."""
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
@@ -66,7 +64,7 @@ class Seed:
             self._health.beat(self._held, etcd=False)
             return IDLE_SECONDS
         if code == 0:
-            self._ended_at = time.monotonic()
+            self._ended = True
             self._health.beat("etcd ended with 0, as one that was removed", etcd=False)
             return max(IDLE_SECONDS, self._etcd.back_off())
         if code:
@@ -74,24 +72,20 @@ class Seed:
             return self._etcd.back_off()
         if not disk.data:
             return self._begin()
-        if self._ended_at is not None and not self._may_go_on(time.monotonic() - self._ended_at):
-            return IDLE_SECONDS
+        if self._ended and self._is_removed():
+            self._held = "removed from the membership; nothing more to do"
+            return 0.0
         self._start(flags.restart(self._config))
         return PAUSE_SECONDS
 
-    def _may_go_on(self, ended_for: float) -> bool:
-        """Whether an etcd that ended with 0 is to be started again: `rules.Disk.ended_for`.
+    def _is_removed(self) -> bool:
+        """Whether the list lacks this seed, whose etcd has ended with 0 (see `rules.Disk.ended`).
 
-        A seed's address has one ID for ever, so that the list of the others knows it by that.
+        Its address has one ID for ever. Where nobody answers etcd finds out: it ends again.
         """
         c = self._config
         view = read_view(c.cluster_url) or read_view(c.peers_url)
-        if view is None:
-            self._health.beat("etcd ended as if it was removed, and nobody answers", etcd=False)
-            return ended_for >= AGAIN_SECONDS
-        if view.by_peer_url(c.peer_url) is None:
-            self._held = "removed from the membership; nothing more to do"
-        return self._held is None
+        return view is not None and view.by_peer_url(c.peer_url) is None
 
     def _hold(self, why: str) -> float:
         self._held = why
@@ -144,7 +138,7 @@ class Seed:
 
     def _start(self, arguments: list[str]) -> None:
         self._health.beat("etcd is starting", etcd=True)
-        self._ended_at = None
+        self._ended = False
         self._etcd.start(arguments)
 
     def _accompany(self) -> float:

@@ -47,8 +47,8 @@ class Unit:
         self._volume = Volume(config.directory)
         self._etcd = Etcd()
         self._history = History()
-        self._ended_at: float | None = None
-        """When etcd ended by itself with 0, if it has not been started since then."""
+        self._ended = False
+        """Whether etcd has ended by itself with 0 and was not started since then."""
         self._voter = False
         self._joining = False
         """Whether etcd runs for the first time under its ID."""
@@ -88,9 +88,7 @@ class Unit:
         pause = self._after_exit(self._etcd.take_exit_code())
         if pause:
             return pause
-        ended_at = self._ended_at
-        ended_for = None if ended_at is None else time.monotonic() - ended_at
-        disk = self._volume.read(ended_for=ended_for)
+        disk = self._volume.read(ended=self._ended)
         self._health.data = disk.data
         view = self._look()
         c = self._config
@@ -104,13 +102,13 @@ class Unit:
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
                 pause = self._say(f"waiting: {reason}")
-                return pause if ended_at is None else IDLE_SECONDS
+                return IDLE_SECONDS if self._ended else pause
             case rules.Refuse(reason):
                 self._health.fail(f"refusing to start: {reason}")
                 return WATCH_SECONDS
             case rules.SetAside():
                 log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
-                self._ended_at = None
+                self._ended = False
                 return 0.0
             case rules.Join() | rules.Resume() | rules.Replace():
                 assert view is not None
@@ -124,7 +122,7 @@ class Unit:
         if code == 0:
             # Nobody told it to stop: its ID was removed, or somebody's answer looked like that.
             self._health.beat("etcd ended with 0, as one that was removed", etcd=False)
-            self._ended_at = time.monotonic()
+            self._ended = True
             # Most often the pod is about to end, and looking would only hold that up.
             return max(IDLE_SECONDS, self._etcd.back_off())
         self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
@@ -173,7 +171,7 @@ class Unit:
 
     def _start(self, arguments: list[str]) -> float:
         self._health.beat("etcd is starting", etcd=True)
-        self._ended_at = self._unlisted_since = None
+        self._ended, self._unlisted_since = False, None
         self._patience = stuck.Patience()
         self._etcd.start(arguments)
         return WATCH_SECONDS
@@ -190,14 +188,15 @@ class Unit:
                 self._remove_abandoned()
             return IDLE_SECONDS
         view = self._look()
-        mine = view and view.by_peer_url(self._config.peer_url)
-        if view is None or mine is not None:
-            self._unlisted_since = None
         if view is None:
+            self._unlisted_since = None
             self._health.beat("running; no cluster answers at the Service", etcd=True)
             return IDLE_SECONDS
-        if mine is None:
-            return self._go_on_unlisted(view)
+        mine = view.by_peer_url(self._config.peer_url)
+        disk = self._volume.read()
+        if mine is None or disk.member_id not in (None, mine.id):
+            return self._go_on_unlisted(view, disk)
+        self._unlisted_since = None
         if self._joining and stuck.mute(view, mine, self._config.metrics_port):
             return self._start_again("etcd missed its own announcement")
         if not mine.learner:
@@ -212,7 +211,7 @@ class Unit:
             return 0.1
         return self._pause((*view.voters, mine))
 
-    def _go_on_unlisted(self, view: View) -> float:
+    def _go_on_unlisted(self, view: View, disk: rules.Disk) -> float:
         """Say so, and end an etcd that nobody tells of its removal: what then is to be done stands
         in the rules. The data may be of another cluster, which must not serve beside that one."""
         own = read_status(self._config.client_url)
@@ -220,10 +219,10 @@ class Unit:
             self._health.admitted = False
             phase = f"not serving: the data here is of cluster {own.cluster_id:x}"
         else:
-            phase = "running; this address is not in the list"
+            phase = "running; this address is not in the list under this ID"
         where = f"the Service leads to cluster {view.cluster_id:x}"
         self._health.beat(f"{phase}; {where}", etcd=True)
-        disk, now = self._volume.read(), time.monotonic()
+        now = time.monotonic()
         birth = read_birth(self._config.cluster_url) if disk.birth else None
         if not rules.was_removed(disk, view, birth):
             self._unlisted_since = None
