@@ -117,7 +117,7 @@ def _pod(
     optional = {
         "schedulingGates": [{"name": GATE}] if workload.gated else None,
         "nodeSelector": {**names.node_selector, **units.node_selector},
-        "tolerations": [*names.tolerations, *units.tolerations],
+        "tolerations": [*names.tolerations, *units.tolerations, *_staying(names, workload)],
         "priorityClassName": names.priority_class,
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
@@ -144,6 +144,28 @@ def _pod(
         },
         "containers": [_container(settings, workload)],
     }
+
+
+_AWAY = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def _staying(names: Names, workload: Workload) -> list[dict[str, str]]:
+    """What keeps a unit where it is while Kubernetes has no word of its node.
+
+    Else its pod is deleted after 5 min (Kubernetes: DefaultTolerationSeconds), and no budget is
+    asked. On a dead node that ends nothing, since nobody confirms it. On one that has only lost
+    the API server it ends a member that is well, and of all such nodes at once, when they find it
+    again. Autopilot has tolerations of its own.
+    """
+    settings = names.settings
+    if workload.role != "unit" or (settings.gke.create and settings.gke.autopilot):
+        return []
+    own = {entry.get("key") for entry in settings.units.tolerations}
+    return [
+        {"key": key, "operator": "Exists", "effect": "NoExecute"}
+        for key in _AWAY
+        if not own & {key, None}
+    ]
 
 
 def _container(settings: Settings, workload: Workload) -> dict[str, Any]:

@@ -304,6 +304,41 @@ def test_the_image_is_deployed_by_digest(declare: Declare) -> None:
         assert workload.container["image"] == BUILT
 
 
+AWAY = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        pytest.param([], AWAY, id="by default"),
+        pytest.param(
+            [
+                {
+                    "key": AWAY[0],
+                    "operator": "Exists",
+                    "tolerationSeconds": 60,
+                    "effect": "NoExecute",
+                }
+            ],
+            AWAY,
+            id="one has its own",
+        ),
+        pytest.param([{"operator": "Exists"}], [None], id="everything anyway"),
+    ],
+)
+def test_a_unit_stays_where_it_is_while_nobody_hears_of_its_node(
+    declare: Declare, own: list[dict[str, Any]], expected: list[str | None]
+) -> None:
+    found = workloads(declare(units={"tolerations": own}))
+    tolerations = found["etcd"].pod["tolerations"]
+    assert [t.get("key") for t in tolerations] == expected
+    assert tolerations[: len(own)] == own
+    for added in tolerations[len(own) :]:
+        assert (added["operator"], added["effect"]) == ("Exists", "NoExecute")
+        assert "tolerationSeconds" not in added, "for as long as it takes"
+    assert found["etcd-seed"].pod.get("tolerations", []) == own, "a seed is there for minutes"
+
+
 def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
     affinity = {
         "nodeAffinity": {
@@ -331,7 +366,7 @@ def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
     )
     for workload in workloads(program).values():
         assert workload.pod["nodeSelector"]["pool"] == "etcd"
-        assert workload.pod["tolerations"] == [toleration]
+        assert workload.pod["tolerations"][0] == toleration
         assert workload.pod["affinity"] == affinity
         assert "topologySpreadConstraints" not in workload.pod, "replaced by the affinity"
         assert workload.env["GOMAXPROCS"] == "2"

@@ -23,7 +23,7 @@ from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.membership import View
-from containers.etcd.supervisor.metrics import defragments, has_applied, value
+from containers.etcd.supervisor.metrics import has_applied, occupied, value
 from containers.etcd.supervisor.seed import Seed
 from lab.tools import ensure
 from tests.support import members, views
@@ -142,7 +142,7 @@ def test_an_etcd_that_is_killed_comes_back_as_the_same_member(
     born(service, [seed])
     assert has_applied(seed.metrics_port)
     assert value(seed.metrics_port, "etcd_disk_defrag_inflight") == 0
-    assert not defragments(seed.metrics_port)
+    assert not occupied(seed.metrics_port)
     members = seed.members()
     seed.ctl("put", "greeting", "hello")
     seed.kill_etcd()

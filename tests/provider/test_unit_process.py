@@ -376,6 +376,19 @@ def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
         assert [s.errors for s in seen.statuses.values()] == [(), ()]
 
 
+def test_a_full_database_keeps_no_unit_away(member: Member) -> None:
+    """Whose disk was lost, say, in the night: etcd refuses to write keys then, and nothing else."""
+    member.cluster.stop()
+    member.cluster.env["ETCD_QUOTA_BACKEND_BYTES"] = str(4 * 1024**2)
+    member.cluster.start()
+    eventually("the cluster to be ready", lambda: member.cluster.ready)
+    eventually("the database to be full", lambda: not _is_put(member.cluster))
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        eventually("to serve", health.ready)
+        assert not _is_put(member.unit), "the alarm stands"
+
+
 def test_the_log_of_large_values_is_let_go_by_a_snapshot(member: Member) -> None:
     """A file that etcd holds stays on the disk, however many there are; with its own default these
     would be held until there are 10 000 entries."""

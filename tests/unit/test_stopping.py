@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,6 +31,18 @@ def test_a_restart_never_changes_the_membership(wanted: bool | None) -> None:
     assert step(0, view(UNITS, leader=10), wanted) == stopping.MoveLeader(UNITS[1])
     assert step(0, view(UNITS[:1], leader=10), wanted) == stopping.Stop()
     assert step(1, None, wanted) == stopping.Stop()
+
+
+def test_leadership_goes_to_none_whose_log_is_far_behind() -> None:
+    seen = view(UNITS, leader=14)
+    late = {10: replace(seen.statuses[10], applied_index=0)}
+    index = {14: replace(seen.statuses[14], raft_index=5000)}
+    near = {i: replace(seen.statuses[i], applied_index=4990) for i in (11, 12, 13)}
+    seen = replace(seen, statuses={**seen.statuses, **late, **index, **near})
+    assert step(4, seen, wanted=True) == stopping.MoveLeader(UNITS[1])
+    all_late = {i: replace(seen.statuses[i], applied_index=0) for i in (10, 11, 12, 13)}
+    seen = replace(seen, statuses={**seen.statuses, **all_late})
+    assert step(4, seen, wanted=True) == stopping.MoveLeader(UNITS[0])
 
 
 @pytest.mark.parametrize(

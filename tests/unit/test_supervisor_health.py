@@ -23,16 +23,18 @@ from containers.etcd.supervisor.health import Health, serve
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
 from tests.support.answers import Reply, closed_port, serving
 
+WORKS = ["a", "etcd_disk_defrag_inflight", "etcd_server_snapshot_apply_in_progress_total"]
+
 
 class Etcd:
     """What stands for etcd: its three answers."""
 
     def __init__(self) -> None:
-        self.live, self.ready, self.defragmenting = 200, 200, 0
+        self.live, self.ready, self.works = 200, 200, set[str]()
 
     def respond(self, _method: str, path: str, _body: str) -> Reply:
         if path == "/metrics":
-            return Reply(body=f"a 1\netcd_disk_defrag_inflight {self.defragmenting}\nb 1\n")
+            return Reply(body="".join(f"{name} {int(name in self.works)}\n" for name in WORKS))
         return Reply({"/livez": self.live, "/readyz": self.ready}.get(path, 404))
 
 
@@ -87,13 +89,16 @@ def test_an_etcd_that_is_started_anew_may_take_its_time_again(health: Health, et
     assert health.live()
 
 
-def test_a_defragmentation_may_take_its_time(health: Health, etcd: Etcd) -> None:
+@pytest.mark.parametrize("work", WORKS[1:])
+def test_a_work_on_all_of_the_database_may_take_its_time(
+    health: Health, etcd: Etcd, work: str
+) -> None:
     """It holds the locks that /livez waits for, and the larger the database the longer."""
     health.beat("running as a voter", etcd=True)
     assert health.live()
-    etcd.live, etcd.defragmenting = 503, 1
+    etcd.live, etcd.works = 503, {work}
     assert health.live()
-    etcd.defragmenting = 0
+    etcd.works = {"a"}
     assert not health.live()
 
 
@@ -166,14 +171,15 @@ def test_only_etcd_itself_says_that_it_is_not_ready(
     assert not health.refuses(), "that was long ago"
 
 
-def test_a_defragmentation_is_no_refusal(health: Health, etcd: Etcd) -> None:
+@pytest.mark.parametrize("work", WORKS[1:])
+def test_a_work_on_all_of_the_database_is_no_refusal(health: Health, etcd: Etcd, work: str) -> None:
     """The member would be started again for it, as one that does not find the others."""
     health.beat("running as a voter", etcd=True)
     health.admitted = True
-    etcd.ready, etcd.defragmenting = 503, 1
+    etcd.ready, etcd.works = 503, {work}
     assert not health.ready()
     assert not health.refuses()
-    etcd.defragmenting = 0
+    etcd.works = set()
     assert health.refuses()
 
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .http_get import http_get
-from .metrics import defragments
+from .metrics import occupied
 
 FRESH_SECONDS = 4.0
 """For how long an answer of etcd's readiness counts. The kubelet asks every second."""
@@ -66,7 +66,7 @@ class Health:
         """The loop lives, and etcd, once it has answered, goes on answering /livez.
 
         A starting etcd may be silent for long: in discovery and while it opens a large database
-        its metrics port is not bound. So may one that defragments its database.
+        its metrics port is not bound. So may one that defragments its database or loads another.
         """
         if time.monotonic() - self._beat > BEAT_SECONDS:
             return False
@@ -75,7 +75,7 @@ class Health:
         if self._ask("/livez", 6):
             self._etcd_answered = True
             return True
-        return not self._etcd_answered or defragments(self._metrics_port)
+        return not self._etcd_answered or occupied(self._metrics_port)
 
     def ready(self) -> bool:
         """Voter and linearizable: etcd's own /readyz (a learner's is 503 since 3.5.19 and 3.6)."""
@@ -99,11 +99,11 @@ class Health:
         return 0.0 if since is None or now - self._ready_at > FRESH_SECONDS else now - since
 
     def refuses(self) -> bool:
-        """Whether etcd itself says that it is not ready, and not for a defragmentation. That nobody
+        """Whether etcd itself says that it is not ready, and not for such a work. That nobody
         has asked it is no answer: a kubelet that is being restarted asks nobody."""
         at = self._refused_at
         refused = at is not None and time.monotonic() - at <= REFUSAL_SECONDS
-        return refused and not defragments(self._metrics_port)
+        return refused and not occupied(self._metrics_port)
 
     def status(self) -> dict[str, object]:
         return {

@@ -12,18 +12,31 @@ def has_applied(metrics_port: int) -> bool:
     return (value(metrics_port, "etcd_server_proposals_applied_total") or 0) > 0
 
 
-def defragments(metrics_port: int) -> bool:
-    """Whether that etcd rewrites its database. Meanwhile it answers no read, /livez and /readyz
-    neither, and it takes as long as the disk needs (`defrag` in server/storage/backend/backend.go).
+def occupied(metrics_port: int) -> bool:
+    """Whether that etcd rewrites its database, or loads the one that its leader has sent.
+
+    Meanwhile it answers no read, /livez and /readyz neither, and it takes as long as disk and
+    processor need (`defrag` in server/storage/backend/backend.go, `Restore` in
+    server/storage/mvcc/kvstore.go).
     """
-    return value(metrics_port, "etcd_disk_defrag_inflight") == 1
+    works = ("etcd_disk_defrag_inflight", "etcd_server_snapshot_apply_in_progress_total")
+    page = _page(metrics_port)
+    return any(_figure(page, name) == 1 for name in works)
 
 
 def value(metrics_port: int, name: str) -> float | None:
     """One figure; None where it is not told."""
+    return _figure(_page(metrics_port), name)
+
+
+def _page(metrics_port: int) -> bytes:
+    """All figures; none where they do not come."""
     try:
-        page = http_get("127.0.0.1", metrics_port, "/metrics", 1)[1]
+        return http_get("127.0.0.1", metrics_port, "/metrics", 1)[1]
     except OSError:
-        return None
+        return b""
+
+
+def _figure(page: bytes, name: str) -> float | None:
     found = re.search(rb"^%b (\S+)$" % name.encode(), page, re.MULTILINE)
     return None if found is None else float(found[1])

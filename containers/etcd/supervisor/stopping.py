@@ -11,6 +11,11 @@ ORPHAN_SECONDS = 60.0
 """For how long a member must have been away before others remove it. Longer than any restart."""
 
 
+FAR_ENTRIES = 1000
+"""Behind the leader's log. A follower with a disk as quick as the leader's never is, at the rates
+that etcd is made for; etcd itself gives a transfer of the leadership up after one second."""
+
+
 @dataclass(frozen=True)
 class Stop:
     """End etcd. The membership stays as it is."""
@@ -74,13 +79,19 @@ def before_stop(
 
 def _hand_over(view: View, mine: Member, stateful_set: str) -> MoveLeader | None:
     """Leadership goes to the lowest ordinal that answers, which is the last to leave; to a seed
-    only where no other unit does."""
+    only where no other unit does, and to one that is far behind only where no other is not: all
+    writes would wait for it."""
     if view.leader != mine:
         return None
     others = [m for m in view.voters if m != mine and m.id in view.statuses]
     ordinals = {m: m.ordinal_in(stateful_set) for m in others}
-    units = [m for m in others if ordinals[m] is not None]
-    to = min(units or others, key=lambda m: ordinals[m] or 0, default=None)
+    units = [m for m in others if ordinals[m] is not None] or others
+    mark = (view.leader_index or 0) - FAR_ENTRIES
+    to = min(
+        units,
+        key=lambda m: (view.statuses[m.id].applied_index < mark, ordinals[m] or 0),
+        default=None,
+    )
     return None if to is None else MoveLeader(to)
 
 

@@ -23,7 +23,7 @@ from .etcdctl import (
     remove,
 )
 from .health import Health, log, ready_seconds_of
-from .membership import History, Member, View, observe
+from .membership import History, Member, View, but_full, observe
 from .process import Etcd
 
 IDLE_SECONDS = 1.0
@@ -357,7 +357,7 @@ class Unit:
         view = served or read_view(c.peers_url)
         self._unmarked = self._history.leader_index is None
         if view is not None:
-            now = time.monotonic()
+            view, now = but_full(view), time.monotonic()
             asked = rules.of_unknown_age(view, self._history, now, c.peer_url)
             told = {m.id: ready_seconds_of(m.host, c.health_port) for m in asked}
             self._history = observe(self._history, view, now, told)
@@ -365,7 +365,7 @@ class Unit:
         else:
             # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
             self._history = History()
-        return view if anywhere else served
+        return view if anywhere or served else None
 
     def _say(self, phase: str) -> float:
         self._health.beat(phase, etcd=False)
