@@ -221,5 +221,5 @@ def storage(section: Section) -> model.StorageSettings:
 
 def handover(section: Section) -> model.HandoverSettings:
     return model.HandoverSettings(
-        timeout_seconds=section.integer("timeoutSeconds", 600, 15, 7200, unit=" (seconds)")
+        timeout_seconds=section.integer("timeoutSeconds", 600, 30, 7200, unit=" (seconds)")
     )

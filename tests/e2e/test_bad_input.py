@@ -203,7 +203,7 @@ def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_conf
     """They run, and wait for the cluster that the seeds are to form."""
     stack = new_stack(seeds={"count": 1}, units={"count": 1})
     too_much = f"{free_millicores(stack) - 60}m"
-    stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 15})
+    stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 30})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert re.search("in vain for pods of the bootstrap: .*Insufficient cpu", text)
     stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
@@ -272,7 +272,7 @@ def test_an_image_that_cannot_be_pulled_is_told_soon_and_a_corrected_one_is_enou
 
     # Begun anew beside the units' volumes, of which nobody knows by then that they are empty.
     stack.destroy()
-    stack.set(handover={"timeoutSeconds": 15})
+    stack.set(handover={"timeoutSeconds": 30})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert re.search(r"no word from etcd-0.*(ErrImagePull|ImagePullBackOff)", text)
     stack.set(image={"build": True, "digest": None}, handover={"timeoutSeconds": 120})

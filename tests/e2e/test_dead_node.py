@@ -49,9 +49,9 @@ def test_the_unit_and_its_node_are_named_and_nobody_is_touched(
     assert status.code == 1, status
     assert f"UNHEALTHY: no answer from {UNIT}; {told}" in status.output
 
-    stack.set(units={"count": 5}, handover={"timeoutSeconds": 15})
+    stack.set(units={"count": 5}, handover={"timeoutSeconds": 30})
     text = stack.refused()
-    assert f"not balanced after 15 s: not voters yet: etcd-3, etcd-4; {told}" in text
+    assert f"not balanced after 30 s: not voters yet: etcd-3, etcd-4; {told}" in text
     assert "Traceback" not in text
     stack.set(units={"count": 3}, handover={"timeoutSeconds": 120})
 

@@ -85,7 +85,7 @@ def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in
     refreshed = stack.pulumi("refresh", "--yes", "--skip-preview")
     assert refreshed.code == 0
     assert f"namespace {stack.namespace} is gone, with all that was in it" in refreshed.output
-    stack.set(handover={"timeoutSeconds": 15})
+    stack.set(handover={"timeoutSeconds": 30})
     refused = the_one_error(stack.pulumi(*UP))
     assert "the cluster does not answer" in refused
     assert "pulumi destroy, then pulumi up" in refused

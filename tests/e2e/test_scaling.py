@@ -219,7 +219,7 @@ def test_a_quorum_that_a_template_has_taken_is_brought_back_by_the_next_one(stac
     """etcd refuses to run in pods that run: Kubernetes sees nothing amiss with them."""
     stack.etcdctl("put", "kept", "yes")
     refusing = {"name": "ETCD_HEARTBEAT_INTERVAL", "value": "0"}
-    stack.set(etcd={"extraEnv": [refusing]}, handover={"timeoutSeconds": 15})
+    stack.set(etcd={"extraEnv": [refusing]}, handover={"timeoutSeconds": 30})
     text = stack.refused()
     (failed,) = restarted(text)
     assert f"not ready: {failed}" in text

@@ -187,6 +187,17 @@ def test_a_namespace_goes_when_its_members_have_ended(dynamic: Plugin) -> None:
         assert namespace.gone
 
 
+def test_what_others_bring_while_members_end_keeps_the_namespace(dynamic: Plugin) -> None:
+    own, other = thing("etcd-0", IDENTITY, ending=True), thing("web-0")
+    with Namespace.running(objects={POD: [own]}) as namespace, ThreadPoolExecutor() as pool:
+        done = pool.submit(end, namespace, dynamic)
+        until("further looks", lambda: namespace.looks >= 10 or done.done())
+        namespace.objects[POD] = [other]
+        done.result(30)
+        assert not namespace.gone
+    assert "namespace etcd stays, for what others have in it: Pod web-0" in dynamic.said()
+
+
 def test_a_member_that_never_ends_does_not_keep_the_namespace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,7 +10,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +27,7 @@ from containers.etcd.supervisor.seed import Seed
 from lab.tools import ensure
 from tests.support import members, views
 from tests.support.answers import closed_port
-from tests.support.supervisor import Supervisor, eventually, running, supervisors
+from tests.support.supervisor import Supervisor, Watched, eventually, passes, running, supervisors
 
 
 @pytest.fixture(scope="module")
@@ -233,13 +232,13 @@ def test_a_seed_whose_etcd_ends_with_0_comes_back_unless_the_list_lacks_it(
 
     monkeypatch.setattr(seed_module, "read_view", read_view)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with running(config, Health(config.metrics_port), Seed) as health:
+    with running(config, Watched(config.metrics_port), Seed) as health:
         eventually("etcd to end", lambda: "ended with 0" in str(health.status()["phase"]))
         if starts_again:
             eventually("another start", lambda: count() == 2)
         else:
             eventually("to idle", lambda: "nothing more" in str(health.status()["phase"]))
-            time.sleep(3)
+            passes(health, 2)
             assert count() == 1
 
 

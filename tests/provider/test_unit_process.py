@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,29 +27,21 @@ from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import read_view
-from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.membership import History, View, observe
 from lab.tools import ensure
 from tests.support.answers import Reply, serving
 from tests.support.loopback import loopback_etcd
 from tests.support.members import config as settings
-from tests.support.supervisor import Supervisor, eventually, running, supervisors
+from tests.support.supervisor import (
+    Supervisor,
+    Watched,
+    eventually,
+    passes,
+    running,
+    supervisors,
+)
 from tests.support.views import member as member_of
 from tests.support.views import view
-
-
-class Watched(Health):
-    """Counts how often the main loop has passed."""
-
-    beats = 0
-
-    def beat(self, phase: str, *, etcd: bool) -> None:
-        self.beats += 1
-        super().beat(phase, etcd=etcd)
-
-    @property
-    def phase(self) -> str:
-        return str(self.status()["phase"])
 
 
 @dataclass
@@ -118,12 +110,6 @@ def _not_wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any)
 
 def voting(health: Watched) -> Callable[[], bool]:
     return lambda: health.phase == "running as a voter"
-
-
-def passes(health: Watched, times: int) -> None:
-    """Return when the main loop has passed so often."""
-    before = health.beats
-    eventually("the main loop to pass", lambda: health.beats >= before + times)
 
 
 def test_a_kubelet_that_asks_nobody_ends_no_etcd(
@@ -270,19 +256,23 @@ def test_one_that_ended_with_0_where_nobody_answers_is_started_again_and_again(
         assert member.cluster.members() == known
 
 
-def test_an_old_id_that_runs_in_the_place_of_a_listed_one_does_not_pass_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A volume that comes back while nobody answers: it would be started for ever as the other."""
-    etcd = tmp_path / "etcd"
+@contextmanager
+def old_id(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, *, noted: bool
+) -> Generator[tuple[Watched, Volume]]:
+    """A unit that began while nobody answered, on the data of ID 9; the list that it sees then has
+    ID 1 at its address. `noted`: whether its disk says which ID the data is of."""
+    etcd = directory / "etcd"
     etcd.write_text("#!/bin/sh\nexec sleep 600\n")
     etcd.chmod(0o755)
-    config = settings(tmp_path / "unit")
+    config = settings(directory / "unit")
+    volume = Volume(config.directory)
     (config.data_dir / "member" / "wal").mkdir(parents=True)
     (config.data_dir / "member" / "wal" / "0.wal").touch()
     known = [member_of(i, f"etcd-{i - 1}") for i in (1, 2, 3)]
     before = view([replace(known[0], id=9), *known[1:]])
-    Volume(config.directory).write_identity(before, before.members[0])
+    if noted:
+        volume.write_identity(before, before.members[0])
     seen: list[View | None] = [None]
 
     def read_view(_url: str) -> View | None:
@@ -291,7 +281,7 @@ def test_an_old_id_that_runs_in_the_place_of_a_listed_one_does_not_pass_for_it(
     def read_birth(_url: str) -> str:
         return ""
 
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(kubernetes, "wants", _wanted)
     monkeypatch.setattr(unit_module, "read_view", read_view)
     monkeypatch.setattr(unit_module, "read_birth", read_birth)
@@ -299,9 +289,26 @@ def test_an_old_id_that_runs_in_the_place_of_a_listed_one_does_not_pass_for_it(
     with running(config, Watched(config.metrics_port)) as health:
         eventually("etcd to run", lambda: health.phase.startswith("running; no cluster"))
         seen[0] = view(known, silent=[1])
+        yield health, volume
+
+
+def test_an_old_id_at_the_address_of_a_listed_one_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with old_id(tmp_path, monkeypatch, noted=True) as (health, volume):
         eventually("it to be told", lambda: "not in the list under this ID" in health.phase)
-        assert Volume(config.directory).read().member_id == 9
-        eventually("its data aside", (config.directory / "removed-9").exists)
+        assert volume.read().member_id == 9
+        eventually("its data aside", (tmp_path / "unit" / "removed-9").exists)
+
+
+def test_an_old_id_of_which_nothing_is_noted_is_not_noted_as_the_listed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would be started for ever as the other. etcd alone can say that it is not that one."""
+    with old_id(tmp_path, monkeypatch, noted=False) as (health, volume):
+        eventually("it to be told", lambda: "does not answer as 1 yet" in health.phase)
+        passes(health, 2)
+        assert volume.read().member_id is None
 
 
 def test_one_that_was_removed_joins_as_another_and_leaves_nothing_behind(member: Member) -> None:

@@ -31,6 +31,26 @@ _PACKAGE = Path(__file__).resolve().parent.parent.parent / "containers" / "etcd"
 _PATIENCE_SECONDS = 30.0
 
 
+class Watched(Health):
+    """Counts how often the main loop has passed."""
+
+    beats = 0
+
+    def beat(self, phase: str, *, etcd: bool) -> None:
+        self.beats += 1
+        super().beat(phase, etcd=etcd)
+
+    @property
+    def phase(self) -> str:
+        return str(self.status()["phase"])
+
+
+def passes(health: Watched, times: int) -> None:
+    """Return when the main loop has passed so often."""
+    before = health.beats
+    eventually("the main loop to pass", lambda: health.beats >= before + times)
+
+
 def eventually(what: str, holds: Callable[[], bool]) -> None:
     """Return when `holds` does; AssertionError after 30 s."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
