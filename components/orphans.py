@@ -6,6 +6,7 @@ find its own object in the way ("already exists") for ever.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -36,7 +37,10 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
         # Known by now: the object's own provider has it. A preview runs no hook.
         credentials = await kubeconfig.future() or ""
         try:
-            _let_go(credentials, names, api_version, kind, metadata["name"])
+            # In a thread: Pulumi answers all hooks from one loop, which this would stop.
+            await asyncio.to_thread(
+                _let_go, credentials, names, api_version, kind, metadata["name"]
+            )
         except HTTPError as error:
             raise RuntimeError(
                 f"the Kubernetes API does not say whether {kind} {metadata['name']} is there: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.dynamic import lock, plan
+from components.dynamic.forecast import Forecast, require
 from components.dynamic.loop import Loop
 from components.dynamic.pods import of_stateful_set, ordinal_of
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
@@ -11,8 +12,12 @@ from containers.etcd.supervisor.membership import Member, View
 _ForEtcd = plan.StopServing | plan.MoveLeader | plan.Remove
 
 
-def balance(loop: Loop) -> None:
-    """Return when exactly the wanted units vote. Raises as `Loop.run` does."""
+def balance(loop: Loop, least: int | None = None) -> None:
+    """Return when exactly the wanted units vote. Raises as `Loop.run` does.
+
+    `least`: raises SequenceError for what lowers the tolerance below it. The diff does so, too, but
+    only if etcd answers it. None: a handover, in which there are seeds beside the units.
+    """
     while first := plan.bring_back(loop.goal, workload(loop)):
         _announce_or_resize(loop, first)
 
@@ -27,7 +32,12 @@ def balance(loop: Loop) -> None:
     def act(step: _ForEtcd, view: View) -> None:
         _take(loop, step, view)
 
-    loop.run(next_for_etcd, act)
+    def judge(view: View) -> None:
+        if least is not None:
+            model = Forecast(loop.goal, view, workload(loop))
+            require(model.now, model.scale().stages, least)
+
+    loop.run(next_for_etcd, act, judge)
 
 
 def workload(loop: Loop) -> plan.Workload:

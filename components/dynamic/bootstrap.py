@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from components.dynamic import anew
 from components.dynamic.cluster import Cluster
-from components.dynamic.kube import ExecError, Kube
+from components.dynamic.kube import ExecError, Kube, plain_errors
 from components.dynamic.pods import (
+    lacks_image,
     may_pass,
     more_memory,
     obstacle,
@@ -23,6 +25,7 @@ from components.dynamic.pods import (
     words,
 )
 from components.dynamic.progress import Progress, SequenceError, Unmet
+from components.dynamic.site import Site
 from components.dynamic.tokens import USE_OWN, Token
 
 T = TypeVar("T")
@@ -104,14 +107,29 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     return Cluster(kube, pods)
 
 
-def end(kube: Kube, cluster: Cluster | None, progress: Progress) -> None:
+def end(kube: Kube, cluster: Cluster, progress: Progress) -> None:
     """End the seeds' pods and data, the discovery service and its token. Idempotent.
 
     `cluster`: what is asked to delete the token's keys from a service that is not ours.
     """
-    if cluster is not None:
-        forget(kube, cluster, kube.read_secret(kube.site.discovery), progress)
+    forget(kube, cluster, kube.read_secret(kube.site.discovery), progress)
     wipe(kube, progress)
+
+
+def forget_unfinished(site: Site, kubeconfig: str) -> None:
+    """Before a destroy: what `forget` does, for a token that a cut-off `up` has left.
+
+    Nothing of it keeps a destroy from going on: whoever does not reach the cluster is told so by
+    what is to be deleted there.
+    """
+    progress = Progress("discovery", timeout_seconds=0)
+    with suppress(SequenceError), plain_errors(site):
+        kube = Kube(kubeconfig, site, patient=False)
+        secret = kube.read_secret(site.discovery)
+        if secret.get("endpoint", "") in ("", site.discovery_url):
+            return  # nothing is left, or v2, or our own service, which goes with its keys
+        pods = [p for w in (site.seeds, site.units) for p in kube.pods(w) if running(p)]
+        forget(kube, Cluster(kube, [p.metadata.name for p in pods]), secret, progress)
 
 
 def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Progress) -> None:
@@ -159,14 +177,14 @@ def _require_no_obstacle(pods: Iterable[Any], now: datetime) -> None:
         problem = obstacle(pod)
         if problem and not may_pass(pod, now):
             # The discovery service has as much memory as a seed.
-            raise SequenceError(problem, remedy(pod, problem, "seeds"))
+            raise SequenceError(problem, remedy(pod, "seeds"))
 
 
-def remedy(pod: Any, problem: str, group: str) -> str:
+def remedy(pod: Any, group: str) -> str:
     """What to do about a pod that will not start by itself: see `pods.obstacle`, `more_memory`."""
     if following := more_memory(pod, group):
         return following
-    if "mage" in problem:
+    if lacks_image(pod):
         return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
     return "pulumi up"
 

@@ -47,13 +47,13 @@ class Cluster:
     def etcdctl(
         self,
         *arguments: str,
-        pods: Iterable[str] = (),
+        pods: Iterable[str] | None = None,
         endpoints: Sequence[str] = (),
         seconds: int | None = None,
     ) -> str:
         """Run etcdctl in the first of `pods` in which anything can be run.
 
-        Default: those that are asked. `seconds`: how long etcd may take for this one; unset as
+        None: those that are asked. `seconds`: how long etcd may take for this one; unset as
         for all. Raises ExecError.
         """
         urls = ",".join(endpoints) or self._kube.site.local_url
@@ -61,7 +61,7 @@ class Cluster:
         limits = (f"--command-timeout={limit}s", f"--dial-timeout={self._seconds}s")
         command = ("etcdctl", f"--endpoints={urls}", *limits, *arguments)
         failure = NoExecError("no pod to ask")
-        for pod in tuple(pods) or self._pods:
+        for pod in self._pods if pods is None else tuple(pods):
             try:
                 return self._kube.exec(pod, *command, seconds=limit + SPARE_SECONDS)
             except NoExecError as error:

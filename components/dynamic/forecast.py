@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from components.dynamic import plan, restarts
 from components.dynamic.plan import Goal, Workload
+from components.dynamic.progress import SequenceError
 from containers.etcd.supervisor.membership import History, Member, Status, View
 
 NOW = 0.0
@@ -53,6 +54,17 @@ def too_low(first: Stage, stages: Sequence[Stage], least: int) -> Stage | None:
         if stage.tolerance < min(least, before.tolerance):
             return stage
     return None
+
+
+def require(first: Stage, stages: Sequence[Stage], least: int) -> None:
+    """Raise SequenceError for a plan that lowers the tolerance below `least`."""
+    found = too_low(first, stages, least)
+    if found:
+        raise SequenceError(
+            f"refused: {found}; etcd:units.minTolerance is {least}",
+            f"pulumi config set --path etcd:units.minTolerance {found.tolerance}, "
+            "or more units first",
+        )
 
 
 @dataclass

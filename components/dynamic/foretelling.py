@@ -10,7 +10,7 @@ from pulumi.output import Unknown
 from components.dynamic import lock, restarts, room
 from components.dynamic.balance import workload
 from components.dynamic.cluster import Cluster
-from components.dynamic.forecast import Forecast, too_low
+from components.dynamic.forecast import Forecast, require
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import reached
@@ -103,14 +103,7 @@ def _foretell(
     _ = model.restart() if restart else model.scale()
     for number, stage in enumerate(model.stages, 1):
         progress.say(f"{number}. {stage}")
-    least = int(props["min_tolerance"])
-    found = too_low(first, model.stages, least)
-    if found:
-        raise SequenceError(
-            f"refused: {found}; etcd:units.minTolerance is {least}",
-            f"pulumi config set --path etcd:units.minTolerance {found.tolerance}, "
-            "or more units first",
-        )
+    require(first, model.stages, int(props["min_tolerance"]))
 
 
 def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:

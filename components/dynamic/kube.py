@@ -32,7 +32,7 @@ from components.dynamic.pods import (
 )
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
-from components.names import UNFINISHED
+from components.names import GATE, UNFINISHED
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 
 CONTAINER = "etcd"
@@ -165,7 +165,7 @@ class Kube:
 
     def release(self, pods: Iterable[Any]) -> None:
         """Take the scheduling gate off those pods that still have it; gone already is no error."""
-        body = {"spec": {"schedulingGates": None}}
+        body = {"spec": {"schedulingGates": [{"$patch": "delete", "name": GATE}]}}
         for pod in filter(gated, pods):
             with _gone_is_fine():
                 self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)

@@ -101,14 +101,18 @@ class Loop:
         )
 
     def run(
-        self, decide: Callable[[View, float], S | Wait | Done], act: Callable[[S, View], None]
+        self,
+        decide: Callable[[View, float], S | Wait | Done],
+        act: Callable[[S, View], None],
+        judge: Callable[[View], None] = lambda _view: None,
     ) -> None:
-        """Take steps until `decide` says done.
+        """Take steps until `decide` says done. `judge` sees the first view, and may raise.
 
         What etcd refuses now is decided anew after the next look. Raises SequenceError when the
         deadline passes, when a unit cannot start, or when another cluster answers than the one
         that was born.
         """
+        judged = False
         while True:
             # What is seen first has no mark to be measured against: the second look comes at once.
             first, began = self.seen is None, time.monotonic()
@@ -118,6 +122,9 @@ class Loop:
                 continue
             if self.unmarked:
                 self._mark_again(view)
+            if not judged:
+                judge(view)
+                judged = True
             step = decide(view, time.monotonic())
             if isinstance(step, Done):
                 if not self.unmarked:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.output import Unknown
 
 from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
@@ -60,10 +61,11 @@ class NamespaceProvider(Sequence):
         """Work, too, where its unique ID was not noted yet.
 
         Raises AnotherNamespaceError, so in a preview before anything is touched. Where the way
-        there has changed and nobody answers, the work itself will say so.
+        there has changed and is not known yet, or nobody answers, the work itself will say so.
         """
         changed, uid = self.changed(_olds, _news), _olds.get("uid")
-        if uid and {"site", "kubeconfig"}.intersection(changed):
+        known = not isinstance(_news["kubeconfig"], Unknown)
+        if uid and known and {"site", "kubeconfig"}.intersection(changed):
             try:
                 _require_same(_news, uid)
             except AnotherNamespaceError:

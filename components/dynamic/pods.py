@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from components.names import GATE
 from components.quantities import doubled
 
 REVISION_LABEL = "controller-revision-hash"
@@ -24,9 +25,10 @@ PULL_SECONDS = 20
 """After which a pull that fails will not come to succeed: the kubelet has tried twice, at once and
 10 s later. Registries are slow, busy and away for a moment like any service."""
 
+_BAD_NAME = "InvalidImageName"
 _FATAL = {
     *_NO_IMAGE,
-    "InvalidImageName",
+    _BAD_NAME,
     "CreateContainerConfigError",
     # The supervisor waits inside the process for whatever may pass. What ends itself again and
     # again does so by no wait: for want of memory, or since the program in the image is no good.
@@ -86,7 +88,8 @@ def quota_bytes(pod: Any) -> int:
 
 
 def gated(pod: Any) -> bool:
-    return bool(pod.spec.scheduling_gates)
+    """Whether our gate holds it; another's may do so as well, and is none of our business."""
+    return any(gate.name == GATE for gate in pod.spec.scheduling_gates or [])
 
 
 def running(pod: Any) -> bool:
@@ -135,15 +138,24 @@ def obstacle(pod: Any) -> str | None:
     return None
 
 
+def lacks_image(pod: Any) -> bool:
+    """Whether it does not start for want of its image."""
+    return _waits_for(pod, *_NO_IMAGE, _BAD_NAME)
+
+
 def may_pass(pod: Any, now: datetime) -> bool:
     """Whether its obstacle is one that may still pass by itself: a pull that has failed once."""
-    waits = [s.state.waiting for s in pod.status.container_statuses or []]
-    pulls = any(waiting is not None and waiting.reason in _NO_IMAGE for waiting in waits)
     since = next(
         (c.last_transition_time for c in pod.status.conditions or [] if c.type == "PodScheduled"),
         None,
     )
+    pulls = _waits_for(pod, *_NO_IMAGE)
     return pulls and since is not None and (now - since).total_seconds() < PULL_SECONDS
+
+
+def _waits_for(pod: Any, *reasons: str) -> bool:
+    waits = [s.state.waiting for s in pod.status.container_statuses or []]
+    return any(waiting is not None and waiting.reason in reasons for waiting in waits)
 
 
 def overdue(pod: Any, now: datetime) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.dynamic import restarts, room
+from components.dynamic.balance import workload
+from components.dynamic.forecast import Forecast, require
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.loop import Loop
 from components.dynamic.plan import Goal
@@ -49,7 +51,11 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             room.require(props["quota"], of_stateful_set(loop.pods, site.units), view)
             return restarts.next_restart(loop.goal, view, loop.history, now, units())
 
-        loop.run(decide, loop.take)
+        def judge(view: View) -> None:
+            model = Forecast(loop.goal, view, workload(loop), units())
+            require(model.now, model.restart().stages, int(props["min_tolerance"]))
+
+        loop.run(decide, loop.take, judge)
         outs["proof"] = prove(loop)
         kube.note_unfinished(NAME, unfinished=False)
         return outs

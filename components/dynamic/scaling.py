@@ -30,7 +30,7 @@ def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str,
         kube.note_unfinished(NAME, unfinished=True)
         done = resumed and _nothing_is_left(loop)
         if not done:
-            balance(loop)
+            balance(loop, least=int(props["min_tolerance"]))
         if not props["retain"]:
             _delete_volumes(kube, loop.goal.count, progress)
         proof = (props.get("proof") or {}) if done else prove(loop)

@@ -1,7 +1,8 @@
 """Dynamic resource `Start`: lets the first units' pods come, beside the birth of the cluster.
 
 The StatefulSet declares no replicas, so that no apply and no refresh ever fights the sequences.
-In a destroy it goes before all workloads, and sees to it that no half cluster is kept.
+In a destroy it goes before all workloads, and sees to it that no half cluster is kept, and that
+no token is left with somebody else's discovery service.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ class StartProvider(Sequence):
         return UpdateResult(outs={**_olds, **_news})
 
     def delete(self, _id: str, _props: Any) -> None:
-        """Nothing: the StatefulSet goes with its own resource.
+        """Delete a token's keys that an unfinished bootstrap has left at somebody's discovery
+        service, while there are pods that reach it. The StatefulSet goes with its own resource.
 
         Raises SequenceError where a half cluster would be kept: see `components.dynamic.whole`.
         """
+        from components.dynamic.bootstrap import forget_unfinished  # noqa: PLC0415 - heavy
         from components.dynamic.whole import require_whole  # noqa: PLC0415 - kubernetes is heavy
 
         require_whole(Site.of(_props), _props["kubeconfig"])
+        forget_unfinished(Site.of(_props), _props["kubeconfig"])
 
 
 class Start(Resource, module="etcd", name="Start"):

@@ -61,7 +61,7 @@ def _held(kube: Kube) -> Lock | Unmet | None:
     for pod in pods:
         problem = obstacle(pod)
         if problem:
-            raise SequenceError(problem, _remedy(kube, pod, problem))
+            raise SequenceError(problem, _remedy(kube, pod))
     if found is None and not silent:
         return None
     reason = (
@@ -72,11 +72,11 @@ def _held(kube: Kube) -> Lock | Unmet | None:
     return Unmet("; ".join([reason, *kube.troubles(pods)]))
 
 
-def _remedy(kube: Kube, pod: Any, problem: str) -> str:
+def _remedy(kube: Kube, pod: Any) -> str:
     """With the settings corrected alone it is the same pod, and only a person knows whether a
     cluster is in it. All units: any other may be the next that is found to crash."""
     site = kube.site
-    following = bootstrap.remedy(pod, problem, "units")
+    following = bootstrap.remedy(pod, "units")
     return (
         "if what the units hold may be lost, as where no cluster was born yet, kubectl -n "
         f"{site.namespace} scale statefulset {site.units} --replicas=0, since a pod keeps the "

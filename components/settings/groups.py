@@ -207,14 +207,10 @@ def service(section: Section) -> model.ServiceSettings:
 
 
 def storage(section: Section) -> model.StorageSettings:
-    class_name = section.value("className")
-    if class_name in ("", "-"):
-        # What Helm charts write for "no class of my own".
-        class_name = None
     return model.StorageSettings(
         kind=section.choice("kind", "persistent", get_args(model.StorageKind)),
         size=section.text("size", "20Gi", syntax.size("1Gi")),
-        class_name=section.check_text("storage.className", class_name, syntax.STORAGE_CLASS),
+        class_name=section.optional_text("className", syntax.STORAGE_CLASS),
         retain=section.boolean("retain", True),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from components.settings.etcd import DEFAULT_VERSION
 from components.settings.model import HYPERDISK_ONLY, Settings
 from components.settings.reader import Problems, remove_value, set_value
 from components.settings.syntax import milli_cores, size_bytes
@@ -143,7 +144,8 @@ def _discovery_speaks_version(settings: Settings, problems: Problems) -> None:
             "discovery.mode",
             mode,
             f"allowed: v2 with etcd.version {version}; seeds of etcd 3.5 know only v2 discovery",
-            f"{set_value('etcd.version', '3.6.14')} (or set discovery.mode v2 and discovery.url)",
+            f"{set_value('etcd.version', DEFAULT_VERSION)} (or set discovery.mode v2 and "
+            "discovery.url)",
         )
 
 

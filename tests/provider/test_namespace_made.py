@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from pulumi.runtime import rpc
 
 from components.dynamic.namespace import NamespaceProvider
 from tests.support.answers import Reply, closed_port
@@ -95,6 +96,13 @@ def test_a_preview_goes_on_where_nobody_answers_the_new_credentials(dynamic: Plu
     assert dynamic.diff(NamespaceProvider(), olds, news) == (True, [])
     text = refused(lambda: dynamic.update(NamespaceProvider(), olds, news), dynamic)
     assert "does not answer" in text
+
+
+def test_a_cluster_that_is_not_made_yet_is_asked_nothing(dynamic: Plugin) -> None:
+    """As in a preview after the Kubernetes cluster of the stack was deleted elsewhere."""
+    olds, news = leads_to("http://127.0.0.1:1").values()
+    unknown = {**news, "kubeconfig": rpc.UNKNOWN}
+    assert dynamic.diff(NamespaceProvider(), olds, unknown) == (True, [])
 
 
 def test_a_stack_of_before_notes_whose_namespace_it_is_in(dynamic: Plugin) -> None:

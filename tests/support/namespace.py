@@ -11,6 +11,7 @@ from typing import Any
 from components.dynamic.kube import Kube
 from components.dynamic.pods import on_volume, running
 from components.dynamic.site import Site
+from components.names import GATE
 from tests.support.dynamic import SITE
 
 NOW = datetime.now(UTC)
@@ -79,7 +80,7 @@ def pod(
     )
     limits = SimpleNamespace(limits={"memory": "1Gi"})
     condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
-    gates = [SimpleNamespace(name="bootstrap")] if gated else None
+    gates = [SimpleNamespace(name=GATE)] if gated else None
     return SimpleNamespace(
         metadata=SimpleNamespace(
             name=name,

@@ -16,6 +16,7 @@ from components.dynamic.kube import ExecError, Kube
 from components.dynamic.progress import Progress, SequenceError
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
+from components.names import GATE
 from tests.support.namespace import MARK, NOW, answered, listed
 
 TOKEN = Token("v3", "t", "http://etcd-discovery:2379")
@@ -74,7 +75,9 @@ class Namespace(Kube):
             status = SimpleNamespace(conditions=[], container_statuses=[], phase="Pending")
         return SimpleNamespace(
             metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None),
-            spec=SimpleNamespace(node_name="n", scheduling_gates=["gate"] if gated else None),
+            spec=SimpleNamespace(
+                node_name="n", scheduling_gates=[SimpleNamespace(name=GATE)] if gated else None
+            ),
             status=status,
         )
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from components.dynamic import plan
 from components.dynamic.balance import balance
+from components.dynamic.progress import SequenceError
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import View
 from tests.support.views import healthy_since, member, view
@@ -49,9 +53,15 @@ class _Loop:
         self.pods: list[Any] = []
         self.progress = SimpleNamespace(say=lambda line: None)  # pyright: ignore[reportUnknownLambdaType]
         self.decide: Callable[[View, float], Any] | None = None
+        self.judge: Callable[[View], None] | None = None
 
-    def run(self, decide: Callable[[View, float], Any], _act: object) -> None:
-        self.decide = decide
+    def run(
+        self,
+        decide: Callable[[View, float], Any],
+        _act: object,
+        judge: Callable[[View], None],
+    ) -> None:
+        self.decide, self.judge = decide, judge
 
 
 def test_between_two_removals_etcd_is_looked_at_once() -> None:
@@ -70,3 +80,16 @@ def test_a_unit_is_announced_before_it_is_removed() -> None:
     balance(loop)
     assert loop.decide(view(UNITS[:4], leader=13), 100.0) == plan.MoveLeader(UNITS[3], UNITS[2])
     assert kube.told == ["3 leaves"]
+
+
+@pytest.mark.parametrize(
+    ("least", "refused"),
+    [pytest.param(1, True, id="a scale"), pytest.param(None, False, id="a handover")],
+)
+def test_a_plan_that_no_diff_could_show_is_judged_by_the_first_view(
+    least: int | None, refused: bool
+) -> None:
+    loop: Any = _Loop(_StatefulSet(replicas=3), count=1)
+    balance(loop, least)
+    with pytest.raises(SequenceError, match="minTolerance is 1") if refused else nullcontext():
+        loop.judge(view(UNITS[:3]))

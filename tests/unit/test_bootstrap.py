@@ -18,6 +18,7 @@ from components.dynamic.pods import obstacle
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 from components.dynamic.tokens import Token
+from components.names import GATE
 from tests.support.namespace import NOW, PAUSES, Namespace, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
@@ -66,7 +67,8 @@ def test_a_held_pod_that_goes_before_it_is_let_start_ends_no_sequence() -> None:
     kube.core = SimpleNamespace(patch_namespaced_pod=refuse)
     held = {
         name: SimpleNamespace(
-            metadata=SimpleNamespace(name=name), spec=SimpleNamespace(scheduling_gates=["gate"])
+            metadata=SimpleNamespace(name=name),
+            spec=SimpleNamespace(scheduling_gates=[SimpleNamespace(name=GATE)]),
         )
         for name in ("gone", "forbidden")
     }
@@ -174,13 +176,16 @@ def test_a_dead_node_under_what_is_to_end_is_named(given: timedelta, named: bool
             "check image.registry, image.digest and the nodes' right to pull, then pulumi up",
             id="no image",
         ),
-        pytest.param(pod("etcd-seed-1", waiting="CrashLoopBackOff"), "pulumi up", id="else"),
+        pytest.param(
+            pod("image-cache-seed-1", waiting="CrashLoopBackOff"),
+            "pulumi up",
+            id="no image, but by its name",
+        ),
     ],
 )
 def test_what_helps_a_pod_that_does_not_start(seed: Any, following: str) -> None:
-    problem = obstacle(seed)
-    assert problem
-    assert remedy(seed, problem, "seeds") == following
+    assert obstacle(seed)
+    assert remedy(seed, "seeds") == following
 
 
 class Held(Namespace):
@@ -260,6 +265,39 @@ def test_a_discovery_service_that_does_not_answer_tells_why(
     with pytest.raises(SequenceError) as failure:
         run_seeds(held, token, 1, Progress("discovery", -1), own=True)
     assert failure.value.problem.endswith(f"context deadline exceeded{told}")
+
+
+# ---------------------------------------------------------------- a token that nobody needs
+
+
+CUT_OFF = {"protocol": "v3", "token": "ab12", "endpoint": "http://theirs:2379"}
+
+
+@pytest.mark.parametrize(
+    ("secret", "pods", "answer", "said"),
+    [
+        pytest.param(CUT_OFF, ("etcd-seed-0",), "3", "", id="its keys are deleted"),
+        pytest.param({}, ("etcd-0",), ExecError("asked"), "", id="no attempt was cut off"),
+        pytest.param(CUT_OFF, (), "3", "http://theirs:2379 still holds", id="no pod to ask from"),
+        pytest.param(
+            CUT_OFF, ("etcd-0",), ExecError("gone"), "did not answer (gone)", id="it is gone"
+        ),
+    ],
+)
+def test_a_destroy_leaves_no_token_with_somebody_elses_discovery_service(
+    secret: Mapping[str, str],
+    pods: Sequence[str],
+    answer: Any,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    there = Namespace(secrets=[secret], pods=[pod(name) for name in pods])
+    there.answers["/_etcd/registry/ab12/"] = [answer]
+    monkeypatch.setattr(bootstrap, "Kube", lambda *_, **__: there)  # pyright: ignore
+    bootstrap.forget_unfinished(there.site, "")
+    printed = capsys.readouterr().out
+    assert said in printed if said else not printed
 
 
 # ---------------------------------------------------------------- seeds that form a cluster

@@ -15,7 +15,7 @@ from components.dynamic.cluster import Cluster, Hash, parse_hash
 from components.dynamic.kube import ExecError, NoExecError
 from components.dynamic.loop import POLL_SECONDS, Loop
 from components.dynamic.progress import Progress, Unmet
-from containers.etcd.supervisor.membership import View
+from containers.etcd.supervisor.membership import View, parse_members
 
 URL = "http://127.0.0.1:2379"
 LIST: dict[str, Any] = {
@@ -97,6 +97,19 @@ def test_a_pod_in_which_nothing_can_be_run_holds_up_nothing_that_another_can_do(
     assert {pod for pod, _ in asked} == {"etcd-1"}, "who is known to be mute is asked last"
     found.remove(second)
     assert asked[-1] == ("etcd-seed-0", "remove"), "and none through itself"
+
+
+def test_nobody_is_removed_through_itself_even_where_nobody_else_can_be_asked() -> None:
+    asked: list[str] = []
+
+    def execute(pod: str, *command: str, seconds: float) -> str:
+        asked.append(pod)
+        return json.dumps(LIST)
+
+    found = cluster(execute, "etcd-0")
+    with pytest.raises(NoExecError, match="no pod to ask"):
+        found.remove(View(*parse_members(json.dumps(LIST)), {}).members[0])
+    assert not asked
 
 
 def test_who_becomes_mute_between_two_looks_is_passed_over() -> None:

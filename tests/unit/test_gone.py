@@ -12,13 +12,15 @@ import pytest
 from components.dynamic.kube import Kube, plain_errors
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
+from components.names import GATE
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 
+GATES = [SimpleNamespace(name=GATE)]
 HELD: Any = SimpleNamespace(
     metadata=SimpleNamespace(name="etcd-seed-0", uid="1"),
-    spec=SimpleNamespace(scheduling_gates=["bootstrap"]),
+    spec=SimpleNamespace(scheduling_gates=GATES),
 )
 
 CHANGES: dict[str, Callable[[Kube], None]] = {
@@ -50,6 +52,29 @@ def test_what_is_gone_already_needs_no_change(
         else:
             with pytest.raises(SequenceError, match="Kubernetes refuses"):
                 run()
+
+
+def test_a_gate_of_others_is_left_alone() -> None:
+    queued = SimpleNamespace(name="kueue.x-k8s.io/admission")
+    both = SimpleNamespace(
+        metadata=HELD.metadata, spec=SimpleNamespace(scheduling_gates=[queued, *GATES])
+    )
+    theirs = SimpleNamespace(
+        metadata=SimpleNamespace(name="etcd-seed-1"),
+        spec=SimpleNamespace(scheduling_gates=[queued]),
+    )
+    said: list[tuple[str, str]] = []
+
+    def respond(_method: str, path: str, body: str) -> Reply:
+        said.append((path, body))
+        return Reply(body="{}", headers={"Content-Type": "application/json"})
+
+    with serving(respond) as server:
+        Kube(kubeconfig(server.url), Site(**SITE)).release([both, theirs])
+    ((path, body),) = said
+    assert path.endswith("/pods/etcd-seed-0")
+    # A strategic merge patch: an API server takes this one out of the list by its name.
+    assert json.loads(body) == {"spec": {"schedulingGates": [{"$patch": "delete", "name": GATE}]}}
 
 
 def workload(generation: int) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -58,6 +59,34 @@ def test_the_hook_takes_the_credentials_when_they_are_there(
     assert asked == [
         ('{"current-context": "made"}', names, "storage.k8s.io/v1", "StorageClass", "etcd-ssd")
     ]
+
+
+def test_a_look_at_one_object_does_not_hold_up_the_other_hooks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi runs all of them in one loop."""
+    others = Event()
+
+    def registered(_hook: pulumi.ResourceHook) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def look(*_given: Any) -> None:
+        assert others.wait(10), "nobody else came"
+
+    monkeypatch.setattr("pulumi.resource_hooks.register_resource_hook", registered)
+    monkeypatch.setattr(orphans, "_let_go", look)
+    names = Names(parse({"gke": {"create": True, "project": "my-project"}}), "dev")
+
+    async def up() -> None:
+        (hook,) = orphans.hooks(names, pulumi.Output.from_input("{}")).before_create or []
+        assert not isinstance(hook, str)
+        called = asyncio.ensure_future(cast("Coroutine[Any, Any, None]", hook(ARGS)))
+        asyncio.get_running_loop().call_later(0.1, others.set)
+        await called
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(up())
+    loop.close()
 
 
 def test_a_plugin_that_did_not_reach_the_cluster_is_one_clear_error(

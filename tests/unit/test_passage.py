@@ -15,6 +15,7 @@ from components.dynamic import loop, passage
 from components.dynamic.kube import ExecError, Kube
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
+from components.names import GATE
 from tests.support.dynamic import SITE
 
 NOW = datetime.now(UTC)
@@ -59,7 +60,7 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
         metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels=LABELS),
         spec=SimpleNamespace(
             node_name=node,
-            scheduling_gates=[SimpleNamespace(name="gate")] if gated else None,
+            scheduling_gates=[SimpleNamespace(name=GATE)] if gated else None,
             volumes=None,
         ),
         status=SimpleNamespace(

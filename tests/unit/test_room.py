@@ -226,7 +226,7 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
         delete_pod=restarted.append,
     )
 
-    def run(decide: Callable[[View, float], Any], _act: object) -> None:
+    def run(decide: Callable[[View, float], Any], _act: object, _judge: object) -> None:
         decide(sized(400, 400, 400), 0.0)
 
     goal = Goal(seeds="etcd-seed", units="etcd", count=3)

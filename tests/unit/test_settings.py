@@ -158,11 +158,6 @@ def test_seeds_of_etcd_3_5_can_use_v2_discovery() -> None:
     assert found.warnings == ()
 
 
-@pytest.mark.parametrize("written", [None, "", "-"])
-def test_no_storage_class_of_its_own_can_be_written_as_charts_do(written: str | None) -> None:
-    assert parse(with_value("storage.className", written)).storage.class_name is None
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),

@@ -59,6 +59,9 @@ BAD = [
     ("a volume of less than nothing", "storage.size", "-1Gi", "at least 1Gi"),
     ("a size that is a number", "storage.size", 20, "quote it"),
     ("an unknown kind of storage", "storage.kind", "tmpfs", "persistent, ephemeral, memory"),
+    # In charts and in Kubernetes: no class at all, so that nobody makes a volume.
+    ("no storage class at all", "storage.className", "", "StorageClass, or null"),
+    ("the same as some charts write it", "storage.className", "-", "StorageClass, or null"),
     ("a storage class in capitals", "storage.className", "Fast_Disk", "StorageClass"),
     ("a truth in quotes", "storage.retain", "yes", "true or false"),
     ("a service name that is the peers'", "service.name", "etcd-peer", "belong to other"),

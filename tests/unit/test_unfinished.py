@@ -121,7 +121,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     def kube(*_: object) -> World:
         return world
 
-    def work(*_: object) -> None:
+    def balance(_: object, least: int) -> None:
+        assert least == 0, "as configured"
+        world.work()
+
+    def run(_decide: object, _act: object, judge: Callable[[Any], None]) -> None:
+        judge(world.look())
         world.work()
 
     def workload(_: object) -> Workload:
@@ -135,7 +140,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             pods_at=datetime.now(UTC),
             progress=SimpleNamespace(say=print),
             look=world.look,
-            run=work,
+            run=run,
             take=None,
         )
 
@@ -143,8 +148,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         monkeypatch.setattr(module, "Kube", kube)
         monkeypatch.setattr(module, "Loop", SimpleNamespace(of=loop))
         monkeypatch.setattr(module, "prove", world.prove)
-    monkeypatch.setattr(scaling, "balance", work)
-    monkeypatch.setattr(scaling, "workload", workload)
+        monkeypatch.setattr(module, "workload", workload)
+    monkeypatch.setattr(scaling, "balance", balance)
     return world
 
 
@@ -222,6 +227,16 @@ def test_a_rolling_change_notes_that_it_is_under_way_until_it_is_proved(world: W
     assert outs["proof"] == NEW_PROOF
     assert (outs["template"], outs["unfinished"]) == ("c3d4", [])
     assert outs["controller_revision"] == "a", "for who is asked which units have this template"
+
+
+def test_a_rolling_change_that_no_diff_could_foretell_is_refused_before_its_first_step(
+    world: World,
+) -> None:
+    """Where etcd did not answer then, and does now."""
+    world.revisions = "aab"
+    with pytest.raises(SequenceError, match=r"tolerance 0; etcd:units\.minTolerance is 1"):
+        roll(world, template="c3d4", min_tolerance=1)
+    assert "work" not in world.done
 
 
 def a_scale(_: World) -> None:
