@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import Any
 
 from kubernetes import client
-from kubernetes.client import ApiException
 
 from components.dynamic.kept import misfits
-from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.kube import Kube, plain_errors, unless
 from components.dynamic.lock import holding
 from components.dynamic.progress import SequenceError
 from components.dynamic.quotas import There, out_of_limits, over_quota
@@ -109,13 +109,8 @@ def _discovery(props: Mapping[str, Any]) -> None:
 
 
 def _seen(listed: Callable[..., Any], *where: str) -> list[Any] | None:
-    """What a list call returns; None where this user may not list, which proves nothing."""
-    try:
-        return listed(*where).items
-    except ApiException as error:
-        if error.status != 403:
-            raise
-        return None
+    """What a list call returns; None where this user may not list."""
+    return unless(HTTPStatus.FORBIDDEN, lambda: listed(*where).items)
 
 
 def _version(major: str, minor: str) -> list[str]:

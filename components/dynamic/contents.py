@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
-from kubernetes.client import ApiException
-
-from components.dynamic.kube import Kube
+from components.dynamic.kube import Kube, unless
 from components.dynamic.pods import ordinal_of
 from components.dynamic.site import Site
 
@@ -62,20 +61,20 @@ def reason_to_stay(kube: Kube) -> str | None:
 
 def _listed(kube: Kube, path: str) -> list[Any] | None:
     """The objects of one kind, of which only their metadata; None where this user may not list."""
-    try:
-        answer, _, _ = kube.core.api_client.call_api(
+    answer = unless(
+        HTTPStatus.FORBIDDEN,
+        lambda: kube.core.api_client.call_api(
             path,
             "GET",
             path_params={"namespace": kube.site.namespace},
             header_params={"Accept": METADATA},
             response_type="object",
             auth_settings=["BearerToken"],
-        )
-    except ApiException as error:
-        if error.status != 403:
-            raise
+        ),
+    )
+    if answer is None:
         return None
-    return [_object(found["metadata"]) for found in answer.get("items") or []]
+    return [_object(found["metadata"]) for found in answer[0].get("items") or []]
 
 
 def _object(metadata: Mapping[str, Any]) -> Any:

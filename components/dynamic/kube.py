@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import urllib3
 from kubernetes import client
@@ -36,6 +36,8 @@ from components.names import GATE, UNFINISHED
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 
 CONTAINER = "etcd"
+
+T = TypeVar("T")
 
 
 class ExecError(Exception):
@@ -67,6 +69,20 @@ def printed(out: str, err: str, code: int) -> str:
     return out
 
 
+def unless(status: HTTPStatus, ask: Callable[[], T]) -> T | None:
+    """What the Kubernetes API answers; None where it answers with this status.
+
+    NOT_FOUND: there is no such object. FORBIDDEN: this user may not ask, which proves nothing.
+    Raises ApiException for any other refusal.
+    """
+    try:
+        return ask()
+    except ApiException as error:
+        if error.status != status:
+            raise
+        return None
+
+
 class Kube:
     """One namespace of one Kubernetes cluster, through the official client.
 
@@ -88,12 +104,7 @@ class Kube:
 
     def namespace(self) -> Any:
         """The namespace; None if there is no such."""
-        try:
-            return self.core.read_namespace(self.site.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return None
+        return unless(HTTPStatus.NOT_FOUND, lambda: self.core.read_namespace(self.site.namespace))
 
     # ------------------------------------------------------------ workloads
 
@@ -117,12 +128,7 @@ class Kube:
 
     def _stateful_set(self, name: str) -> Any:
         """None if there is none."""
-        try:
-            return self.stateful_set(name)
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return None
+        return unless(HTTPStatus.NOT_FOUND, lambda: self.stateful_set(name))
 
     def announce(self, stateful_set: str, leaving: int | None) -> None:
         """Note on the StatefulSet which ordinal is leaving; None takes the note away."""
@@ -201,12 +207,8 @@ class Kube:
 
     def has_many_nodes(self) -> bool:
         """Whether pods could be elsewhere; no where this user may not read nodes."""
-        try:
-            return len(self.core.list_node(limit=2).items) > 1
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            return False
+        found = unless(HTTPStatus.FORBIDDEN, lambda: self.core.list_node(limit=2).items)
+        return len(found or []) > 1
 
     def _node_problems(self, pods: Iterable[Any]) -> dict[str, str | None]:
         """By node, for those under pods that are not ready."""
@@ -216,13 +218,12 @@ class Kube:
     def _node_problem(self, name: str) -> str | None:
         """Nothing where this user may not read nodes."""
         try:
-            return node_problem(self.core.read_node(name))
+            node = unless(HTTPStatus.FORBIDDEN, lambda: self.core.read_node(name))
         except ApiException as error:
-            if error.status == 404:
-                return f"node {name} is gone"
-            if error.status != 403:
+            if error.status != HTTPStatus.NOT_FOUND:
                 raise
-            return None
+            return f"node {name} is gone"
+        return None if node is None else node_problem(node)
 
     # ------------------------------------------------------------ volumes
 
@@ -240,13 +241,8 @@ class Kube:
 
         Nothing where this user may not list them.
         """
-        try:
-            found = self.core.list_persistent_volume().items
-        except ApiException as error:
-            if error.status != 403:
-                raise
-            return []
-        return going_disks(found, self.site.namespace, workloads)
+        found = unless(HTTPStatus.FORBIDDEN, lambda: self.core.list_persistent_volume().items)
+        return going_disks(found or [], self.site.namespace, workloads)
 
     def delete_volume(self, name: str) -> None:
         """Gone already is no error."""
@@ -272,7 +268,7 @@ class Kube:
         try:
             self.core.create_namespaced_secret(self.site.namespace, body)
         except ApiException as error:
-            if error.status != 409:
+            if error.status != HTTPStatus.CONFLICT:
                 raise
             self.read_secret(name)
             self.core.replace_namespaced_secret(name, self.site.namespace, body)
@@ -286,12 +282,10 @@ class Kube:
 
     def _secret(self, name: str) -> Any:
         """None if there is none."""
-        try:
-            return self.core.read_namespaced_secret(name, self.site.namespace)
-        except ApiException as error:
-            if error.status != 404:
-                raise
-            return None
+        return unless(
+            HTTPStatus.NOT_FOUND,
+            lambda: self.core.read_namespaced_secret(name, self.site.namespace),
+        )
 
     def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
         with _gone_is_fine():

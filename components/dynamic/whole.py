@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from kubernetes.client import ApiException
-
 from components.dynamic import gates
-from components.dynamic.kube import Kube, UnreachableError, plain_errors
+from components.dynamic.kube import Kube, UnreachableError, plain_errors, unless
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
 
@@ -45,12 +43,8 @@ def _half(kube: Kube) -> list[str]:
         return []  # somebody else's Secret
     if not noted:
         return []
-    try:
-        policy = kube.stateful_set(site.units).spec.persistent_volume_claim_retention_policy
-    except ApiException as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return []
+    found = unless(HTTPStatus.NOT_FOUND, lambda: kube.stateful_set(site.units))
+    policy = found and found.spec.persistent_volume_claim_retention_policy
     if policy is None or policy.when_deleted != "Retain":
         return []
     return [claim.metadata.name for claim in kube.staying_volumes(site.units)]

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.dynamic.namespace import LEAVE_UNREACHABLE, NamespaceProvider
+from components.dynamic.namespace import NamespaceProvider
+from components.dynamic.own_namespace import LEAVE_UNREACHABLE
 from tests.support.answers import Reply, closed_port
 from tests.support.dynamic import inputs, refused
 from tests.support.kubernetes_api import Kubernetes
