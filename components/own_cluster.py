@@ -11,6 +11,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.cluster import Cluster
+from components.dynamic.fixed import UNSET
 from components.dynamic.protection import Protection
 from components.dynamic.requirements import Requirements
 from components.gke import Gke
@@ -91,7 +92,7 @@ def required(settings: Settings) -> dict[str, Any]:
         "project": gke.project,
         "apis": [f"{name}.googleapis.com" for name in sorted(apis)],
         "programs": [PLUGIN, *(["docker"] if settings.image.build else [])],
-        "fixed": {key: str(value or "null") for key, value in fixed.items()},
+        "fixed": {key: str(value or UNSET) for key, value in fixed.items()},
         # Any other machine of the same platform may come.
         "nodes": {"machine_type": gke.machine_type, "platform": gke.platform},
     }

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.dynamic.progress import Progress, SequenceError
-
-PLUGIN = "gke-gcloud-auth-plugin"
+from components.gke_kubeconfig import PLUGIN
 
 SERVICE_USAGE = "https://serviceusage.googleapis.com"
 
