@@ -121,6 +121,11 @@ def _pod(
         "priorityClassName": names.priority_class,
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
+        # Names in the cluster are whole, and go to its DNS as they are. With the usual 5 a client
+        # Service's, of 4 dots, is first looked for in the search domains, the last of which is the
+        # node's own: that DNS may be slow, away, or answer any name (Kubernetes: "Pod's DNS
+        # Config").
+        "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
         "volumes": [
             *([] if persistent else [_scratch(in_memory=_in_memory(settings, workload))]),
             *([_secret(secret)] if secret else []),

@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 PATIENT_SECONDS = 5.0
 """In which a discovery service that has just started is not asked what it lacks."""
+END_SECONDS = 30.0
+"""For seeds to end, however late a handover comes to it. It takes them some two seconds."""
 AGAIN = "pulumi up, which starts over with a new token and empty seeds"
 
 
@@ -55,7 +57,13 @@ def wipe(kube: Kube, progress: Progress) -> None:
         return Unmet("; ".join([f"still there: {', '.join(left)}", *late])) if left else True
 
     following = "pulumi up, once their nodes answer (docs/runbook.md: a node dies)"
-    progress.wait("seeds and discovery to end", gone, following, poll_seconds=0.2)
+    progress.wait(
+        "seeds and discovery to end",
+        gone,
+        following,
+        poll_seconds=0.2,
+        least_seconds=END_SECONDS,
+    )
     # Last: by this a run that comes after a cut knows that there is something to end.
     kube.delete_secret(site.discovery)
 
@@ -81,10 +89,10 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     progress.phase_done("pods")
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
-    service = [p.metadata.uid for p in kube.pods(site.discovery)] if own else None
+    run = _unique_ids(kube, workloads)
 
     def judged(found: bool | Unmet) -> bool | Unmet:
-        return not_lost(kube, service, with_troubles(kube, found))
+        return not_lost(kube, run, with_troubles(kube, found))
 
     if token.protocol == "v3":
         began = time.monotonic()
@@ -208,17 +216,30 @@ def _told(kube: Kube, began: float, found: bool | Unmet, *, own: bool) -> bool |
     return Unmet(f"{found.reason}; {pod}: {words(kube.supervisor_status(pod), 'seeds')}")
 
 
-def not_lost(kube: Kube, service: list[str] | None, found: bool | Unmet) -> bool | Unmet:
-    """Return what was found, unless nothing more can come: our discovery service has another pod.
+def not_lost(kube: Kube, run: Mapping[str, str], found: bool | Unmet) -> bool | Unmet:
+    """Return what was found, unless nothing more can come: one of the pods that `run` is lost.
 
-    With the first one went its keys, and whom the seeds wait for. `service`: the pods' unique IDs;
-    None for a service that is not ours. Raises SequenceError.
+    With our discovery service went its keys, and whom the seeds wait for. What comes in the place
+    of a seed, after a drain for example, is held by its gate, and its ID is used up. `run`: by name
+    the unique IDs. Raises SequenceError.
     """
-    if service is None or not isinstance(found, Unmet):
+    if not isinstance(found, Unmet):
         return found
-    if [p.metadata.uid for p in kube.pods(kube.site.discovery)] != service:
+    there = _unique_ids(kube, (kube.site.seeds, kube.site.discovery))
+    lost = [name for name, uid in run.items() if there.get(name) != uid]
+    if f"{kube.site.discovery}-0" in lost:
         raise SequenceError("the discovery service's pod was lost, and its keys with it", AGAIN)
+    if lost:
+        problem = f"lost before the cluster had formed, with a token that is used up: {lost[0]}"
+        raise SequenceError(problem, AGAIN)
     return found
+
+
+def _unique_ids(kube: Kube, workloads: Iterable[str]) -> dict[str, str]:
+    """By name, of the pods that are there."""
+    found, _ = kube.pods_and_time()
+    pods = [p for workload in workloads for p in of_stateful_set(found, workload)]
+    return {p.metadata.name: str(p.metadata.uid) for p in pods}
 
 
 def with_troubles(kube: Kube, found: T | Unmet) -> T | Unmet:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import ssl
 import urllib.request
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 from kubernetes.stream import ws_client
 from requests.utils import should_bypass_proxies
+from urllib3.util.ssl_ import create_urllib3_context
 from websocket import WebSocket
 
 from components.dynamic.patience import Patience
@@ -106,6 +108,15 @@ class Client(client.ApiClient):
     A proxy before an API server that is away answers, too, with 404 or with a page of its own; and
     what follows from a 404 may be that data goes. Raises HTTPError there, as where nobody answers.
     """
+
+    def __init__(self, configuration: Any) -> None:
+        super().__init__(configuration)
+        checks = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+        trust = create_urllib3_context(cert_reqs=checks)
+        # From Python 3.13 on certificates must have what those of many clusters lack, and what
+        # neither kubectl nor Pulumi asks for (kubernetes-client/python#2394).
+        trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        self.rest_client.pool_manager.connection_pool_kw["ssl_context"] = trust
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS

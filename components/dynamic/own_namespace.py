@@ -173,7 +173,7 @@ def _let_members_end(kube: Kube, progress: Progress) -> None:
         return Unmet(f"still there: {', '.join(left)}") if left else True
 
     with suppress(SequenceError):
-        progress.wait("members to end", ended, "", 0.3, limit_seconds=MEMBERS_SECONDS)
+        progress.wait("members to end", ended, "", poll_seconds=0.3, limit_seconds=MEMBERS_SECONDS)
 
 
 def _members(kube: Kube) -> list[str]:

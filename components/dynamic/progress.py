@@ -83,13 +83,16 @@ class Progress:
         what: str,
         attempt: Callable[[], T | Unmet],
         following: str,
+        *,
         poll_seconds: float = 0.1,
         limit_seconds: float | None = None,
+        least_seconds: float = 0.0,
     ) -> T:
         """Repeat `attempt` until it returns something else than Unmet.
 
         Raises SequenceError at the deadline, or after `limit_seconds`, with `what`, the reason
-        last given, and `following`.
+        last given, and `following`; not before `least_seconds`, for what comes last and is begun
+        late.
         """
         began = time.monotonic()
         while True:
@@ -98,7 +101,8 @@ class Progress:
                 return found
             self.hint(f"waiting for {what}: {found.reason}")
             waited = time.monotonic() - began
-            if self.expired or (limit_seconds is not None and waited > limit_seconds):
+            over = self.expired or (limit_seconds is not None and waited > limit_seconds)
+            if over and waited >= least_seconds:
                 raise SequenceError(
                     f"waited {waited:.0f} s in vain for {what}: {found.reason}", following
                 )

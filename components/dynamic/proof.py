@@ -32,6 +32,7 @@ def prove(loop: Loop) -> dict[str, Any]:
             attempts.next,
             "make status, to see which member differs",
             limit_seconds=AGREE_SECONDS,
+            least_seconds=AGREE_SECONDS,
         )
     except SequenceError:
         if attempts.incomplete is None:

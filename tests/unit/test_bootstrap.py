@@ -24,38 +24,48 @@ from tests.support.namespace import NOW, PAUSES, Namespace, pod
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
 
-def kube(*uids: str) -> Kube:
-    """A namespace with these pods of the discovery service."""
-    found = [SimpleNamespace(metadata=SimpleNamespace(uid=uid)) for uid in uids]
+RUN = {"etcd-seed-0": "uid-of-etcd-seed-0", "etcd-discovery-0": "uid-of-etcd-discovery-0"}
+"""What runs when discovery begins."""
 
-    def pods(_stateful_set: str) -> list[Any]:
-        return list(found)
 
-    site = SimpleNamespace(discovery="etcd-discovery")
-    return cast(Kube, SimpleNamespace(site=site, pods=pods))
+def another(name: str) -> Any:
+    """What Kubernetes makes in the place of a pod."""
+    found = pod(name, gated=True)
+    found.metadata.uid = "another"
+    return found
 
 
 @pytest.mark.parametrize(
-    ("there", "service"),
+    "run",
     [
-        pytest.param(("first",), ["first"], id="it is there"),
-        pytest.param((), None, id="somebody else's"),
+        pytest.param(RUN, id="all are there"),
+        pytest.param({"etcd-seed-0": "uid-of-etcd-seed-0"}, id="the service is somebody else's"),
     ],
 )
-def test_what_may_still_come_is_waited_for(there: tuple[str, ...], service: list[str]) -> None:
-    assert not_lost(kube(*there), service, WAITS) is WAITS
+def test_what_may_still_come_is_waited_for(run: dict[str, str]) -> None:
+    there = Namespace(pods=[pod(name) for name in run])
+    assert not_lost(there, run, WAITS) is WAITS
 
 
-@pytest.mark.parametrize("there", [(), ("second",)], ids=["gone", "made anew"])
-def test_a_lost_discovery_service_ends_the_wait(there: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("place", [[], [another("etcd-discovery-0")]], ids=["gone", "recreated"])
+def test_a_lost_discovery_service_ends_the_wait(place: list[Any]) -> None:
     with pytest.raises(SequenceError) as failure:
-        not_lost(kube(*there), ["first"], WAITS)
-    assert "lost" in failure.value.problem
+        not_lost(Namespace(pods=[pod("etcd-seed-0"), *place]), RUN, WAITS)
+    assert "the discovery service's pod was lost" in failure.value.problem
+    assert "new token" in failure.value.following
+
+
+@pytest.mark.parametrize("place", [[], [another("etcd-seed-0")]], ids=["gone", "recreated"])
+def test_a_lost_seed_ends_the_wait(place: list[Any]) -> None:
+    with pytest.raises(
+        SequenceError, match=r"lost before the cluster .*: etcd-seed-0\n"
+    ) as failure:
+        not_lost(Namespace(pods=[pod("etcd-discovery-0"), *place]), RUN, WAITS)
     assert "new token" in failure.value.following
 
 
 def test_a_cluster_that_has_formed_needs_no_discovery_service_any_more() -> None:
-    assert not_lost(kube(), ["first"], True) is True
+    assert not_lost(Namespace(pods=[]), RUN, True) is True
 
 
 def test_a_held_pod_that_goes_before_it_is_let_start_ends_no_sequence() -> None:
@@ -154,8 +164,11 @@ def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
         pytest.param(timedelta(seconds=30), False, id="it has time still"),
     ],
 )
-def test_a_dead_node_under_what_is_to_end_is_named(given: timedelta, named: bool) -> None:
+def test_a_dead_node_under_what_is_to_end_is_named(
+    given: timedelta, named: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Kubernetes waits for its word for ever."""
+    monkeypatch.setattr(bootstrap, "END_SECONDS", 0)
     kube = OnADeadNode(runs=True, ending=NOW + given)
     with pytest.raises(SequenceError, match="still there: etcd-seed-0, etcd-seed-1") as failure:
         wipe(kube, Progress("handover", -1))

@@ -1,0 +1,40 @@
+"""Waits that end, and when."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.dynamic import progress as module
+from components.dynamic.progress import Progress, SequenceError, Unmet
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("deadline", "least", "waited"),
+    [
+        pytest.param(20, 0.0, 20, id="until the deadline"),
+        pytest.param(20, 5.0, 20, id="which is later than the least"),
+        pytest.param(-1, 0.0, 0, id="not at all, where it is over"),
+        pytest.param(-1, 5.0, 5, id="over, but what comes last has its time"),
+    ],
+)
+def test_a_wait_ends(
+    deadline: int, least: float, waited: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    progress = Progress("handover", deadline, started=clock.now)
+    with pytest.raises(SequenceError, match=f"waited {waited} s in vain for seeds: still there"):
+        progress.wait("seeds", lambda: Unmet("still there"), "look", least_seconds=least)
