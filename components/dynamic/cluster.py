@@ -20,6 +20,10 @@ from containers.etcd.supervisor.membership import (
 SPARE_SECONDS = 7
 """What a command in a pod may take beside etcd's answer."""
 
+STATUS_SECONDS = 2
+"""For one member to tell its status. etcdctl asks one after the other: four that are silent, which
+beside a quorum may be, fit into the time of one command."""
+
 
 @dataclass(frozen=True)
 class Hash:
@@ -85,10 +89,10 @@ class Cluster:
 
     def _list_and_statuses(self, pod: str) -> tuple[str, str]:
         """Asked at the same time: a command in a pod costs more than what it asks etcd."""
+        question = ("endpoint", "status", "--cluster", "-w", "json")
+        limit = min(self._seconds, STATUS_SECONDS)
         with ThreadPoolExecutor(max_workers=1) as meanwhile:
-            answered = meanwhile.submit(
-                self.etcdctl, "endpoint", "status", "--cluster", "-w", "json", pods=[pod]
-            )
+            answered = meanwhile.submit(self.etcdctl, *question, pods=[pod], seconds=limit)
             listed = self.etcdctl("member", "list", "-w", "json", pods=[pod])
             return listed, answered.result()
 

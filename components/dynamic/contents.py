@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.dynamic.kube import Kube, unless
-from components.dynamic.pods import ordinal_of
+from components.dynamic.lock import is_ours
 from components.dynamic.site import Site
 
 CLAIM, CONFIG, SECRET = "PersistentVolumeClaim", "ConfigMap", "Secret"
@@ -102,10 +102,7 @@ def of_others(site: Site, contents: Mapping[str, Iterable[Any]]) -> list[str]:
 
 
 def _is_our_claim(site: Site, kind: str, found: Any) -> bool:
-    """By the name alone, as a StatefulSet takes it for its own."""
-    return kind == CLAIM and any(
-        ordinal_of(found, f"data-{workload}") is not None for workload in site.workloads
-    )
+    return kind == CLAIM and is_ours(site, found)
 
 
 def _is_nobodys(kind: str, found: Any) -> bool:

@@ -54,6 +54,15 @@ def holding(claims: Iterable[Any]) -> list[Any]:
     ]
 
 
+def is_ours(site: Site, claim: Any) -> bool:
+    """Whether a claim is this stack's, and may be deleted: its name alone says nothing. Pure.
+
+    A StatefulSet labels what it makes as its selector says (kubernetes: stateful_set_utils.go,
+    getPersistentVolumeClaims). What it has found carries the note, while it is a member's.
+    """
+    return site.owns(claim) or CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
+
+
 def on_volumes(kube: Kube) -> Lock | None:
     """The lock of the cluster that lives on the units' volumes, if they hold one.
 

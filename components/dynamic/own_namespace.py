@@ -12,6 +12,7 @@ from kubernetes.client import ApiException
 
 from components.dynamic.contents import reason_to_stay
 from components.dynamic.kube import Kube, UnreachableError, plain_errors
+from components.dynamic.lock import is_ours
 from components.dynamic.progress import Progress, SequenceError, Unmet
 from components.dynamic.site import Site
 
@@ -127,7 +128,7 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
         return
     if not kube.delete_secret(site.discovery):
         progress.say(f"Secret {site.discovery} stays: it is not labelled as of this stack")
-    volumes = kube.staying_volumes(site.units)
+    volumes = [c for c in kube.staying_volumes(site.units) if is_ours(site, c)]
     keep = bool(props["retain"]) and bool(volumes)
     labels = namespace.metadata.labels or {}
     goes = labels.get(OWNER_LABEL) == site.stack and not keep
@@ -201,5 +202,6 @@ def _left(kube: Kube, *, goes: bool, keep: bool) -> list[str]:
         return [f"namespace {site.namespace}"] if kube.namespace() else []
     left = _members(kube)
     if not keep:
-        left += [c.metadata.name for w in site.workloads for c in kube.volumes(w)]
+        claims = [claim for workload in site.workloads for claim in kube.volumes(workload)]
+        left += [claim.metadata.name for claim in claims if is_ours(site, claim)]
     return left

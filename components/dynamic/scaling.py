@@ -8,6 +8,7 @@ from typing import Any
 from components.dynamic import plan
 from components.dynamic.balance import balance, workload
 from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.lock import is_ours
 from components.dynamic.loop import Loop
 from components.dynamic.pods import ordinal_of
 from components.dynamic.progress import Progress
@@ -52,7 +53,11 @@ def _nothing_is_left(loop: Loop) -> bool:
 def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:
     """Delete the volumes of units that have left; their pods are gone."""
     for claim in kube.volumes(kube.site.units):
-        ordinal = ordinal_of(claim, f"data-{kube.site.units}")
-        if ordinal is not None and ordinal >= count:
-            kube.delete_volume(claim.metadata.name)
-            progress.say(f"volume {claim.metadata.name} deleted")
+        name, ordinal = claim.metadata.name, ordinal_of(claim, f"data-{kube.site.units}")
+        if ordinal is None or ordinal < count:
+            continue
+        if is_ours(kube.site, claim):
+            kube.delete_volume(name)
+            progress.say(f"volume {name} deleted")
+        else:
+            progress.say(f"volume {name} stays: it is not labelled as of this stack")

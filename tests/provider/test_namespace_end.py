@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.dynamic.lock import CLUSTER_ANNOTATION
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.own_namespace import OWNER_LABEL
 from tests.support.answers import Reply, Server, serving
@@ -124,7 +125,7 @@ def end(namespace: Namespace, process: Plugin, *, retain: bool = False) -> None:
         pytest.param(POD, thing("kv-0", BESIDE, ending=True), id="a pod that ends"),
         pytest.param(WORKLOAD, thing("kv", BESIDE), id="a workload without pods"),
         pytest.param(CLAIM, thing("data-kv-0", BESIDE), id="a volume that was kept"),
-        pytest.param(CLAIM, thing("data-etcd-x-0"), id="a volume with a similar name"),
+        pytest.param(CLAIM, thing("data-etcd-4"), id="a volume with the name of a unit's"),
         pytest.param(CLAIM, thing("data-kv-0", BESIDE, ending=True), id="a volume that ends"),
         pytest.param("cronjobs", thing("backup"), id="a backup, between two runs"),
         pytest.param("jobs", thing("import"), id="a job that is done"),
@@ -161,9 +162,13 @@ def test_of_many_others_a_few_are_named_and_the_rest_is_counted(dynamic: Plugin)
     ("kind", "own"),
     [
         pytest.param(WORKLOAD, thing("etcd", IDENTITY, ending=True), id="a workload that ends"),
-        pytest.param(CLAIM, thing("data-etcd-4"), id="a unit's volume, by its name"),
-        pytest.param(CLAIM, thing("data-etcd-seed-0"), id="a seed's volume, by its name"),
-        pytest.param(CLAIM, thing("backup", IDENTITY), id="a volume of ours, by its labels"),
+        pytest.param(CLAIM, thing("data-etcd-4", IDENTITY), id="a unit's volume"),
+        pytest.param(CLAIM, thing("data-etcd-seed-0", IDENTITY), id="a seed's volume"),
+        pytest.param(
+            CLAIM,
+            thing("data-etcd-0", annotations={CLUSTER_ANNOTATION: "1f"}),
+            id="a volume that a unit has found",
+        ),
         pytest.param("services", thing("etcd", IDENTITY, ending=True), id="an address that ends"),
         pytest.param("configmaps", thing(ROOT), id="what Kubernetes puts into every namespace"),
         pytest.param(SECRET, thing("token-x", annotations=ACCOUNT), id="the token of an account"),
@@ -217,7 +222,7 @@ def test_a_member_that_never_ends_does_not_keep_the_namespace(
 def test_a_namespace_of_which_not_all_may_be_seen_stays(
     kind: str, told: str, dynamic: Plugin
 ) -> None:
-    hidden = {kind: [thing("kv")], CLAIM: [thing("data-etcd-4")]}
+    hidden = {kind: [thing("kv")], CLAIM: [thing("data-etcd-4", IDENTITY)]}
     with Namespace.running(forbidden=(kind,), objects=hidden) as namespace:
         end(namespace, dynamic)
         assert not namespace.gone
@@ -278,16 +283,19 @@ def test_volumes_that_a_scale_down_has_kept_go_where_none_are_to_be_kept(
     owner: str | None, dynamic: Plugin
 ) -> None:
     """Kubernetes deletes only those of the units that were left."""
-    claims = [thing("data-etcd-3"), thing("data-etcd-4"), thing("data-kv-0", BESIDE)]
-    with Namespace.running(owner=owner, objects={CLAIM: claims}) as namespace:
+    ours = [thing("data-etcd-3", IDENTITY), thing("data-etcd-4", IDENTITY)]
+    others = [thing("data-kv-0", BESIDE), thing("data-etcd-7", {"app": "of-another-chart"})]
+    with Namespace.running(owner=owner, objects={CLAIM: [*ours, *others]}) as namespace:
         end(namespace, dynamic)
-    assert namespace.names == {"data-kv-0"}
+    assert namespace.names == {"data-kv-0", "data-etcd-7"}
 
 
 @pytest.mark.parametrize("owner", [None, SITE["stack"]])
 def test_volumes_that_are_to_be_kept_stay_and_so_does_their_namespace(
     owner: str | None, dynamic: Plugin
 ) -> None:
-    with Namespace.running(owner=owner, objects={CLAIM: [thing("data-etcd-0")]}) as namespace:
+    with Namespace.running(
+        owner=owner, objects={CLAIM: [thing("data-etcd-0", IDENTITY)]}
+    ) as namespace:
         end(namespace, dynamic, retain=True)
     assert namespace.names == {"data-etcd-0"}

@@ -99,6 +99,21 @@ def test_a_pod_in_which_nothing_can_be_run_holds_up_nothing_that_another_can_do(
     assert asked[-1] == ("etcd-seed-0", "remove"), "and none through itself"
 
 
+def test_four_silent_members_do_not_hide_the_others() -> None:
+    """Of seven units and three seeds, for example. etcdctl waits for each of them."""
+    limits: list[tuple[float, float]] = []
+
+    def execute(_pod: str, *command: str, seconds: float) -> str:
+        (limit,) = (word for word in command if word.startswith("--command-timeout="))
+        if "status" in command:
+            limits.append((float(limit.partition("=")[2].removesuffix("s")), seconds))
+        return json.dumps(LIST if "list" in command else STATUSES)
+
+    assert not isinstance(cluster(execute, "etcd-0").view(), Unmet)
+    ((each, all_of_it),) = limits
+    assert 4 * each < all_of_it <= 10, "and people wait no longer than that for a line"
+
+
 def test_nobody_is_removed_through_itself_even_where_nobody_else_can_be_asked() -> None:
     asked: list[str] = []
 

@@ -70,8 +70,15 @@ class World:
         )
 
     def volumes(self, _: str) -> list[Any]:
-        names = [f"data-etcd-{i}" for i in range(len(self.members) + 1)]
-        return [SimpleNamespace(metadata=SimpleNamespace(name=name)) for name in names]
+        """One more than there are members, and one that nobody here has made."""
+        count = len(self.members) + 1
+        labels = [*([SITE.identity] * count), {"app": "of-another-chart"}]
+        return [
+            SimpleNamespace(
+                metadata=SimpleNamespace(name=f"data-etcd-{i}", labels=of, annotations=None)
+            )
+            for i, of in enumerate(labels)
+        ]
 
     def delete_volume(self, name: str) -> None:
         self.done.append(f"{name} deleted")
