@@ -11,18 +11,24 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from components.dynamic.cluster import Cluster
 from components.dynamic.hashes import Hashing
-from components.dynamic.kube import Kube, plain_errors
+from components.dynamic.kube import ExecError, Kube, plain_errors
+from components.dynamic.lock import AnotherClusterError, Lock, require
 from components.dynamic.pods import crowded, more_memory, ready, running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import Receipt, receipt, table
 from components.dynamic.site import Site
+from components.sequences import newest
+from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 
 HANDOVER = "pulumi-python:dynamic/etcd:Handover"
+PROVING = (HANDOVER, "pulumi-python:dynamic/etcd:Scale", "pulumi-python:dynamic/etcd:Rollout")
+"""Those whose proof says how far the cluster was, in the order of one `up`."""
 
 
 def main() -> int:
@@ -34,15 +40,13 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     try:
-        handover = _handover(arguments.stack)
-        site = Site.of(handover)
+        recorded = _recorded(arguments.stack)
+        site = Site.of(recorded)
         if arguments.first_key:
             _print_first_key(site)
             return 0
         with plain_errors(site):
-            return _report(
-                Kube(handover["kubeconfig"], site, patient=False), int(handover["units"])
-            )
+            return _report(Kube(recorded["kubeconfig"], site, patient=False), recorded)
     except SequenceError as error:
         print(error, file=sys.stderr)
         return 1
@@ -55,14 +59,23 @@ def _print_first_key(site: Site) -> None:
         print("  " + shlex.join([*inside, f"{site.units}-0", "--", "etcdctl", *command.split()]))
 
 
-def _handover(stack: str) -> dict[str, Any]:
-    """The handover's properties in the stack's state: they say where the cluster is."""
-    for resource in _resources(stack):
-        if resource["type"] == HANDOVER:
-            return {**resource["inputs"], "kubeconfig": _plain(resource["inputs"]["kubeconfig"])}
-    raise SequenceError(
-        f"stack {stack} has no cluster, or not a balanced one", f"make up STACK={stack}"
-    )
+def _recorded(stack: str) -> dict[str, Any]:
+    """The handover's properties in the stack's state: where the cluster is, and which one.
+
+    With `floor`: the revision that the last sequence has left.
+    """
+    found = {resource["type"]: resource for resource in _resources(stack)}
+    if HANDOVER not in found:
+        raise SequenceError(
+            f"stack {stack} has no cluster, or not a balanced one", f"make up STACK={stack}"
+        )
+    inputs = found[HANDOVER]["inputs"]
+    proof = newest([found[kind]["outputs"].get("proof") for kind in PROVING if kind in found])
+    return {
+        **inputs,
+        "kubeconfig": _plain(inputs["kubeconfig"]),
+        "floor": int(proof.get("revision") or 0),
+    }
 
 
 def _resources(stack: str) -> list[Any]:
@@ -87,7 +100,7 @@ def _plain(value: Any) -> str:
     return json.loads(value["plaintext"]) if isinstance(value, dict) else str(value)
 
 
-def _report(kube: Kube, units: int) -> int:
+def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     site = kube.site
     found = kube.pods(site.units)
     # A pod whose node is dead keeps the question for long: who is ready is asked first.
@@ -109,7 +122,10 @@ def _report(kube: Kube, units: int) -> int:
     crowds = crowded(found, view.quorum)
     if crowds and kube.has_many_nodes():
         print("\n".join(f"Note: {crowd} (docs/runbook.md: a node dies)" for crowd in crowds))
-    problems = [*_problems(view, site, units), *troubles]
+    problems = [*_problems(view, site, int(recorded["units"])), *troubles]
+    another = _another(cluster, view, site, recorded)
+    if another:
+        problems, following = [another.problem, *problems], another.following
     if not problems:
         proof = receipt(Hashing(cluster), view)
         print(_compared(proof))
@@ -122,6 +138,22 @@ def _report(kube: Kube, units: int) -> int:
     print("UNHEALTHY: " + "; ".join(problems))
     print(f"Next: {following}")
     return 1
+
+
+def _another(
+    cluster: Cluster, view: View, site: Site, recorded: Mapping[str, Any]
+) -> AnotherClusterError | None:
+    """Why this is not the recorded cluster, formed anew or rolled back; None if it is."""
+    try:
+        birth = cluster.get(BIRTH_KEY)
+    except ExecError:
+        birth = None  # no quorum, which is told anyway; ID and revision are compared all the same
+    known = Lock(str(recorded["cluster_id"]), str(recorded["birth"]), int(recorded["floor"]))
+    try:
+        require(known, view, site, birth)
+    except AnotherClusterError as error:
+        return error
+    return None
 
 
 def _compared(proof: Receipt) -> str:
@@ -144,8 +176,9 @@ def _problems(view: View, site: Site, units: int) -> list[str]:
         f"voters that are no units: {', '.join(sorted(voters - wanted))}": bool(voters - wanted),
         f"learners: {describe(view.learners)}": bool(view.learners),
     }
-    errors = [f"{e}" for s in view.statuses.values() for e in s.errors]
-    return [what for what, holds in found.items() if holds] + errors
+    # An alarm is the cluster's, and each member tells it.
+    errors = dict.fromkeys(f"{e}" for s in view.statuses.values() for e in s.errors)
+    return [*(what for what, holds in found.items() if holds), *errors]
 
 
 if __name__ == "__main__":

@@ -59,6 +59,8 @@ class Hashed(Kube):
         """One after the other; the last one counts for ever."""
         self.silent: Callable[[], Sequence[str]] = lambda: ()
         """Who does not answer at all."""
+        self.errors: Sequence[str] = ()
+        """That each member tells: alarms."""
         self.starved: Sequence[str] = ()
         """Whose container ended for want of memory, and runs again."""
         self.ready: Sequence[str] = ()
@@ -141,6 +143,7 @@ class Hashed(Kube):
                     # Some of the file is free.
                     "dbSize": int(self.megabytes * 3_000_000),
                     "dbSizeInUse": int(self.megabytes * 1_000_000),
+                    "errors": list(self.errors),
                 }
             }
             for i, pod in enumerate(PODS, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,41 @@ from tests.support.hashed import LEADER, PODS, Answer, Hashed
 CLUSTER = "cluster 1, revision 5"
 
 
+def state(changed: Mapping[str, Any], *, revision: int = 5) -> list[dict[str, Any]]:
+    """What Pulumi's state has of the cluster that `Hashed` is. `changed`: of the handover's inputs.
+
+    `revision`: that the last sequence, a scale, has left.
+    """
+    known = {"units": len(PODS), "cluster_id": "1", "birth": "b"}
+    secret = {"plaintext": '""'}
+    return [
+        {"type": "kubernetes:core/v1:Service"},
+        {
+            "type": status.HANDOVER,
+            "inputs": {"site": SITE, "kubeconfig": secret, **known, **changed},
+            "outputs": {"proof": {"revision": 2, "at": 100}},
+        },
+        {
+            "type": "pulumi-python:dynamic/etcd:Scale",
+            "inputs": {},
+            "outputs": {"proof": {"revision": revision, "at": 200.0}},
+        },
+        {"type": "pulumi-python:dynamic/etcd:Rollout", "inputs": {}, "outputs": {"proof": {}}},
+    ]
+
+
+def record(monkeypatch: pytest.MonkeyPatch, resources: list[dict[str, Any]]) -> None:
+    monkeypatch.setattr("components.status._resources", lambda _stack: resources)  # pyright: ignore[reportUnknownLambdaType]
+
+
 @pytest.fixture
 def members(monkeypatch: pytest.MonkeyPatch) -> Hashed:
     found = Hashed(monkeypatch)
-    handover = {"site": SITE, "kubeconfig": "", "units": len(PODS)}
 
     def kube(*_args: Any, **_options: Any) -> Hashed:
         return found
 
-    monkeypatch.setattr("components.status._handover", lambda _stack: handover)  # pyright: ignore[reportUnknownLambdaType]
+    record(monkeypatch, state({}))
     monkeypatch.setattr("components.status.Kube", kube)
     monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev"])
     return found
@@ -137,6 +163,50 @@ def test_status_tells_why_no_etcd_answers_in_a_unit_that_runs(
     told = capsys.readouterr().out
     assert [f"; {pod}: {phase}" in told for pod in PODS] == [pod in asked for pod in PODS]
     assert sorted(members.questions) == asked
+
+
+@pytest.mark.parametrize(
+    ("recorded", "found"),
+    [
+        pytest.param(
+            state({"cluster_id": "2"}),
+            "cluster 1 answers, but cluster 2 was born here",
+            id="another cluster ID",
+        ),
+        pytest.param(
+            state({"birth": "a"}),
+            "cluster 1 answers with birth mark b, but a was recorded: it was formed a second time",
+            id="another birth mark",
+        ),
+        pytest.param(
+            state({}, revision=6),
+            "cluster 1 is at revision 5, but revision 6 was reached already: data was lost",
+            id="a revision below the one of the last proof",
+        ),
+    ],
+)
+def test_status_calls_no_cluster_healthy_that_is_not_the_recorded_one(
+    recorded: list[dict[str, Any]],
+    found: str,
+    members: Hashed,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    record(monkeypatch, recorded)
+    assert status.main() == 1
+    *_, told, following = capsys.readouterr().out.splitlines()
+    assert told == f"UNHEALTHY: {found}"
+    assert following.startswith("Next: stop the clients, then kubectl -n etcd get pods,pvc")
+    assert members.asked == [], "no hash of a stranger"
+
+
+def test_an_alarm_is_told_once_though_each_member_tells_it(
+    members: Hashed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members.errors = ("memberID:1 alarm:NOSPACE ",)
+    assert status.main() == 1
+    told = capsys.readouterr().out
+    assert told.count("alarm:NOSPACE") == 1, told
 
 
 NO_PASSPHRASE = "passphrase must be set with PULUMI_CONFIG_PASSPHRASE"
