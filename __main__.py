@@ -96,6 +96,10 @@ rollout = Rollout(
 
 cluster.seal(config, rollout)
 proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
-told = sequences.outputs(names, services, discovery, handover, proof)
-for name, value in {**told, **kubernetes.told}.items():
+told = {
+    **sequences.access(names, kubernetes, services),
+    **sequences.outputs(discovery, handover, proof),
+    **kubernetes.told,
+}
+for name, value in told.items():
     pulumi.export(name, value)

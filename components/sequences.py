@@ -20,8 +20,13 @@ from components.settings.syntax import size_bytes
 
 def place(names: Names, cluster: Cluster) -> dict[str, Any]:
     """The inputs that every dynamic resource has: where the cluster lives, how to get there."""
+    return {"site": site(names, cluster).inputs(), "kubeconfig": cluster.kubeconfig}
+
+
+def site(names: Names, cluster: Cluster) -> Site:
+    """Where the cluster lives."""
     settings = names.settings
-    site = Site(
+    return Site(
         context=cluster.context,
         namespace=settings.kubernetes.namespace,
         stack=names.stack,
@@ -34,7 +39,6 @@ def place(names: Names, cluster: Cluster) -> dict[str, Any]:
         local_url=f"{names.scheme}://127.0.0.1:{settings.etcd.client_port}",
         discovery_url=names.discovery_url,
     )
-    return {"site": site.inputs(), "kubeconfig": cluster.kubeconfig}
 
 
 def preflight(names: Names) -> dict[str, Any]:
@@ -145,21 +149,30 @@ def floor(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[int]:
     return latest(*proofs).apply(lambda proof: int(proof.get("revision") or 0))
 
 
-def outputs(
-    names: Names,
-    services: Services,
-    discovery: Discovery,
-    handover: Handover,
-    proof: pulumi.Output[dict[str, Any]],
-) -> dict[str, Any]:
-    """The stack's outputs."""
-    settings = names.settings
+def versions(proof: Mapping[str, Any]) -> str:
+    """The etcd versions that run, as the members have told them: one, or where they differ all of
+    them. Pure."""
+    told = {str(member.get("version") or "") for member in proof.get("members") or []}
+    return ", ".join(sorted(told - {""}))
+
+
+def access(names: Names, cluster: Cluster, services: Services) -> dict[str, Any]:
+    """The stack's outputs about the way to the members."""
     return {
         "endpoint": names.cluster_url,
         "clientHost": services.cluster_ip,
-        "clientPort": settings.etcd.client_port,
-        "namespace": settings.kubernetes.namespace,
-        "version": settings.etcd.version,
+        "clientPort": names.settings.etcd.client_port,
+        "connect": site(names, cluster).connect,
+        "namespace": names.settings.kubernetes.namespace,
+    }
+
+
+def outputs(
+    discovery: Discovery, handover: Handover, proof: pulumi.Output[dict[str, Any]]
+) -> dict[str, Any]:
+    """The stack's outputs about the cluster, as the last sequence has left it."""
+    return {
+        "version": proof.apply(versions),
         "clusterId": discovery.cluster_id,
         "origin": discovery.origin,
         **{

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -54,9 +53,8 @@ def main() -> int:
 
 def _print_first_key(site: Site) -> None:
     """By the context that the stack names, whichever is the current one."""
-    inside = ["kubectl", "--context", site.context, "-n", site.namespace, "exec"]
     for command in ("put greeting hello", "get greeting"):
-        print("  " + shlex.join([*inside, f"{site.units}-0", "--", "etcdctl", *command.split()]))
+        print(f"  {site.connect} {command}")
 
 
 def _recorded(stack: str) -> dict[str, Any]:

@@ -20,8 +20,11 @@ OUTPUTS = {
     "endpoint": "URL of the client Service inside Kubernetes",
     "clientHost": "IP address of the client Service inside Kubernetes",
     "clientPort": "port of the client Service",
+    "connect": "the beginning of a command that runs etcdctl in a unit; `put greeting hello`, say, "
+    "follows. Where there is an output `kubeconfig`, kubectl needs it",
     "namespace": "namespace of all objects",
-    "version": "configured etcd version",
+    "version": "etcd version that runs, as the members told it when the last sequence ended; where "
+    "theirs differ, all of them",
     "clusterId": "the cluster's ID, hexadecimal, as etcdctl prints it",
     "origin": "how the cluster came to be there: `born`, `resumed` (an earlier `up` was cut off) "
     "or `retained` (on kept volumes)",

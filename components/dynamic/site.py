@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -43,6 +44,17 @@ class Site:
     def identity(self) -> dict[str, str]:
         """Labels of every object of this stack."""
         return identity(self.units, self.stack)
+
+    @property
+    def connect(self) -> str:
+        """The beginning of a command that runs etcdctl in a unit; what etcdctl is to do follows.
+
+        The port may be another than etcdctl's default. It is no variable of the container: etcdctl
+        ends where both a variable and an option name the endpoints (etcd: pkg/flags, verifyEnv).
+        """
+        kubectl = ("kubectl", "--context", self.context, "-n", self.namespace)
+        etcdctl = ("etcdctl", f"--endpoints={self.local_url}")
+        return shlex.join((*kubectl, "exec", f"{self.units}-0", "--", *etcdctl))
 
     def owns(self, found: Any) -> bool:
         """Whether an object of Kubernetes is labelled as this stack's."""

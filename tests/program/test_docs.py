@@ -38,6 +38,10 @@ _APIS = (
     "compute.googleapis.com container.googleapis.com iam.googleapis.com --project my-project"
 )
 
+_CONNECT = (
+    "kubectl --context my-context -n etcd exec etcd-0 -- etcdctl --endpoints=http://127.0.0.1:2379"
+)
+
 DONE_BY = {
     "gcloud auth login": _GKE,
     "gcloud auth application-default login": _GKE,
@@ -60,8 +64,8 @@ DONE_BY = {
     "etcdctl get greeting": f"{_MAKE}::test_the_first_key_as_make_up_says",
     "etcdctl member list": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "kubectl get pods -n etcd": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
-    "kubectl --context my-context -n etcd exec etcd-0 -- etcdctl put greeting hello": _OWN,
-    "kubectl --context my-context -n etcd exec etcd-0 -- etcdctl get greeting": _OWN,
+    f"{_CONNECT} put greeting hello": _OWN,
+    f"{_CONNECT} get greeting": _OWN,
     "pulumi preview": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "pulumi up": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "pulumi refresh": _BALANCED,

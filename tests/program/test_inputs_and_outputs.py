@@ -15,6 +15,7 @@ import pulumi
 import pytest
 
 from components.cluster import read_kubeconfig
+from components.sequences import versions
 from components.settings import KubernetesSettings
 from tests.program.conftest import SERVER, Declare
 from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
@@ -130,11 +131,13 @@ EXPORTS = {
     "endpoint": "http://etcd.etcd.svc.cluster.local:2379",
     "clientHost": "10.96.0.7",
     "clientPort": 2379,
+    "connect": f"kubectl --context {CONTEXT} -n etcd exec etcd-0 -- "
+    "etcdctl --endpoints=http://127.0.0.1:2379",
     "namespace": "etcd",
     "version": "3.6.14",
     "clusterId": "c1",
     "origin": "born",
-    "members": [{"name": "etcd-0"}],
+    "members": [{"name": "etcd-0", "version": "3.6.14"}],
     "revision": 7,
     "receipt": {"consistent": True},
     "timings": {"birth": {"pods": 1.5}, "handover": {"receipt": 0.1}},
@@ -149,10 +152,35 @@ def test_the_stack_tells_all_that_it_promises(declare: Declare) -> None:
 def test_a_preview_tells_what_it_can_know(declare: Declare) -> None:
     exports = declare(preview=True).exports
     assert set(exports) == set(EXPORTS)
-    sure = {"endpoint", "clientPort", "namespace", "version"}
+    sure = {"endpoint", "clientPort", "connect", "namespace"}
     assert {n: exports[n].value for n in sure} == {n: EXPORTS[n] for n in sure}
-    for name in ("clusterId", "origin", "members", "revision", "receipt", "timings"):
+    for name in ("version", "clusterId", "origin", "members", "revision", "receipt", "timings"):
         assert not exports[name].known, name
+
+
+def test_the_version_that_is_told_is_the_one_that_runs(declare: Declare) -> None:
+    """A prebuilt image may hold another etcd than the configured one."""
+    image = {"build": False, "registry": "r.test/x", "repository": "e", "digest": DIGEST}
+    program = declare(image=image, etcd={"version": "3.7.1"})
+    assert program.exports["version"].value == "3.6.14"
+
+
+@pytest.mark.parametrize(
+    ("running", "told"),
+    [
+        pytest.param(["3.7.1", "3.7.1"], "3.7.1", id="another than is configured"),
+        pytest.param(["3.7.1", "3.6.14"], "3.6.14, 3.7.1", id="an upgrade that stopped half-way"),
+        pytest.param(["3.6.14", ""], "3.6.14", id="one has not answered"),
+        pytest.param([], "", id="before the first proof"),
+    ],
+)
+def test_members_tell_which_versions_run(running: list[str], told: str) -> None:
+    assert versions({"members": [{"version": version} for version in running]}) == told
+
+
+def test_with_another_client_port_the_way_to_a_first_key_names_it(declare: Declare) -> None:
+    connect = declare(etcd={"clientPort": 12379}).exports["connect"].value
+    assert connect.endswith("-n etcd exec etcd-0 -- etcdctl --endpoints=http://127.0.0.1:12379")
 
 
 # ---------------------------------------------------------------- the cluster that is meant

@@ -45,7 +45,7 @@ _COMPUTED: dict[str, dict[str, Any]] = {
     },
     f"{DYNAMIC}Handover": {
         "proof": {
-            "members": [{"name": "etcd-0"}],
+            "members": [{"name": "etcd-0", "version": "3.6.14"}],
             "revision": 7,
             "receipt": {"consistent": True},
             "at": 1.0,

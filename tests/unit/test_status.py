@@ -209,6 +209,19 @@ def test_an_alarm_is_told_once_though_each_member_tells_it(
     assert told.count("alarm:NOSPACE") == 1, told
 
 
+def test_the_first_key_is_put_and_got_by_the_members_own_port(
+    members: Hashed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record(monkeypatch, state({"site": {**SITE, "local_url": "http://127.0.0.1:12379"}}))
+    monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev", "--first-key"])
+    assert status.main() == 0
+    etcdctl = "kubectl --context here -n etcd exec etcd-0 -- etcdctl"
+    assert capsys.readouterr().out.splitlines() == [
+        f"  {etcdctl} --endpoints=http://127.0.0.1:12379 put greeting hello",
+        f"  {etcdctl} --endpoints=http://127.0.0.1:12379 get greeting",
+    ]
+
+
 NO_PASSPHRASE = "passphrase must be set with PULUMI_CONFIG_PASSPHRASE"
 
 
