@@ -30,7 +30,7 @@ help: ## show this help
 up: select ## build what is missing, then `pulumi up`: from nothing to a balanced etcd cluster
 	@$(PULUMI) up --yes --skip-preview
 	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
-	@$(ENTER) && echo "Endpoint inside Kubernetes: $$(pulumi stack output endpoint --stack $(STACK))"
+	@$(ENTER) && echo "Endpoint: $$(pulumi stack output endpoint --stack $(STACK))"
 	@echo "Your first key:"
 ifdef LAB
 	@echo "  . .lab/env"

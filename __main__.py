@@ -9,6 +9,7 @@ import pulumi
 
 from components import cluster, ending, orphans, own_classes, sequences, settings
 from components.discovery import DiscoveryService
+from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
 from components.dynamic.handover import Handover
 from components.dynamic.namespace import Namespace
@@ -93,11 +94,19 @@ rollout = Rollout(
     },
     pulumi.ResourceOptions(depends_on=[scale]),
 )
+address = None
+if config.service.type == "LoadBalancer":
+    address = Address(
+        "service",
+        {**place, **sequences.address(names, services)},
+        # Last: the members do without it, and their sequences must not wait for it.
+        pulumi.ResourceOptions(depends_on=[rollout]),
+    )
 
-cluster.seal(config, rollout)
+cluster.seal(config, address or rollout)
 proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
 told = {
-    **sequences.access(names, kubernetes, services),
+    **sequences.access(names, kubernetes, services, address),
     **sequences.outputs(discovery, handover, proof),
     **kubernetes.told,
 }

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from components.cluster import Cluster
+from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
 from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
@@ -130,6 +131,14 @@ def identity(discovery: Discovery) -> dict[str, Any]:
     return {"cluster_id": discovery.cluster_id, "birth": discovery.birth}
 
 
+def address(names: Names, services: Services) -> dict[str, Any]:
+    """Whose address is waited for, and for how long."""
+    return {
+        "service_uid": services.client_uid,
+        "timeout_seconds": names.settings.handover.timeout_seconds,
+    }
+
+
 def latest(*proofs: pulumi.Output[dict[str, Any]]) -> pulumi.Output[dict[str, Any]]:
     """The proof of the sequence that ended last. They are given in the order of one `up`."""
     return pulumi.Output.all(*proofs).apply(newest)
@@ -156,12 +165,16 @@ def versions(proof: Mapping[str, Any]) -> str:
     return ", ".join(sorted(told - {""}))
 
 
-def access(names: Names, cluster: Cluster, services: Services) -> dict[str, Any]:
-    """The stack's outputs about the way to the members."""
+def access(
+    names: Names, cluster: Cluster, services: Services, address: Address | None
+) -> dict[str, Any]:
+    """The stack's outputs about the way to the members. `address`: where there is one outside."""
+    port = names.settings.etcd.client_port
+    outside = address and pulumi.Output.concat(names.scheme, "://", address.host, ":", str(port))
     return {
-        "endpoint": names.cluster_url,
-        "clientHost": services.cluster_ip,
-        "clientPort": names.settings.etcd.client_port,
+        "endpoint": outside or names.cluster_url,
+        "clientHost": address.host if address else services.cluster_ip,
+        "clientPort": port,
         "connect": site(names, cluster).connect,
         "namespace": names.settings.kubernetes.namespace,
     }

@@ -29,11 +29,14 @@ class Services(pulumi.ComponentResource):
     **Pulumi Type:** ``etcd:cluster:Service``
     Children: two Services, NetworkPolicy. The peer Service publishes pods that are not ready, since
     names that vanish with the quorum would keep it from coming back; the client Service has ready
-    ones only. Deliberately absent: the peer port on anything but the headless Service.
+    ones only. Deliberately absent: the peer port on anything but the headless Service; the wait for
+    a load balancer's address, which `components.dynamic.address` does once the cluster serves.
     """
 
     cluster_ip: pulumi.Output[str | None]
     """Of the client Service."""
+    client_uid: pulumi.Output[str | None]
+    """What tells it from another one of its name."""
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class Services(pulumi.ComponentResource):
             child,
         )
         self.cluster_ip = client.spec.apply(lambda spec: spec.get("clusterIP"))
+        self.client_uid = client.metadata.apply(lambda metadata: metadata.get("uid"))
         self.register_outputs({"cluster_ip": self.cluster_ip})
 
 

@@ -17,8 +17,9 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 OUTPUTS = {
-    "endpoint": "URL of the client Service inside Kubernetes",
-    "clientHost": "IP address of the client Service inside Kubernetes",
+    "endpoint": "URL of the client Service: inside Kubernetes, or with `service.type` LoadBalancer "
+    "from outside",
+    "clientHost": "IP address of the same; of some load balancers a host name",
     "clientPort": "port of the client Service",
     "connect": "the beginning of a command that runs etcdctl in a unit; `put greeting hello`, say, "
     "follows. Where there is an output `kubeconfig`, kubectl needs it",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,17 +18,35 @@ from tests.support.stack import Stack
 def test_a_user_with_no_more_than_these_rights_brings_a_cluster_up_and_down(
     new_stack: Callable[..., Stack], tmp_path: Path
 ) -> None:
-    stack = new_stack(seeds={"count": 1})
+    stack = new_stack(seeds={"count": 1}, service={"type": "LoadBalancer"})
     stack.run("kubectl", "create", "namespace", stack.namespace, check=True)
     guest = {"KUBECONFIG": str(_guest(stack, tmp_path))}
     with stack.running(stack.program, guest):
         assert "yes" not in stack.kubectl("auth", "can-i", "get", "configmaps", check=False)
         stack.up()
+        stack.up("--expect-no-changes", "--refresh")
     assert sorted(stack.members()) == ["etcd-0", "etcd-1", "etcd-2"]
+    _is_reached_from_outside(stack)
+    status = stack.run(sys.executable, "-m", "components.status", "--stack", stack.name)
+    assert status.code == 0, status
     with stack.running(stack.program, guest):
         stack.destroy()
     assert stack.pods() == {}
     assert stack.kubectl("get", "role", "guest", "-o", "name"), "a namespace of somebody else stays"
+
+
+def _is_reached_from_outside(stack: Stack) -> None:
+    """By the address that the load balancer has given, which is no cluster IP."""
+    outputs = stack.outputs()
+    (service,) = (o for o in stack.objects("services") if o["metadata"]["name"] == "etcd")
+    (given,) = service["status"]["loadBalancer"]["ingress"]
+    assert outputs["clientHost"] == given["ip"] != service["spec"]["clusterIP"]
+    assert outputs["endpoint"] == f"http://{given['ip']}:2379"
+    command = ("etcdctl", f"--endpoints={outputs['endpoint']}")
+    assert stack.run(*command, "put", "greeting", "hello", check=True).output == "OK\n"
+    found = stack.run(*shlex.split(outputs["connect"]), "get", "greeting", check=True)
+    assert found.output == "greeting\nhello\n"
+    assert outputs["version"] == "3.6.14"
 
 
 def _guest(stack: Stack, folder: Path) -> Path:

@@ -283,7 +283,8 @@ def test_nothing_is_left_behind_by_an_option() -> None:
 
 @BOTH
 def test_the_refusal_of_a_destroy_comes_before_everything_else_goes(preview: bool) -> None:
-    program = make_cluster(preview=preview, gke={"deletionProtection": True})
+    balancer = {"type": "LoadBalancer"}
+    program = make_cluster(preview=preview, gke={"deletionProtection": True}, service=balancer)
     protection = program.one(f"{DYNAMIC}Protection")
     assert protection.inputs["protected"] is True
     for resource in program.resources:

@@ -18,7 +18,7 @@ from components.cluster import read_kubeconfig
 from components.sequences import versions
 from components.settings import KubernetesSettings
 from tests.program.conftest import SERVER, Declare
-from tests.support.program import BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
+from tests.support.program import ADDRESS, BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 
@@ -181,6 +181,26 @@ def test_members_tell_which_versions_run(running: list[str], told: str) -> None:
 def test_with_another_client_port_the_way_to_a_first_key_names_it(declare: Declare) -> None:
     connect = declare(etcd={"clientPort": 12379}).exports["connect"].value
     assert connect.endswith("-n etcd exec etcd-0 -- etcdctl --endpoints=http://127.0.0.1:12379")
+
+
+BALANCER = {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"]}
+
+
+def test_a_load_balancers_address_is_what_is_told_of_the_service(declare: Declare) -> None:
+    program = declare(service=BALANCER)
+    assert program.exports["clientHost"].value == ADDRESS
+    assert program.exports["endpoint"].value == f"http://{ADDRESS}:2379"
+    assert program.one(f"{DYNAMIC}Address").inputs["service_uid"] == "uid-of-etcd"
+    preview = declare(service=BALANCER, preview=True).exports
+    assert not preview["clientHost"].known
+    assert not preview["endpoint"].known
+
+
+@pytest.mark.parametrize("kind", ["ClusterIP", "NodePort"])
+def test_no_address_is_waited_for_where_no_load_balancer_is_asked_for(
+    declare: Declare, kind: str
+) -> None:
+    assert declare(service={"type": kind}).all(f"{DYNAMIC}Address") == []
 
 
 # ---------------------------------------------------------------- the cluster that is meant

@@ -98,6 +98,20 @@ def test_the_sequences_come_last_one_after_the_other_and_so_go_first(
 
 
 @BOTH
+def test_a_load_balancers_address_is_waited_for_when_the_members_need_nothing_more(
+    declare: Declare, preview: bool
+) -> None:
+    """Where none comes the wait fails, and after a failure Pulumi begins nothing more."""
+    service = {"type": "LoadBalancer", "sourceRanges": ["10.0.0.0/8"]}
+    program = declare(preview=preview, service=service)
+    address = program.one(f"{DYNAMIC}Address")
+    for resource in program.resources:
+        if not resource.type.startswith("pulumi:providers:") and resource != address:
+            assert waits(program, address, resource), resource.urn
+            assert not waits(program, resource, address), resource.urn
+
+
+@BOTH
 def test_the_count_is_what_kubernetes_has_not_what_was_declared(
     declare: Declare, preview: bool
 ) -> None:

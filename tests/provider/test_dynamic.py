@@ -17,6 +17,7 @@ from pulumi.dynamic import ResourceProvider
 from pulumi.dynamic.dynamic import serialize_provider
 from pulumi.runtime import rpc
 
+from components.dynamic.address import AddressProvider
 from components.dynamic.discovery import DiscoveryProvider
 from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
@@ -43,6 +44,7 @@ PROMISED = [
     "components.dynamic.handover.HandoverProvider",
     "components.dynamic.scale.ScaleProvider",
     "components.dynamic.rollout.RolloutProvider",
+    "components.dynamic.address.AddressProvider",
     "components.dynamic.requirements.RequirementsProvider",
     "components.dynamic.protection.ProtectionProvider",
 ]
@@ -133,6 +135,7 @@ DECLARED = [
     pytest.param(RolloutProvider, "template", "c3d4", id="rollout: another template"),
     pytest.param(HandoverProvider, "cluster_id", "c2", id="handover: another cluster"),
     pytest.param(HandoverProvider, "cluster_id", rpc.UNKNOWN, id="handover: not born yet"),
+    pytest.param(AddressProvider, "service_uid", "the-second", id="address: another Service"),
     pytest.param(RequirementsProvider, "apis", ["iam.googleapis.com"], id="requirements: an API"),
     pytest.param(ProtectionProvider, "protected", True, id="protection: it may not go"),
 ]

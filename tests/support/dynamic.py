@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.dynamic.address import AddressProvider
 from components.dynamic.discovery import DiscoveryProvider
 from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
@@ -77,6 +78,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
     HandoverProvider: SEQUENCE,
     ScaleProvider: {**CHANGE, "retain": True, "found": 3, "unfinished": []},
     RolloutProvider: {**CHANGE, "template": "a1b2", "quota": {}, "unfinished": []},
+    AddressProvider: {"service_uid": "the-first", "timeout_seconds": 600},
     RequirementsProvider: {
         "cluster": CLUSTER,
         "project": "my-project",
@@ -108,6 +110,7 @@ COMPUTED: dict[type[Sequence], dict[str, Any]] = {
     HandoverProvider: {"proof": PROOF, "timings": {"receipt": 0.1}},
     ScaleProvider: {"proof": PROOF},
     RolloutProvider: {"proof": PROOF},
+    AddressProvider: {"host": "192.0.2.7"},
 }
 
 ALL = pytest.mark.parametrize("kind", list(OWN), ids=lambda kind: kind.__name__)

@@ -34,6 +34,9 @@ DYNAMIC = "pulumi-python:dynamic/etcd:"
 SEQUENCES = ("Preflight", "Namespace", "Start", "Discovery", "Handover", "Scale", "Rollout")
 """The dynamic resources, in the order in which they come."""
 
+ADDRESS = "192.0.2.7"
+"""Of the load balancer."""
+
 _COMPUTED: dict[str, dict[str, Any]] = {
     "docker:index/image:Image": {"repoDigest": BUILT},
     f"{DYNAMIC}Discovery": {
@@ -54,6 +57,7 @@ _COMPUTED: dict[str, dict[str, Any]] = {
     },
     f"{DYNAMIC}Scale": {"proof": {}},
     f"{DYNAMIC}Rollout": {"proof": {}},
+    f"{DYNAMIC}Address": {"host": ADDRESS},
 }
 _CLUSTER_IP = "10.96.0.7"
 
@@ -230,6 +234,7 @@ class _Answers(mocks.Mocks):
             state |= _COMPUTED.get(args.typ, {}) | _GOOGLE.get(args.typ, {})
             if args.typ == "kubernetes:core/v1:Service":
                 state["spec"] = {**state["spec"], "clusterIP": _CLUSTER_IP}
+                state["metadata"] = {**state["metadata"], "uid": f"uid-of-{args.name}"}
         return (None if self._preview else f"{args.name}-id"), state
 
 
