@@ -17,7 +17,7 @@ from components.dynamic.cluster import Cluster
 from components.dynamic.hashes import Hashing
 from components.dynamic.kube import ExecError, Kube, plain_errors
 from components.dynamic.lock import AnotherClusterError, Lock, require
-from components.dynamic.pods import crowded, more_memory, ready, running
+from components.dynamic.pods import crowded, more_memory, outdated, ready, running
 from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.proof import Receipt, receipt, table
 from components.dynamic.site import Site
@@ -120,6 +120,10 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     crowds = crowded(found, view.quorum)
     if crowds and kube.has_many_nodes():
         print("\n".join(f"Note: {crowd} (docs/runbook.md: a node dies)" for crowd in crowds))
+    if old := outdated(found, kube.newest_revision(site.units)):
+        print(
+            f"Note: not on the newest template: {', '.join(old)} (docs/runbook.md: an old template)"
+        )
     problems = [*_problems(view, site, int(recorded["units"])), *troubles]
     another = _another(cluster, view, site, recorded)
     if another:

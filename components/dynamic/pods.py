@@ -69,6 +69,12 @@ def newest_revision(stateful_set: Any) -> str | None:
     return status.update_revision
 
 
+def outdated(units: Iterable[Any], newest: str | None) -> list[str]:
+    """Those that were not made from the newest template, by name; none while that is not known."""
+    names = [p.metadata.name for p in units if p.metadata.labels.get(REVISION_LABEL) != newest]
+    return names if newest else []
+
+
 def ready_seconds(pod: Any, now: datetime) -> float:
     """For how long the pod has been ready without a break, at least; 0 if it is not."""
     since = _ready_since(pod)

@@ -65,6 +65,8 @@ class Hashed(Kube):
         """Whose container ended for want of memory, and runs again."""
         self.ready: Sequence[str] = ()
         """Whose etcd is, as Kubernetes knows it."""
+        self.newest: str | None = "r2"
+        """Their StatefulSet's template; the pods are of this one."""
         self.said: Mapping[str, Mapping[str, Any]] = {}
         """By supervisors."""
         self.questions: list[str] = []
@@ -110,6 +112,9 @@ class Hashed(Kube):
             namespace.pod(name, ready=name in self.ready, starved=name in self.starved)
             for name in PODS
         ]
+
+    def newest_revision(self, stateful_set: str) -> str | None:
+        return self.newest
 
     def volumes(self, stateful_set: str) -> list[Any]:
         return []

@@ -275,3 +275,21 @@ def test_a_state_that_pulumi_does_not_give_is_told_in_its_words(
     monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev"])
     assert status.main() == 1
     assert capsys.readouterr().err.splitlines() == told
+
+
+@pytest.mark.parametrize(
+    ("newest", "told"),
+    [
+        pytest.param("r2", False, id="all have it"),
+        pytest.param("r3", True, id="none has it"),
+        pytest.param(None, False, id="not known yet"),
+    ],
+)
+def test_units_that_do_not_run_on_the_newest_template_are_told(
+    newest: str | None, told: bool, members: Hashed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody has changed the StatefulSet by hand, or an `up` was cut off."""
+    members.newest = newest
+    assert status.main() == 0
+    note = "Note: not on the newest template: etcd-0, etcd-1, etcd-2 (docs/runbook.md"
+    assert (note in capsys.readouterr().out) is told
