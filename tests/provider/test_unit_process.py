@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -27,10 +28,10 @@ from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import read_view
-from containers.etcd.supervisor.membership import History, View, observe
+from containers.etcd.supervisor.membership import History, Status, View, observe
 from lab.tools import ensure
 from tests.support.answers import Reply, serving
-from tests.support.loopback import loopback_etcd
+from tests.support.loopback import LoopbackEtcd, loopback_etcd
 from tests.support.members import config as settings
 from tests.support.supervisor import (
     Supervisor,
@@ -175,23 +176,125 @@ def test_a_unit_that_began_without_the_others_does_not_serve_another_cluster(
         assert set(member.cluster.members().values()) == known
 
 
-def test_a_disk_of_a_cluster_that_nobody_knows_does_not_serve_beside_the_one_that_answers(
-    member: Member,
-) -> None:
-    """Somebody else's data, on a volume that has a unit's name: no note of it, and a quorum."""
+def take_another_clusters_data(member: Member) -> None:
+    """Such as a snapshot that was restored by hand: one member, and so a quorum of its own."""
     with supervisors() as known:
         other = Supervisor(member.programs, member.volume / "of", "etcd-9", role="discovery")
         known.append(other)
         other.start()
         eventually("another cluster's data", lambda: other.ready)
+    shutil.rmtree(member.volume / "data", ignore_errors=True)
     shutil.move(member.volume / "of" / "data", member.volume / "data")
+
+
+def never_serves_before(phase: str, health: Watched) -> None:
+    """Return when that is the phase, and later. AssertionError as soon as it is ready."""
+
+    def is_refused() -> bool:
+        assert not health.ready(), health.phase
+        return phase in health.phase
+
+    eventually(f"the phase to be {phase}", is_refused)
+    passes(health, 2)
+    assert not health.ready()
+
+
+def test_a_disk_of_a_cluster_that_nobody_knows_does_not_serve_beside_the_one_that_answers(
+    member: Member,
+) -> None:
+    """Somebody else's data, on a volume that has a unit's name: no note of it, and a quorum."""
+    take_another_clusters_data(member)
     assert not (member.volume / "identity.json").exists()
     with member.running() as health:
         eventually("its etcd", lambda: member.start_count() == 1)
-        eventually("the refusal", lambda: "not serving: the data here is of" in health.phase)
-        passes(health, 2)
-        assert not health.ready()
+        never_serves_before("not serving: the data here is of cluster", health)
         assert set(member.cluster.members()) == {"etcd-seed-0"}
+
+
+@contextmanager
+def three_others(member: Member, directory: Path) -> Generator[LoopbackEtcd]:
+    """A cluster in the place of the usual one that is a quorum without the unit, and answers."""
+    names = ["a", "b", "c"]
+    with loopback_etcd(member.programs, directory, names) as others:
+        others.start(*names, cluster=names)
+        eventually("the others", lambda: others.is_ready("b"))
+        others.ctl("put", BIRTH_KEY, "the mark", at=["b"])
+        member.unit.settings["MEMBER_CLUSTER_URL"] = others.endpoints("b")[0]
+        yield others
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
+def test_another_clusters_data_does_not_serve_at_the_address_of_a_voter(
+    member: Member, tmp_path: Path, noted: bool
+) -> None:
+    """The list knows the address, and a note that is left on the disk names the listed ID."""
+    with three_others(member, tmp_path):
+        with member.running() as health:
+            eventually("a voter", voting(health))
+        identity = member.volume / "identity.json"
+        note = identity.read_text()
+        take_another_clusters_data(member)
+        if not noted:
+            identity.unlink()
+        with member.running() as health:
+            never_serves_before("not serving: the data here is of member", health)
+            assert (identity.read_text() if identity.exists() else "") == (note if noted else "")
+
+
+def test_another_clusters_data_does_not_serve_at_the_address_of_a_learner(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "GATHER_SECONDS", 60.0)
+    with member.running() as health:
+        eventually("a learner", lambda: health.phase.startswith("learner"))
+    take_another_clusters_data(member)
+    with member.running() as health:
+        never_serves_before("learner: ", health)
+        passes(health, 4)
+        assert not health.ready()
+
+
+def test_another_clusters_data_does_not_serve_on_a_disk_that_is_noted_where_nobody_answers(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+    take_another_clusters_data(member)
+    member.cluster.stop()
+    with member.running() as health:
+        never_serves_before("not serving: the data here is of member", health)
+
+
+def test_a_unit_whose_note_is_lost_serves_again(member: Member, tmp_path: Path) -> None:
+    with three_others(member, tmp_path):
+        with member.running() as health:
+            eventually("a voter", voting(health))
+        identity = member.volume / "identity.json"
+        note = json.loads(identity.read_text())
+        identity.unlink()
+        with member.running() as health:
+            eventually("a voter", voting(health))
+            eventually("to serve again", health.ready)
+            assert json.loads(identity.read_text())["member_id"] == note["member_id"]
+
+
+def test_a_unit_that_refuses_looks_seldom_and_starts_once_its_note_is_mended(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+    identity = member.volume / "identity.json"
+    noted = json.loads(identity.read_text())
+    identity.write_text(json.dumps({**noted, "peer_url": "http://etcd-7:2380"}))
+    member.cluster.stop()
+    with member.running() as health:
+        eventually("the refusal", lambda: health.phase.startswith("refusing to start"))
+        before = health.beats
+        time.sleep(3)
+        assert health.beats - before <= 3, "each look takes the processor from others"
+        assert health.status()["failed"] is False, "it may run as it is, with another note"
+        identity.write_text(json.dumps(noted))
+        eventually("its etcd", lambda: member.start_count() == 2)
 
 
 def test_a_disk_of_a_replaced_id_asks_whether_it_is_wanted_and_joins_anew(member: Member) -> None:
@@ -260,15 +363,16 @@ def test_one_that_ended_with_0_where_nobody_answers_is_started_again_and_again(
 def old_id(
     directory: Path, monkeypatch: pytest.MonkeyPatch, *, noted: bool
 ) -> Generator[tuple[Watched, Volume]]:
-    """A unit that began while nobody answered, on the data of ID 9; the list that it sees then has
-    ID 1 at its address. `noted`: whether its disk says which ID the data is of."""
+    """A unit that began while nobody answered, on the data of ID 9, and whose etcd says that it is
+    ready; the list that it sees then has ID 1 at its address. `noted`: whether its disk says which
+    ID the data is of."""
     etcd = directory / "etcd"
     etcd.write_text("#!/bin/sh\nexec sleep 600\n")
     etcd.chmod(0o755)
-    config = settings(directory / "unit")
-    volume = Volume(config.directory)
-    (config.data_dir / "member" / "wal").mkdir(parents=True)
-    (config.data_dir / "member" / "wal" / "0.wal").touch()
+    volume = Volume(directory / "unit")
+    log = directory / "unit" / "data" / "member" / "wal" / "0.wal"
+    log.parent.mkdir(parents=True)
+    log.touch()
     known = [member_of(i, f"etcd-{i - 1}") for i in (1, 2, 3)]
     before = view([replace(known[0], id=9), *known[1:]])
     if noted:
@@ -286,7 +390,10 @@ def old_id(
     monkeypatch.setattr(unit_module, "read_view", read_view)
     monkeypatch.setattr(unit_module, "read_birth", read_birth)
     monkeypatch.setattr(rules, "UNLISTED_SECONDS", 1.0)
-    with running(config, Watched(config.metrics_port)) as health:
+    with (
+        serving(Reply(200)) as ready,
+        running(settings(directory / "unit"), Watched(ready.port)) as health,
+    ):
         eventually("etcd to run", lambda: health.phase.startswith("running; no cluster"))
         seen[0] = view(known, silent=[1])
         yield health, volume
@@ -308,6 +415,20 @@ def test_an_old_id_of_which_nothing_is_noted_is_not_noted_as_the_listed_one(
     with old_id(tmp_path, monkeypatch, noted=False) as (health, volume):
         eventually("it to be told", lambda: "does not answer as 1 yet" in health.phase)
         passes(health, 2)
+        assert volume.read().member_id is None
+
+
+def test_an_old_id_that_answers_serves_nobody_at_the_address_of_a_listed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_status(_url: str) -> Status | None:
+        return view([member_of(9, "etcd-0")]).statuses[9]
+
+    monkeypatch.setattr(unit_module, "read_status", read_status)
+    with old_id(tmp_path, monkeypatch, noted=False) as (health, volume):
+        passes(health, 3)
+        assert not health.ready()
+        assert "not serving: the data here is of member 9" in health.phase
         assert volume.read().member_id is None
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .membership import History, Member, View, alarms, describe
+from .membership import History, Member, Status, View, alarms, describe
 
 SETTLE_SECONDS = 5.0
 """Unbroken health that every voter must show before the membership changes.
@@ -278,6 +278,20 @@ def another_cluster(disk: Disk, view: View, birth: str | None) -> str | None:
             f"but this disk has seen revision {disk.revision}: data was lost there"
         )
     return None
+
+
+def another_member(own: Status, cluster_id: int | None, member_id: int | None) -> str | None:
+    """Why the etcd that runs is not the member that it should be, or None.
+
+    It alone knows whose data it runs on: a snapshot that was restored by hand is a cluster of its
+    own. `member_id`: None where nothing says which member it should be.
+    """
+    if member_id is None or (own.cluster_id, own.member_id) == (cluster_id, member_id):
+        return None
+    return (
+        f"the data here is of member {own.member_id:x} of cluster {own.cluster_id:x}, "
+        f"but this unit is member {member_id:x} of cluster {cluster_id or 0:x}"
+    )
 
 
 def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:

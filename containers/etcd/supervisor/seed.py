@@ -54,7 +54,7 @@ class Seed:
     def _bring_up(self) -> float:
         code = self._etcd.take_exit_code()
         disk = self._volume.read()
-        if not self._health.failed and not disk.data and self._volume.discovery_started:
+        if self._held is None and not disk.data and self._volume.discovery_started:
             # How, this process alone knows: after a restart of the container nobody does.
             how = "" if code is None else f" with {code}"
             return self._hold(

@@ -37,6 +37,9 @@ LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
 
 
+ALONE = "running; no cluster answers at the Service"
+
+
 class Unit:
     """The main loop's steps; each is short, so that signals and probes are never kept waiting."""
 
@@ -67,8 +70,6 @@ class Unit:
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
         self._health.data = self._volume.may_hold_data()
-        # With data, etcd's own readiness decides; a joiner is let in when it votes.
-        self._health.admitted = True
         while not self._stop.is_set():
             try:
                 pause = self._accompany() if self._etcd.running else self._bring_up()
@@ -96,16 +97,17 @@ class Unit:
         decision = rules.unit_start(disk, view, c.peer_url, self._wanted(disk, view), birth)
         match decision:
             case rules.Start():
-                # Where a cluster answers that does not list it, nobody must be led to this one
-                # before it is known to be the same.
-                self._health.admitted = view is None or bool(view.by_peer_url(c.peer_url))
+                # Nobody is led to it before its etcd has said that it is the member it should be.
+                # After a full outage nothing but the disk says which one: where that does not,
+                # either, etcd's own readiness decides.
+                self._health.admitted = view is None and disk.member_id is None
                 return self._start(flags.restart(self._config))
             case rules.Wait(reason):
                 pause = self._say(f"waiting: {reason}")
                 return IDLE_SECONDS if self._ended else pause
             case rules.Refuse(reason):
-                self._health.fail(f"refusing to start: {reason}")
-                return WATCH_SECONDS
+                self._say(f"refusing to start: {reason}")
+                return IDLE_SECONDS
             case rules.SetAside():
                 log(f"data of the removed ID kept in {self._volume.set_data_aside()}")
                 self._ended = False
@@ -190,8 +192,7 @@ class Unit:
         view = self._look()
         if view is None:
             self._unlisted_since = None
-            self._health.beat("running; no cluster answers at the Service", etcd=True)
-            return IDLE_SECONDS
+            return self._go_on_alone()
         mine = view.by_peer_url(self._config.peer_url)
         disk = self._volume.read()
         if mine is None or disk.member_id not in (None, mine.id):
@@ -201,6 +202,7 @@ class Unit:
             return self._start_again("etcd missed its own announcement")
         if not mine.learner:
             return self._begin_to_vote(view, mine)
+        self._health.admitted = False
         blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
         self._health.beat(f"learner: {blocked or 'being promoted'}", etcd=True)
         if blocked is None:
@@ -211,12 +213,24 @@ class Unit:
             return 0.1
         return self._pause((*view.voters, mine))
 
+    def _go_on_alone(self) -> float:
+        """Serve where no cluster answers, as after a full outage, unless etcd says that it is
+        another member than the disk does."""
+        disk, own = self._volume.read(), read_status(self._config.client_url)
+        if own is None:
+            self._health.beat(ALONE, etcd=True)
+            return WATCH_SECONDS  # it was given a second to answer
+        other = rules.another_member(own, disk.cluster_id, disk.member_id)
+        self._health.admitted = other is None
+        self._health.beat(f"not serving: {other}" if other else ALONE, etcd=True)
+        return IDLE_SECONDS
+
     def _go_on_unlisted(self, view: View, disk: rules.Disk) -> float:
         """Say so, and end an etcd that nobody tells of its removal: what then is to be done stands
         in the rules. The data may be of another cluster, which must not serve beside that one."""
+        self._health.admitted = False
         own = read_status(self._config.client_url)
         if own is not None and own.cluster_id != view.cluster_id:
-            self._health.admitted = False
             phase = f"not serving: the data here is of cluster {own.cluster_id:x}"
         else:
             phase = "running; this address is not in the list under this ID"
@@ -236,19 +250,22 @@ class Unit:
         return 0.0
 
     def _begin_to_vote(self, view: View, mine: Member) -> float:
-        """Serve, and note in which cluster, unless the disk says that it belongs to another: etcd
-        was started without asking anybody where nobody answered."""
+        """Serve, and note in which cluster, unless the disk says that it belongs to another, since
+        etcd was started without asking anybody where nobody answered, or etcd itself says so: an
+        old ID may run in this one's place, or data that was put there by hand."""
         birth = read_birth(self._config.cluster_url)
         other = rules.another_cluster(self._volume.read(), view, birth)
-        self._health.admitted = other is None
+        own = None if other else read_status(self._config.client_url)
+        if own is not None:
+            other = rules.another_member(own, view.cluster_id, mine.id)
         if other:
+            self._health.admitted = False
             self._health.beat(f"not serving: {other}", etcd=True)
             return IDLE_SECONDS
-        if mine.id not in view.statuses:
-            # Its ID is noted only when etcd itself has said it: an old one may run in its place.
+        if own is None:
             self._health.beat(f"running; it does not answer as {mine.hex_id} yet", etcd=True)
-            return IDLE_SECONDS
-        self._voter = True
+            return WATCH_SECONDS  # it was given a second to answer
+        self._health.admitted = self._voter = True
         # First: it may be what leaves no room for the note.
         self._volume.drop_what_was_set_aside()
         self._volume.write_identity(view, mine, birth)
