@@ -267,7 +267,7 @@ def _formed(kube: Kube, cluster: Cluster, pods: list[str]) -> bool | Unmet:
     for pod in missing:
         status = statuses.get(pod.metadata.name, {})
         if status.get("failed"):
-            said = words(status, "seeds")
-            known = [f"seed {pod.metadata.name}: {said}", *kube.troubles([pod])]
-            raise SequenceError("; ".join(known), more_memory(pod, "seeds", said) or AGAIN)
+            said = f"seed {pod.metadata.name}: {words(status, 'seeds')}"
+            problem = "; ".join([said, *kube.troubles([pod])])
+            raise SequenceError(problem, more_memory(pod, "seeds", status) or AGAIN)
     return view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -16,9 +17,9 @@ _LOOP = "CrashLoopBackOff"
 _OUT_OF_MEMORY = "OOMKilled"
 """With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
 kubelet: singleProcessOOMKill, which is false by default)."""
-_KILLED = "etcd ended with -9"
-"""What a supervisor says of an etcd that was killed. Where the kernel ends one process for want of
-memory, and not its container (cgroup v1), Kubernetes says nothing of it."""
+_KILLED = -signal.SIGKILL
+"""The exit code of an etcd that was killed, as its supervisor tells it. Where the kernel ends one
+process for want of memory, and not its container (cgroup v1), Kubernetes says nothing of it."""
 
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
 PULL_SECONDS = 20
@@ -207,20 +208,24 @@ def words(status: Mapping[str, Any], group: str) -> str:
     """What a supervisor says of itself, for people; `group`: of the settings, for its pod."""
     phase = str(status.get("phase", "no word from its supervisor"))
     killed = f" (killed, perhaps for want of memory: etcd:{group}.memory)"
-    return phase + killed if _KILLED in phase else phase
+    return phase + killed if _was_killed(status) else phase
 
 
-def more_memory(pod: Any, group: str, said: str = "") -> str | None:
+def more_memory(pod: Any, group: str, status: Mapping[str, Any] | None = None) -> str | None:
     """What to do about a pod whose container was ended for want of memory, or whose etcd was, as
-    far as its supervisor has said it; None if neither was.
+    far as its supervisor's status says it; None if neither was.
 
     `group`: of the settings, that says how much it has.
     """
     starved = any(_starved(state) for state in pod.status.container_statuses or [])
-    if not starved and _KILLED not in said:
+    if not starved and not _was_killed(status or {}):
         return None
     enough = doubled(pod.spec.containers[0].resources.limits["memory"])
     return f"pulumi config set --path etcd:{group}.memory {enough}, or more, then pulumi up"
+
+
+def _was_killed(status: Mapping[str, Any]) -> bool:
+    return status.get("exitCode") == _KILLED
 
 
 def _starved(state: Any) -> bool:

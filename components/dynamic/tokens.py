@@ -11,6 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from components.dynamic.progress import SequenceError
+from containers.etcd.supervisor import registry
 
 FETCH_SECONDS = 10.0
 
@@ -38,12 +39,12 @@ class Token:
     @property
     def prefix(self) -> str:
         """v3: what all keys of the token begin with."""
-        return f"/_etcd/registry/{self.value}/"
+        return registry.prefix(self.value)
 
     @property
     def size_key(self) -> str:
-        """v3: the key that says how many seeds there will be (etcd: v3discovery)."""
-        return f"{self.prefix}_config/size"
+        """v3: the key that says how many seeds there will be."""
+        return registry.size_key(self.value)
 
 
 def fresh(mode: str, url: str, size: int, own_service: str) -> Token:

@@ -37,13 +37,10 @@ def in_units(kube: Kube, progress: Progress) -> Lock | None:
 def holds_data(status: Mapping[str, Any]) -> bool | None:
     """Whether a unit holds a cluster's data, by its supervisor's status; None: not known yet.
 
-    `data` is of the last look at the volume, so a unit that has joined since says `etcd`. Before
-    the first look, and before the one after an etcd's end, it says neither; but it says that it
-    waits for something only after a look.
+    `data` is null where it does not know (see the supervisor's `Health.data`); where it has joined
+    since it looked it says `etcd`.
     """
-    if status.get("data") or status.get("etcd"):
-        return True
-    return False if str(status.get("phase", "")).startswith("waiting") else None
+    return True if status.get("etcd") else status.get("data")
 
 
 def _held(kube: Kube) -> Lock | Unmet | None:

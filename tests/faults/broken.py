@@ -285,7 +285,7 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 f"{_SUPERVISOR}/seed.py",
-                ' and etcdctl([local], "get", "--print-value-only", BIRTH_KEY).strip()',
+                " and read_birth(local)",
                 "",
             ),
         ),
@@ -350,12 +350,12 @@ BROKEN: tuple[Broken, ...] = (
         "a discovery service whose etcd has ended stays down, and everybody waits for it",
         (
             Patch(
-                f"{_SUPERVISOR}/seed.py",
+                f"{_SUPERVISOR}/discovery.py",
                 "if not self._etcd.running:",
                 "if not self._etcd.started_at:",
             ),
             Patch(
-                f"{_SUPERVISOR}/seed.py",
+                f"{_SUPERVISOR}/discovery.py",
                 'beat("running as the discovery service", etcd=True)',
                 'beat("running as the discovery service", etcd=self._etcd.running)',
             ),

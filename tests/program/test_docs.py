@@ -184,7 +184,7 @@ def test_the_runbook_has_the_id_of_everything_that_google_makes() -> None:
 
 @pytest.mark.parametrize(
     ("role", "file", "name"),
-    [("unit", "unit", "Unit"), ("seed", "seed", "Seed"), ("discovery", "seed", "Discovery")],
+    [("unit", "unit", "Unit"), ("seed", "seed", "Seed"), ("discovery", "discovery", "Discovery")],
 )
 def test_every_phase_of_a_supervisor_is_told_and_none_that_it_has_not(
     role: str, file: str, name: str

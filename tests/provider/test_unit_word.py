@@ -34,6 +34,7 @@ def test_a_unit_with_data_is_never_taken_for_one_without(tmp_path: Path, code: i
         log.parent.mkdir(parents=True)
         log.touch()
         eventually("etcd to end", lambda: f"etcd ended with {code}" in unit.status()["phase"])
+        assert unit.status()["exitCode"] in (code, None), "None: it has been started again"
         said: list[bool | None] = []
         for _ in range(20):
             said.append(holds_data(unit.status()))

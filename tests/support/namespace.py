@@ -44,12 +44,12 @@ def answered(name: str) -> str:
 
 
 LISTED, ANSWERED = listed("etcd-0"), answered("etcd-0")
-VOTES = {"data": False, "etcd": True, "phase": "running as a voter"}
+VOTES = {"data": None, "etcd": True, "phase": "running as a voter"}
 """It has joined in this supervisor's lifetime."""
 WAITS = {"data": False, "etcd": False, "phase": "waiting: no cluster answers at the Service"}
-BEGINS = {"data": False, "etcd": False, "phase": "starting"}
+BEGINS = {"data": None, "etcd": False, "phase": "starting"}
 """It has not looked at its volume yet."""
-PAUSES = {"data": False, "etcd": False, "phase": "etcd ended with 1; starting again"}
+PAUSES = {"data": None, "etcd": False, "phase": "etcd ended with 1; starting again"}
 CAME_BACK = {"data": True, "etcd": False, "phase": "etcd ended with 1; starting again"}
 MUTE: dict[str, Any] = {}
 

@@ -194,6 +194,11 @@ def test_units_that_crash_after_an_attempt_that_let_them_in_are_never_taken_for_
     [
         pytest.param([], {}, id="none is made yet"),
         pytest.param([pod("etcd-0")], {"etcd-0": [WAITS]}, id="waits for a cluster"),
+        pytest.param(
+            [pod("etcd-0")],
+            {"etcd-0": [{**WAITS, "phase": "cannot start a process"}]},
+            id="is known to be empty, whatever its phase is",
+        ),
         pytest.param([pod("etcd-0")], {"etcd-0": [MUTE, BEGINS, WAITS]}, id="has just started"),
         pytest.param([pod("etcd-0", waiting="ContainerCreating")], {}, id="never started"),
         pytest.param([pod("etcd-0", waiting="ImagePullBackOff")], {}, id="cannot be pulled"),

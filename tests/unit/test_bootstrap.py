@@ -319,9 +319,10 @@ SEEDS = ("etcd-seed-0", "etcd-seed-1", "etcd-seed-2")
 FORMS = {"failed": False, "phase": "waiting for the cluster's birth mark"}
 
 
-def used_up(how: str) -> dict[str, Any]:
+def used_up(code: int | None) -> dict[str, Any]:
+    how = "" if code is None else f" with {code}"
     phase = f"etcd ended{how} before the cluster had formed: this token is used up"
-    return {"failed": True, "phase": phase}
+    return {"failed": True, "exitCode": code, "phase": phase}
 
 
 class Forming(Namespace):
@@ -383,9 +384,9 @@ def answers_of(seeds: Sequence[str]) -> str:
 def test_a_seed_that_can_vote_no_more_ends_the_wait_at_once(answering: Sequence[str]) -> None:
     """The others are a quorum without it, and wait for it in vain."""
     kube = Forming(*answering)
-    kube.statuses["etcd-seed-1"] = [used_up(" with 1")]
+    kube.statuses["etcd-seed-1"] = [used_up(1)]
     ended = kube.ended()
-    assert ended.problem == f"seed etcd-seed-1: {used_up(' with 1')['phase']}"
+    assert ended.problem == f"seed etcd-seed-1: {used_up(1)['phase']}"
     assert "new token" in ended.following
 
 
@@ -393,13 +394,13 @@ def test_a_seed_that_can_vote_no_more_ends_the_wait_at_once(answering: Sequence[
     ("status", "starved", "told"),
     [
         pytest.param(
-            used_up(" with -9"),
+            used_up(-9),
             False,
             "(killed, perhaps for want of memory: etcd:seeds.memory)",
             id="etcd alone was",
         ),
         pytest.param(
-            used_up(""),
+            used_up(None),
             True,
             "; etcd-seed-1: not ready, OOMKilled at ",
             id="its container was, and a new supervisor does not know",

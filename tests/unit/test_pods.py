@@ -148,12 +148,17 @@ def test_what_a_supervisor_says_is_told_of_a_unit_that_runs_and_is_not_ready(
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        pytest.param({"phase": ENDS}, ENDS, id="etcd ends"),
+        pytest.param({"phase": ENDS, "exitCode": 1}, ENDS, id="etcd ends"),
         pytest.param(
-            {"phase": "etcd ended with -9; starting again"},
+            {"phase": "etcd ended with -9; starting again", "exitCode": -9},
             "etcd ended with -9; starting again "
             "(killed, perhaps for want of memory: etcd:units.memory)",
             id="etcd is killed",
+        ),
+        pytest.param(
+            {"phase": "in other words", "exitCode": -9},
+            "in other words (killed, perhaps for want of memory: etcd:units.memory)",
+            id="whatever the phase's words are",
         ),
         pytest.param({}, "no word from its supervisor", id="nobody answers"),
     ],

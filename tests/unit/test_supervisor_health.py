@@ -283,9 +283,33 @@ def test_the_status_says_all_that_the_sequences_ask_for(silent: Health) -> None:
         "etcd": False,
         "admitted": False,
         "failed": True,
-        "data": False,
+        "data": None,
+        "exitCode": None,
         "readySeconds": 0.0,
     }
+
+
+def test_what_a_volume_was_found_without_is_not_known_of_it_once_etcd_has_been_started(
+    silent: Health,
+) -> None:
+    """A birth that takes a unit for empty starts a second cluster beside what it holds."""
+    silent.data = False
+    silent.beat("waiting: no cluster answers at the Service", etcd=False)
+    assert silent.status()["data"] is False
+    silent.beat("etcd is starting", etcd=True)
+    silent.beat("etcd ended with 1; starting again", etcd=False)
+    assert silent.status()["data"] is None
+    silent.data = True
+    silent.beat("etcd is starting", etcd=True)
+    assert silent.status()["data"] is True, "what was there stays"
+
+
+def test_how_etcd_ended_is_told_until_it_is_started_again(silent: Health) -> None:
+    silent.exit_code = -9
+    silent.beat("etcd ended with -9; starting again", etcd=False)
+    assert silent.status()["exitCode"] == -9
+    silent.beat("etcd is starting", etcd=True)
+    assert silent.status()["exitCode"] is None
 
 
 def test_the_log_tells_changes_only(silent: Health, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,10 @@ from threading import Event, Thread
 from types import FrameType
 
 from .config import Config, from_environment
+from .discovery import Discovery
 from .health import Health, log, serve
 from .http_get import http_get
-from .seed import Discovery, Seed
+from .seed import Seed
 from .unit import Unit
 
 

@@ -53,13 +53,18 @@ class Config:
 
     @property
     def data_dir(self) -> Path:
-        return self.directory / "data"
+        return data_dir(self.directory)
 
     @property
     def minor(self) -> tuple[int, int]:
         """etcd's minor line, such as (3, 6)."""
         major, minor = self.etcd_version.split(".")[:2]
         return int(major), int(minor)
+
+
+def data_dir(directory: Path) -> Path:
+    """Where on the volume etcd's own data is."""
+    return directory / "data"
 
 
 def from_environment(env: Mapping[str, str] = os.environ) -> Config:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from .config import data_dir
 from .membership import Member, View
 from .rules import Disk
 
@@ -17,7 +18,7 @@ class Volume:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._data = directory / "data"
+        self._data = data_dir(directory)
         self._identity = directory / "identity.json"
         self._discovery = directory / "discovery-started"
 

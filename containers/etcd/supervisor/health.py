@@ -45,20 +45,26 @@ class Health:
         self.admitted = False
         """Whether the member may serve clients at all, if etcd is ready."""
         self.failed = False
-        """Whether this member can never run again as it is."""
-        self.data = False
-        """Whether the volume held data when it was last read, which is while no etcd runs."""
+        """Whether this seed can never run again as it is."""
+        self.data: bool | None = None
+        """Whether the volume holds data; None while it is not known: before the first look, and
+        from an etcd's start on an empty volume to the next look, which is when it has ended."""
+        self.exit_code: int | None = None
+        """How etcd ended by itself, minus the signal's number where one ended it; None once it is
+        started again."""
 
     def beat(self, phase: str, *, etcd: bool) -> None:
         """Tell that the main loop lives, in which phase, and whether etcd should be running."""
         if phase != self._phase:
             log(phase)
-        if not etcd:
+        if etcd:
+            self.data, self.exit_code = self.data or None, None
+        else:
             self._etcd_answered, self._ready_since = False, None
         self._phase, self._etcd_wanted, self._beat = phase, etcd, time.monotonic()
 
     def fail(self, reason: str) -> None:
-        """Tell that this member can never run again as it is; whoever reads that reads why."""
+        """Tell that this seed can never run again as it is; whoever reads that reads why."""
         self.beat(reason, etcd=False)
         self.failed = True
 
@@ -112,6 +118,7 @@ class Health:
             "admitted": self.admitted,
             "failed": self.failed,
             "data": self.data,
+            "exitCode": self.exit_code,
             "readySeconds": round(self.ready_seconds(), 1),
         }
 

@@ -1,22 +1,17 @@
-"""A seed: forms the cluster with the other seeds by discovery, once, and idles when removed.
-
-Also the discovery service itself, which is a one-member etcd that outlives no seed.
-"""
+"""A seed: forms the cluster with the other seeds by discovery, once, and idles when removed."""
 
 from __future__ import annotations
 
 from threading import Event
 
-from . import flags
-from .birth import BIRTH_KEY
+from . import flags, registry
 from .config import Config
 from .disk import Volume
-from .etcdctl import EtcdctlError, answers, etcdctl, read_view
+from .etcdctl import EtcdctlError, answers, etcdctl, read_birth, read_view
 from .health import Health
-from .process import Etcd
+from .process import IDLE_SECONDS, Etcd
 
 PAUSE_SECONDS = 0.2
-IDLE_SECONDS = 1.0
 
 
 class Seed:
@@ -45,7 +40,8 @@ class Seed:
             try:
                 pause = self._accompany() if self._etcd.running else self._bring_up()
             except OSError as error:  # no room, no process: waited for here as by a unit
-                self._health.beat(f"the system refuses: {error}", etcd=self._etcd.running)
+                reason = f"cannot use the disk or start a process: {error}"
+                self._health.beat(reason, etcd=self._etcd.running)
                 pause = IDLE_SECONDS
             self._stop.wait(pause)
         self._health.beat("stopping", etcd=False)
@@ -53,6 +49,8 @@ class Seed:
 
     def _bring_up(self) -> float:
         code = self._etcd.take_exit_code()
+        if code is not None:
+            self._health.exit_code = code
         disk = self._volume.read()
         if self._held is None and not disk.data and self._volume.discovery_started:
             # How, this process alone knows: after a restart of the container nobody does.
@@ -101,12 +99,12 @@ class Seed:
         """
         c = self._config
         if c.discovery_protocol == "v3":
-            registry = self._registry()
-            if any(line.endswith(f"={c.peer_url}") for line in registry):
+            found = self._registry()
+            if any(line.endswith(f"={c.peer_url}") for line in found):
                 return self._hold(
                     "its disk is empty, and a seed of this address has used the token"
                 )
-            if f"{self._prefix}/_config/size" not in registry:
+            if registry.size_key(c.discovery_token) not in found:
                 self._health.beat("waiting for the discovery service and its size key", etcd=False)
                 return PAUSE_SECONDS
         try:
@@ -118,20 +116,14 @@ class Seed:
             raise
         return PAUSE_SECONDS
 
-    @property
-    def _prefix(self) -> str:
-        return f"/_etcd/registry/{self._config.discovery_token}"
-
     def _registry(self) -> list[str]:
         """Keys and values that stand under a v3 token, line by line; empty while none can be read.
-
-        `<prefix>/_config/size` and what it says; `<prefix>/members/<ID>` of each seed that came,
-        and `<name>=<peer URL>` (etcd: server/etcdserver/api/v3discovery/discovery.go).
-        """
+        For each seed that came, `<name>=<peer URL>` is such a value."""
         endpoints = self._config.discovery_endpoint.split(",")
+        prefix = registry.prefix(self._config.discovery_token)
         try:
             if any(answers(endpoint) for endpoint in endpoints):
-                return etcdctl(endpoints, "get", "--prefix", f"{self._prefix}/").splitlines()
+                return etcdctl(endpoints, "get", "--prefix", prefix).splitlines()
         except EtcdctlError:
             pass
         return []
@@ -149,41 +141,6 @@ class Seed:
         # thrown away never holds an acknowledged write.
         self._health.beat("waiting for the cluster's birth mark", etcd=True)
         local = self._config.client_url
-        try:
-            if answers(local) and etcdctl([local], "get", "--print-value-only", BIRTH_KEY).strip():
-                self._health.admitted = True
-        except EtcdctlError:
-            pass  # no leader yet
+        if answers(local) and read_birth(local):
+            self._health.admitted = True
         return PAUSE_SECONDS
-
-
-class Discovery:
-    """The main loop of the discovery service's only pod."""
-
-    def __init__(self, config: Config, health: Health, stop: Event) -> None:
-        self._config = config
-        self._health = health
-        self._stop = stop
-        self._etcd = Etcd()
-
-    def run(self) -> None:
-        """Keep one etcd running until told to stop."""
-        self._health.admitted = True
-        while not self._stop.is_set():
-            try:
-                pause = self._keep_running()
-            except OSError as error:
-                self._health.beat(f"the system refuses: {error}", etcd=False)
-                pause = IDLE_SECONDS
-            self._stop.wait(pause)
-        self._etcd.stop()
-
-    def _keep_running(self) -> float:
-        if not self._etcd.running:
-            code = self._etcd.take_exit_code()
-            if code is not None:
-                self._health.beat(f"etcd ended with {code}; starting again", etcd=False)
-                return self._etcd.back_off()
-            self._etcd.start(flags.discovery(self._config))
-        self._health.beat("running as the discovery service", etcd=True)
-        return IDLE_SECONDS

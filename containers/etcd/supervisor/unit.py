@@ -24,9 +24,8 @@ from .etcdctl import (
 )
 from .health import Health, log, ready_seconds_of
 from .membership import History, Member, View, but_full, observe
-from .process import Etcd
+from .process import IDLE_SECONDS, Etcd
 
-IDLE_SECONDS = 1.0
 WATCH_SECONDS = 0.2
 """Between two looks at the cluster while something is about to change."""
 WANTED_SECONDS = 2.0
@@ -35,9 +34,6 @@ ROUND_SECONDS = 15.0
 """Between two looks of a voter for members that nobody will bring back."""
 LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
-
-
-ALONE = "running; no cluster answers at the Service"
 
 
 class Unit:
@@ -74,7 +70,7 @@ class Unit:
             try:
                 pause = self._accompany() if self._etcd.running else self._bring_up()
             except OSError as error:  # a disk that is full or broken: etcd may live on it still
-                reason = f"the system refuses: {error}"
+                reason = f"cannot use the disk or start a process: {error}"
                 self._health.beat(reason, etcd=self._etcd.running)
                 pause = IDLE_SECONDS
             self._stop.wait(pause)
@@ -121,6 +117,7 @@ class Unit:
         if code is None:
             return 0.0
         self._voter = self._joining = False
+        self._health.exit_code = code
         if code == 0:
             # Nobody told it to stop: its ID was removed, or somebody's answer looked like that.
             self._health.beat("etcd ended with 0, as one that was removed", etcd=False)
@@ -217,13 +214,15 @@ class Unit:
         """Serve where no cluster answers, as after a full outage, unless etcd says that it is
         another member than the disk does."""
         disk, own = self._volume.read(), read_status(self._config.client_url)
-        if own is None:
-            self._health.beat(ALONE, etcd=True)
-            return WATCH_SECONDS  # it was given a second to answer
-        other = rules.another_member(own, disk.cluster_id, disk.member_id)
-        self._health.admitted = other is None
-        self._health.beat(f"not serving: {other}" if other else ALONE, etcd=True)
-        return IDLE_SECONDS
+        phase = "running; no cluster answers at the Service"
+        if own is not None:
+            other = rules.another_member(own, disk.cluster_id, disk.member_id)
+            self._health.admitted = other is None
+            if other:
+                phase = f"not serving: {other}"
+        self._health.beat(phase, etcd=True)
+        # One that is silent was given a second to answer.
+        return IDLE_SECONDS if own else WATCH_SECONDS
 
     def _go_on_unlisted(self, view: View, disk: rules.Disk) -> float:
         """Say so, and end an etcd that nobody tells of its removal: what then is to be done stands
