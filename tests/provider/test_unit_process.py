@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -56,9 +57,9 @@ class Member:
     starts: Path
     """One line for each start of the unit's etcd."""
 
-    def running(self) -> AbstractContextManager[Watched]:
+    def running(self, stop: Event | None = None) -> AbstractContextManager[Watched]:
         config = from_environment(self.unit.settings)
-        return running(config, Watched(config.metrics_port))
+        return running(config, Watched(config.metrics_port), stop=stop)
 
     def start_count(self) -> int:
         return len(self.starts.read_text().splitlines()) if self.starts.exists() else 0
@@ -95,6 +96,7 @@ def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
         monkeypatch.setattr(kubernetes, "wants", _wanted)
         # Nothing here is about how long a voter must be well: that is tests/unit/test_rules.py.
         monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)
+        monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 0)
         yield Member(programs, cluster, unit, tmp_path / "unit", starts)
 
 
@@ -103,6 +105,10 @@ VALUE = "x" * 100_000
 
 def _wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
     return True
+
+
+def _gone(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> None:
+    return None
 
 
 def _not_wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) -> bool:
@@ -126,6 +132,47 @@ def test_a_kubelet_that_asks_nobody_ends_no_etcd(
         eventually("the answer to be old", lambda: health.ready_seconds() == 0)
         passes(health, 4)
         assert member.start_count() == 1
+
+
+SERVES = "serving until clients are led elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("wants", "stays"),
+    [
+        pytest.param(_wanted, True, id="a restart"),
+        pytest.param(_not_wanted, False, id="scaled away by hand"),
+    ],
+)
+def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
+    wants: Callable[..., bool], stays: bool, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 3)
+    stop = Event()
+    with member.running(stop) as health:
+        eventually("a voter", voting(health))
+        monkeypatch.setattr(kubernetes, "wants", wants)
+        stop.set()
+        eventually("it to go on", lambda: health.phase == SERVES)
+        assert member.unit.ctl("get", "--print-value-only", BIRTH_KEY).strip() == "the mark"
+        assert len(member.cluster.members()) == 2
+    left = "leaving the membership: scaled down" in health.phases
+    assert left is not stays
+
+
+@pytest.mark.parametrize("why", ["its StatefulSet goes", "nobody else is there"])
+def test_a_unit_serves_on_only_where_clients_can_go_elsewhere(
+    why: str, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 3)
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        if why == "its StatefulSet goes":
+            monkeypatch.setattr(kubernetes, "wants", _gone)
+        else:
+            other = member.unit.members()[member.cluster.name]
+            eventually("etcd's own five seconds", lambda: _is_removed(member.unit, other))
+    assert SERVES not in health.phases
 
 
 def test_no_id_is_used_up_where_it_cannot_be_noted(member: Member) -> None:
@@ -289,9 +336,9 @@ def test_a_unit_that_refuses_looks_seldom_and_starts_once_its_note_is_mended(
     member.cluster.stop()
     with member.running() as health:
         eventually("the refusal", lambda: health.phase.startswith("refusing to start"))
-        before = health.beats
+        before = len(health.phases)
         time.sleep(3)
-        assert health.beats - before <= 3, "each look takes the processor from others"
+        assert len(health.phases) - before <= 3, "each look takes the processor from others"
         assert health.status()["failed"] is False, "it may run as it is, with another note"
         identity.write_text(json.dumps(noted))
         eventually("its etcd", lambda: member.start_count() == 2)

@@ -32,12 +32,14 @@ _PATIENCE_SECONDS = 30.0
 
 
 class Watched(Health):
-    """Counts how often the main loop has passed."""
+    """Notes each pass of the main loop."""
 
-    beats = 0
+    def __init__(self, metrics_port: int) -> None:
+        super().__init__(metrics_port)
+        self.phases: list[str] = []
 
     def beat(self, phase: str, *, etcd: bool) -> None:
-        self.beats += 1
+        self.phases.append(phase)
         super().beat(phase, etcd=etcd)
 
     @property
@@ -47,8 +49,8 @@ class Watched(Health):
 
 def passes(health: Watched, times: int) -> None:
     """Return when the main loop has passed so often."""
-    before = health.beats
-    eventually("the main loop to pass", lambda: health.beats >= before + times)
+    before = len(health.phases)
+    eventually("the main loop to pass", lambda: len(health.phases) >= before + times)
 
 
 def eventually(what: str, holds: Callable[[], bool]) -> None:
@@ -216,9 +218,14 @@ def supervisors() -> Generator[list[Supervisor]]:
 
 
 @contextlib.contextmanager
-def running(config: Config, health: H, member: type[Unit | Seed] = Unit) -> Generator[H]:
-    """A member's main loop, in a thread of its own."""
-    stop = threading.Event()
+def running(
+    config: Config,
+    health: H,
+    member: type[Unit | Seed] = Unit,
+    stop: threading.Event | None = None,
+) -> Generator[H]:
+    """A member's main loop, in a thread of its own. `stop`: by which it is told to stop earlier."""
+    stop = stop or threading.Event()
     loop = threading.Thread(target=member(config, health, stop).run)
     loop.start()
     try:

@@ -34,6 +34,10 @@ ROUND_SECONDS = 15.0
 """Between two looks of a voter for members that nobody will bring back."""
 LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
+ELSEWHERE_SECONDS = 2.0
+"""For which a unit that is told to stop goes on serving. Each node learns by itself, and later,
+that the pod is no endpoint any more (Kubernetes: "Pod Termination Flow"): clients that connect anew
+would be led to where nobody is."""
 
 
 class Unit:
@@ -322,11 +326,13 @@ class Unit:
     # ------------------------------------------------------------ being told to stop
 
     def _before_stop(self) -> None:
-        """Hand over leadership; leave the membership if the StatefulSet wants this ordinal no more.
+        """Hand over leadership, and serve until clients are led elsewhere; leave the membership if
+        the StatefulSet wants this ordinal no more.
 
         Ends at the latest after LEAVE_SECONDS, with the membership as it then is.
         """
-        c, deadline = self._config, time.monotonic() + LEAVE_SECONDS
+        c, now = self._config, time.monotonic()
+        deadline, elsewhere = now + LEAVE_SECONDS, now + ELSEWHERE_SECONDS
         wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal, attempts=3)
         me = c.stateful_set, c.peer_url
         while self._etcd.running and time.monotonic() < deadline:
@@ -335,12 +341,17 @@ class Unit:
             try:
                 match step:
                     case stopping.Stop():
+                        # Where the StatefulSet goes there will soon be nobody elsewhere, either.
+                        if wanted and view and len(view.voters) > 1:
+                            self._serve(elsewhere)
                         return
                     case stopping.MoveLeader(target):
                         self._health.beat(f"moving leadership to {target.pod}", etcd=True)
                         move_leader(c.client_url, target)
-                        if wanted is not False:
+                        if wanted is None:
                             return
+                    case stopping.Leave() if time.monotonic() < elsewhere:
+                        self._serve(elsewhere)
                     case stopping.Leave(member):
                         self._health.beat("leaving the membership: scaled down", etcd=True)
                         others = [m for m in view.voters if m != member] if view else []
@@ -350,6 +361,11 @@ class Unit:
                         self._health.beat(f"waiting to leave: {reason}", etcd=True)
             except EtcdctlError as error:
                 log(f"not yet: {error}")
+            time.sleep(WATCH_SECONDS)
+
+    def _serve(self, until: float) -> None:
+        self._health.beat("serving until clients are led elsewhere", etcd=True)
+        while self._etcd.running and time.monotonic() < until:
             time.sleep(WATCH_SECONDS)
 
     def _pause(self, members: Iterable[Member]) -> float:
