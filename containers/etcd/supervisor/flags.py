@@ -13,7 +13,9 @@ MAX_LEARNERS = 7
 With etcd's default of 1 every unit would wait for the one before it to settle as a voter, and one
 orphan learner would block every other join (https://github.com/k3s-io/k3s/issues/2306). Each
 member judges a membership entry by its own value when it applies it, so the value must be the
-same on all members of a cluster for ever: never make it a setting, never change it.
+same on all members of a cluster for ever: never make it a setting, never change it. etcd 3.5 has no
+such flag, and always 1 (maxLearners in its etcdserver/api/membership/cluster.go): while members of
+both minors are there no unit may be added (`components/dynamic/versions.py`).
 """
 
 
@@ -61,7 +63,7 @@ def discovery(config: Config) -> list[str]:
 
 
 def _member(config: Config) -> list[str]:
-    learners = "--max-learners" if config.minor >= (3, 6) else "--experimental-max-learners"
+    learners = [f"--max-learners={MAX_LEARNERS}"] if config.minor >= (3, 6) else []
     scheme = config.peer_url.partition("://")[0]
     return [
         *_common(config),
@@ -72,7 +74,7 @@ def _member(config: Config) -> list[str]:
         # etcd's default is to keep all history for ever.
         "--auto-compaction-mode=periodic",
         "--auto-compaction-retention=1h",
-        f"{learners}={MAX_LEARNERS}",
+        *learners,
     ]
 
 
