@@ -50,6 +50,7 @@ def preflight(names: Names) -> dict[str, Any]:
     persistent = settings.storage.kind == "persistent"
     return {
         "fixed": _fixed(names),
+        "version": settings.etcd.version,
         "pods": units.count + helpers,
         "cpu": str(units.count * cpu_cores(units.cpu) + helpers * cpu_cores(seeds.cpu)),
         "memory": str(units.count * size_bytes(units.memory) + helpers * size_bytes(seeds.memory)),

@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi.output import Unknown
 
-from components.dynamic import lock, restarts, room
+from components.dynamic import lock, restarts, room, versions
 from components.dynamic.balance import workload
 from components.dynamic.cluster import Cluster
 from components.dynamic.forecast import Forecast, require
@@ -77,6 +77,31 @@ def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
         Progress("plan", timeout_seconds=0).say(say)
     elif view is not None:
         room.require(props["quota"], units, view)
+
+
+def foretell_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> None:
+    """Raise VersionStepError where members run what `props["version"]` may not follow.
+
+    `grows`: whether more units are wanted as well.
+
+    What they run, not what was configured last: an `up` may have ended before any unit had it, or
+    when some had. Says so where none can be asked; where none runs etcd looks at its data itself,
+    and does not start with those of a later minor.
+    """
+    try:
+        with plain_errors(site):
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
+            kube.version()
+            pods = sorted(kube.pods(site.units) + kube.pods(site.seeds), key=ready, reverse=True)
+            view = Cluster(kube, [p.metadata.name for p in pods]).view()
+    except SequenceError as error:
+        view = Unmet(error.problem)
+    wanted = str(props["version"])
+    if isinstance(view, Unmet):
+        say = f"whether etcd {wanted} may follow what the members run is not known: {view.reason}"
+        Progress("plan", timeout_seconds=0).say(say)
+    else:
+        versions.require(wanted, view, grows=grows)
 
 
 def _foretell(

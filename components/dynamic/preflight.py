@@ -28,7 +28,7 @@ class PreflightProvider(Sequence):
         *("pods", "cpu", "memory", "volumes"),
         *("unit_pods", "unit_cpu", "unit_memory", "unit_volumes"),
     )
-    inputs = (*_amounts, "storage_class", "storage")
+    inputs = (*_amounts, "storage_class", "storage", "version")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of what must stay as it is while the cluster exists, already in preview.
@@ -41,16 +41,20 @@ class PreflightProvider(Sequence):
         return CheckResult(news, [CheckFailure("", reason)] if reason else [])
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
-        """Ask, too, whether the database fits into a quota of etcd's that is lowered.
+        """Ask, too, whether etcd gets from what runs to another version in one step, and whether
+        the database fits into a quota of etcd's that is lowered.
 
-        Here, since the units' template comes after it. Raises SequenceError where it does not.
+        Here, since the units' template comes after it. Raises SequenceError where it is not so.
         """
         declared = super().diff(_id, _olds, _news)
-        known = not isinstance(_news["kubeconfig"], Unknown)
-        if declared.changes and known and _lowered(_olds.get("quota"), _news.get("quota")):
-            from components.dynamic.foretelling import foretell_quota  # noqa: PLC0415 - heavy
+        if declared.changes and not isinstance(_news["kubeconfig"], Unknown):
+            from components.dynamic import foretelling  # noqa: PLC0415 - heavy
 
-            foretell_quota(Site.of(_news), _news)
+            if _olds.get("version") != _news["version"]:
+                grows = _less(_news["unit_pods"], _olds.get("unit_pods", 0))
+                foretelling.foretell_version(Site.of(_news), _news, grows=grows)
+            if _lowered(_olds.get("quota"), _news.get("quota")):
+                foretelling.foretell_quota(Site.of(_news), _news)
         return declared
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -92,12 +96,12 @@ class Preflight(Resource, module="etcd", name="Preflight"):
     def __init__(
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """`props`: site, kubeconfig (secret), fixed (setting by key), discovery_mode,
-        discovery_url, seeds, and what the stack will ask for: pods, cpu, memory (quantities in
-        all), priority_class (of all pods, if any), storage_class, own_storage_class (the stack
-        brings it), storage (quantity of one volume), volumes (their number), quota (of etcd, see
-        `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the units' part,
-        which is what stays.
+        """`props`: site, kubeconfig (secret), fixed (setting by key), version (of etcd),
+        discovery_mode, discovery_url, seeds, and what the stack will ask for: pods, cpu, memory
+        (quantities in all), priority_class (of all pods, if any), storage_class, own_storage_class
+        (the stack brings it), storage (quantity of one volume), volumes (their number), quota (of
+        etcd, see `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the
+        units' part, which is what stays.
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

@@ -49,6 +49,7 @@ CLUSTER = "projects/my-project/locations/us-central1/clusters/etcd-prod"
 OWN: dict[type[Sequence], dict[str, Any]] = {
     PreflightProvider: {
         "fixed": {"etcd.name": "etcd", "storage.size": "20Gi"},
+        "version": "3.6.14",
         "pods": 7,
         "cpu": "1.9",
         "memory": "4831838208",
