@@ -71,6 +71,17 @@ _PYTHON = Image(
 
 def load(docker_host: str, report: Report = tools.say) -> None:
     """Load the base images into the Docker Engine at `docker_host`, unless it has them."""
+    for image in (etcd_base(report), python_base(report)):
+        _load(docker_host, *image, report)
+
+
+def load_etcd(docker_host: str, minor: str, report: Report = tools.say) -> str:
+    """Load the etcd image of another minor in the same way; return its version."""
+    _load(docker_host, *etcd_base(report, minor), report)
+    return tools.OTHER_ETCDS[minor].version
+
+
+def _load(docker_host: str, name: str, folder: Path, report: Report) -> None:
     client = tools.path("docker", report)
 
     # The machine's own Docker may be reached by TLS, of which this one knows nothing.
@@ -85,21 +96,20 @@ def load(docker_host: str, report: Report = tools.say) -> None:
             env=environment,
         )
 
-    def loaded(name: str) -> str:
+    def loaded() -> str:
         return docker("image", "inspect", "--format={{.Id}}", name).stdout.strip()
 
-    for name, folder in (etcd_base(report), python_base(report)):
-        wanted = (folder / "id").read_text()
-        if loaded(name) == wanted:
-            continue
-        told = docker("load", "--quiet", "--input", str(folder / "image.tar"))
-        found = loaded(name)
-        if found != wanted:
-            raise LabError(
-                f"The Docker Engine at {docker_host} did not take image {name}: it has "
-                f"{found or 'none'}, expected is {wanted}. It said: {told.stderr.strip()}",
-                "read the Engine's log, dockerd.log",
-            )
+    wanted = (folder / "id").read_text()
+    if loaded() == wanted:
+        return
+    told = docker("load", "--quiet", "--input", str(folder / "image.tar"))
+    found = loaded()
+    if found != wanted:
+        raise LabError(
+            f"The Docker Engine at {docker_host} did not take image {name}: it has "
+            f"{found or 'none'}, expected is {wanted}. It said: {told.stderr.strip()}",
+            "read the Engine's log, dockerd.log",
+        )
 
 
 def pause_tar(report: Report = tools.say) -> Path:
@@ -112,10 +122,15 @@ def pause_tar(report: Report = tools.say) -> Path:
     return _made("image-pause", _PAUSE, [str(program)], fill, report) / "image.tar"
 
 
-def etcd_base(report: Report) -> tuple[str, Path]:
-    """Return name and folder of the etcd image, as the etcd project's own: three programs."""
-    programs = tools.ensure(_ETCD_PROGRAMS, report)
-    image = Image(f"gcr.io/etcd-development/etcd:v{tools.ETCD.version}")
+def etcd_base(report: Report, minor: str = "") -> tuple[str, Path]:
+    """Return name and folder of the etcd image, as the etcd project's own: three programs.
+
+    `minor`: of `tools.OTHER_ETCDS`, in the place of the lab's own.
+    """
+    suffix = f"-{minor}" if minor else ""
+    module = tools.OTHER_ETCDS[minor] if minor else tools.ETCD
+    programs = tools.ensure([f"{name}{suffix}" for name in _ETCD_PROGRAMS], report)
+    image = Image(f"gcr.io/etcd-development/etcd:v{module.version}")
 
     def fill(rootfs: Path, _: Task) -> None:
         folder = rootfs / "usr/local/bin"
@@ -124,7 +139,7 @@ def etcd_base(report: Report) -> tuple[str, Path]:
             shutil.copy(program, folder)
 
     paths = [str(program) for program in programs.values()]
-    return image.name, _made("image-etcd", image, paths, fill, report)
+    return image.name, _made(f"image-etcd{suffix}", image, paths, fill, report)
 
 
 def python_base(report: Report) -> tuple[str, Path]:

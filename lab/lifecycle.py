@@ -58,6 +58,7 @@ def build(*, report: Report = tools.say) -> None:
     tools.ensure(tools.names_for_tests(), report)
     images.pause_tar(report)
     images.etcd_base(report)
+    images.etcd_base(report, "3.7")
     images.python_base(report)
 
 

@@ -54,15 +54,23 @@ KUBERNETES = Module(
     version_of="k8s.io/kubernetes",
     variables=_KUBERNETES_VARIABLES,
 )
-ETCD = Module(
-    _SOURCES / "etcd",
-    (
-        ("etcd", "go.etcd.io/etcd/server/v3"),
-        ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
-        ("etcdutl", "go.etcd.io/etcd/etcdutl/v3"),
-    ),
-    version_of="go.etcd.io/etcd/server/v3",
-)
+
+
+def _etcd(folder: str) -> Module:
+    return Module(
+        _SOURCES / folder,
+        (
+            ("etcd", "go.etcd.io/etcd/server/v3"),
+            ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
+            ("etcdutl", "go.etcd.io/etcd/etcdutl/v3"),
+        ),
+        version_of="go.etcd.io/etcd/server/v3",
+    )
+
+
+ETCD = _etcd("etcd")
+OTHER_ETCDS = {minor: _etcd(f"etcd-{minor}") for minor in ("3.5", "3.7")}
+"""By minor: of which only tests have members."""
 COREDNS = Module(_SOURCES / "coredns", (("coredns", "."),))
 PAUSE = Module(_SOURCES / "pause", (("pause", "."),))
 WRITER = Module(_CHECKOUT / "tests" / "writer", (("writer", "."),))
@@ -167,6 +175,13 @@ _FAMILIES = (
     ),
     _module_family("pause", PAUSE),
     _module_family("writer", WRITER),
+    # Far behind the first etcd: most of what they are made of is compiled then.
+    *(
+        _module_family(
+            f"etcd-{minor}", module, {f"{name}-{minor}": name for name, _ in module.programs}
+        )
+        for minor, module in OTHER_ETCDS.items()
+    ),
     Family(
         "discovery",
         {"discovery.etcd.io": "usr/bin/discovery.etcd.io", "etcd-3.4": "usr/bin/etcd"},
@@ -187,7 +202,8 @@ def ensure(names: Iterable[str], report: Report = say) -> dict[str, Path]:
 
     Names: the Kubernetes commands, etcd, etcdctl, etcdutl, coredns, containerd, ctr, runc, dockerd,
     docker, docker-registry, cni (a folder of plugins), pulumi, pulumi-resource-kubernetes, pause,
-    writer, discovery.etcd.io, etcd-3.4. Raises LabError where one cannot be had.
+    writer, discovery.etcd.io, etcd-3.4; etcd, etcdctl and etcdutl with -3.5 and -3.7 behind them.
+    Raises LabError where one cannot be had.
     """
     wanted = list(names)
     families = [f for f in _FAMILIES if any(name in f.programs for name in wanted)]
@@ -219,7 +235,7 @@ def names_for_up() -> list[str]:
 
 def names_for_tests() -> list[str]:
     """Return what labs and all tests need."""
-    families = ("pause", "writer", "discovery")
+    families = ("pause", "writer", "discovery", *(f"etcd-{minor}" for minor in OTHER_ETCDS))
     return [*names_for_up(), *(n for f in _FAMILIES if f.name in families for n in f.programs)]
 
 
