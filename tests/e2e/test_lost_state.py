@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
+from tests.support.background_up import background_up
 from tests.support.refusal import the_one_error
+from tests.support.runbook import ENDS_ITS_JOBS, blocks
 from tests.support.stack import Stack, until
 
 UP = ("up", "--yes", "--skip-preview")
-WORKLOADS = ("statefulset/etcd", "statefulset/etcd-seed", "statefulset/etcd-discovery")
-KEEP = {
-    "spec": {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Retain"}},
-}
-"""As in docs/runbook.md."""
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +54,13 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     assert "docs/runbook.md" in refused
     assert _seen(stack) == before
 
-    stack.kubectl("patch", "statefulset", "etcd", "--type=merge", "-p", json.dumps(KEEP))
+    look, keep, go = blocks("The state is lost", NAMESPACE=stack.namespace)
+    listed = stack.run("sh", "-euc", look, check=True).output
+    assert "etcd-2" in listed
+    assert "seed" not in listed
+    stack.run("sh", "-euc", keep, check=True)
     until("the volumes to belong to nobody", lambda: not _owners(stack))
-    stack.kubectl("delete", *WORKLOADS)
+    stack.run("sh", "-euc", _without_pulumi(go), check=True)
     until("the end of the pods", lambda: not stack.pods())
     for group, values, told in (
         ("storage", {"size": "2Gi"}, "less than etcd:storage.size (2Gi)"),
@@ -71,6 +74,56 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     stack.up()
     assert (stack.outputs()["clusterId"], stack.outputs()["origin"]) == (cluster, "retained")
     assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
+
+
+def test_a_state_lost_in_the_middle_of_a_handover_costs_no_data(
+    new_stack: Callable[..., Stack], tmp_path: Path
+) -> None:
+    """The seeds' disks go with their StatefulSet, so the runbook has the seeds removed first."""
+    one = {"count": 1}
+    stack = new_stack(seeds=one, units=one)
+    with background_up(stack, tmp_path / "up.log") as up:
+        up.wait_for("all 1 units vote", 60)
+    assert "supervisor: running as a seed" in stack.kubectl("logs", "etcd-seed-0")
+    status = stack.kubectl("exec", "etcd-seed-0", "--", "python3", "-m", "supervisor", "status")
+    assert json.loads(status)["phase"] == "running as a seed"
+    stack.etcdctl("put", "key", "value")
+    members = stack.members()
+    assert sorted(members) == ["etcd-0", "etcd-seed-0"]
+    words = {
+        "NAMESPACE": stack.namespace,
+        "UNIT_ID": f"{members['etcd-0']['ID']:x}",
+        "SEED_ID": f"{members['etcd-seed-0']['ID']:x}",
+    }
+    _lose_the_state(stack)
+    look, keep, go = blocks("The state is lost", **words)
+    assert "etcd-seed-0" in stack.run("sh", "-euc", look, check=True).output
+
+    (remove,) = blocks("Seeds are still members", **words)
+    asked = ("exec", "etcd-0", "--", "etcdctl", "endpoint", "status", "-w", "json")
+    (endpoint,) = json.loads(stack.kubectl(*asked))
+    if endpoint["Status"]["leader"] == members["etcd-0"]["ID"]:
+        remove = remove.partition("\n")[2]  # moved already, before the kill
+    stack.run("sh", "-euc", remove, check=True)
+    (note,) = blocks("Volumes that nobody knows", **words)
+    note = note.replace(" data-etcd-1 data-etcd-2", "")
+    stack.run("sh", "-euc", note, check=True)
+    stack.run("sh", "-euc", keep, check=True)
+    until("the volume to belong to nobody", lambda: "data-etcd-0" not in _owners(stack))
+    stack.run("sh", "-euc", _without_pulumi(go), check=True)
+    until("the end of the pods", lambda: not stack.pods())
+    stack.up()
+    assert stack.outputs()["origin"] == "retained"
+    assert sorted(stack.members()) == ["etcd-0"]
+    assert stack.kubectl("exec", "etcd-0", "--", "etcdctl", "get", "key") == "key\nvalue\n"
+
+
+def test_a_snapshot_is_taken_as_the_runbook_says(stack: Stack, tmp_path: Path) -> None:
+    (block,) = blocks("A snapshot", NAMESPACE=stack.namespace)
+    stack.run("bash", "-euc", f"cd {tmp_path}\n{ENDS_ITS_JOBS}{block}", check=True)
+    status = ("etcdutl", "snapshot", "status", str(tmp_path / "etcd.db"), "-w", "json")
+    found = stack.run(*status, check=True).output
+    assert int(re.findall(r'"totalKey":(\d+)', found)[0]) > 1
 
 
 def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in_it_unasked(
@@ -91,6 +144,13 @@ def test_a_namespace_that_was_deleted_is_noticed_and_no_other_cluster_is_born_in
     assert "pulumi destroy, then pulumi up" in refused
     assert stack.pods()["etcd-seed-0"]["spec"]["schedulingGates"], "no seed runs"
     stack.destroy()
+
+
+def _without_pulumi(commands: str) -> str:
+    """What is typed beside `pulumi up`, which a test runs with the stack's own flags."""
+    *others, last = commands.splitlines()
+    assert last == "pulumi up"
+    return "\n".join(others)
 
 
 def _seen(stack: Stack) -> dict[str, str]:

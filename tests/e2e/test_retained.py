@@ -12,9 +12,10 @@ import pytest
 
 from tests.support.background_up import background_up
 from tests.support.refusal import the_one_error
-from tests.support.stack import CHECKOUT, Stack
+from tests.support.runbook import ENDS_ITS_JOBS, blocks
+from tests.support.stack import Stack, until
 
-RUNBOOK = CHECKOUT / "docs" / "runbook.md"
+UP = ("up", "--yes", "--skip-preview")
 UNITS = ["etcd-0", "etcd-1", "etcd-2"]
 AHEAD = 1_000_000
 """Revisions that the state is made to have seen: as if the disk had come back from an old copy."""
@@ -22,10 +23,11 @@ AHEAD = 1_000_000
 
 @pytest.fixture(scope="module")
 def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One member at first, whose data is to be kept; the tests below go on from one another."""
+    """One member at first, whose data is not to be kept yet; the tests below go on from one
+    another."""
     folder = tmp_path_factory.mktemp("kept") / "stack"
     one = {"count": 1}
-    stack = Stack("kept", env, folder, seeds=one, units=one, storage={"retain": True})
+    stack = Stack("kept", env, folder, seeds=one, units=one, storage={"retain": False})
     stack.up()
     yield stack
     stack.remove()
@@ -39,18 +41,34 @@ def test_data_that_has_gone_back_is_refused_in_preview_and_taken_as_the_runbook_
     _put_the_state_ahead(stack)
     before = stack.pods()["etcd-0"]["metadata"]["uid"]
     stack.set(units={"count": 3})
-    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+    for command in (("preview",), UP):
         refused = the_one_error(stack.pulumi(*command))
         assert "was reached already: data was lost" in refused
         assert "docs/runbook.md" in refused
     assert {n: p["metadata"]["uid"] for n, p in stack.pods().items()} == {"etcd-0": before}
 
+    # What the runbook says, in its order.
+    keep, again = blocks("Another cluster answers", NAMESPACE=stack.namespace)
+    assert keep.splitlines() == ["pulumi config set --path etcd:storage.retain true", "pulumi up"]
+    assert _owned(stack)
+    stack.set(storage={"retain": True}, units={"count": 1})
+    assert stack.pulumi("preview").code == 0
+    stack.up()
+    until("the volume to belong to nobody", lambda: not _owned(stack))
+    destroy, forget, up = again.splitlines()
+    assert (destroy, up) == ("pulumi destroy", "pulumi up")
     stack.destroy()
-    stack.kubectl("annotate", "pvc", "data-etcd-0", "etcd.pulumi.com/revision-")
+    stack.run(*forget.replace(" data-etcd-1 data-etcd-2", "").split(), check=True)
+    stack.set(units={"count": 3})
     stack.up()
     outputs = stack.outputs()
     assert (outputs["clusterId"], outputs["origin"]) == (cluster, "retained")
     assert sorted(stack.members()) == UNITS
+
+
+def _owned(stack: Stack) -> bool:
+    """Whether volumes go with the StatefulSet."""
+    return any(claim["metadata"].get("ownerReferences") for claim in stack.objects("pvc"))
 
 
 def _put_the_state_ahead(stack: Stack) -> None:
@@ -98,12 +116,7 @@ def _make_unknown_and_known_again(stack: Stack) -> None:
     told = stack.refused()
     assert "there before this stack, holds data of etcd" in told
     assert "seeds run" not in told
-    (block,) = [
-        text
-        for text in RUNBOOK.read_text().split("```sh")[1:]
-        if "etcd.pulumi.com/cluster-id=" in text.split("```")[0]
-    ]
-    commands = block.split("```")[0].replace("NAMESPACE", stack.namespace)
+    (commands,) = blocks("Volumes that nobody knows", NAMESPACE=stack.namespace)
     stack.run("sh", "-euc", commands, check=True)
 
 
@@ -123,6 +136,30 @@ def beside(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     beside.up()
     yield beside
     beside.remove()
+
+
+def test_keys_are_copied_to_another_stack_as_the_runbook_says(stack: Stack, beside: Stack) -> None:
+    """And with them the birth mark, which no sequence bears with."""
+    mark = beside.birth_mark("kv-0")
+    copy, delete = blocks(
+        "Copy the keys to another stack",
+        OLD_NAMESPACE=stack.namespace,
+        OLD_POD="etcd-0",
+        NEW_NAMESPACE=beside.namespace,
+        NEW_POD="kv-0",
+    )
+    # Instead of Ctrl-C.
+    copy = copy.replace("etcdctl --endpoints", "timeout -s INT 5 etcdctl --endpoints")
+    beside.run("bash", "-uc", ENDS_ITS_JOBS + copy)
+    get = ("exec", "kv-0", "--", "etcdctl", "get", "--print-value-only")
+    assert beside.kubectl(*get, "kept").strip() == "yes"
+    assert beside.birth_mark("kv-0") != mark
+
+    beside.set(units={"memory": "300Mi"})
+    assert "it was formed a second time" in the_one_error(beside.pulumi(*UP))
+    beside.run("sh", "-euc", delete, check=True)
+    beside.up()
+    assert beside.birth_mark("kv-0") == mark
 
 
 def test_destroy_leaves_a_namespace_that_another_stack_is_in(stack: Stack, beside: Stack) -> None:
