@@ -46,7 +46,7 @@ endif
 preview: select ## show what `make up` would do
 	@$(PULUMI) preview --diff
 
-status: venv $(if $(LAB),,own) ## health of the cluster and of the lab; exit code 1 when something is wrong
+status: venv $(if $(LAB),,own) ## health of the cluster and of the lab; exit code not 0 when something is wrong
 	@$(if $(LAB),$(PYTHON) -m lab status)
 	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
 
@@ -64,10 +64,10 @@ test: venv ## all tests, on labs of their own
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-test-unit: venv ## the tests that need nothing, in seconds
+test-unit: venv ## the tests that need neither network nor Kubernetes, in seconds
 	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)
 
-simulate: venv ## live long with the rules alone, while things break at random (LIVES=5000)
+simulate: venv ## run the rules alone in simulated lives in which things break (LIVES=5000)
 	@$(PYTHON) -m tests.simulation --lives $(or $(LIVES),5000)
 
 lint: venv ## ruff and pyright

@@ -33,11 +33,11 @@ OUTPUTS = {
     "sequence ended",
     "revision": "revision of the key-value store at that moment",
     "receipt": "proof of that moment: one cluster ID, one leader, one term, and the same hash on "
-    "every member. Where hashes were not compared `consistent` is false, `missing` and `leftOut` "
-    "say whose and why, and `members` names the others",
+    "every member. `consistent` is false when a hash was not compared. `missing`: whose did not "
+    "come. `leftOut`: why none was asked for. `members`: whose were compared",
     "timings": "seconds that each phase of the birth and of the handover took",
     "context": "with `gke.create`: name of the cluster's context in the kubeconfig",
-    "kubeconfig": "with `gke.create`: secret; gcloud's credentials are asked for when it is used",
+    "kubeconfig": "with `gke.create`: secret; gcloud supplies the credentials when it is used",
 }
 """Output of the stack -> what it means."""
 
@@ -50,9 +50,9 @@ _HEAD = """\
 
 <!-- Written by `make docs` from Pulumi.yaml and docs/reference.py: change these. -->
 
-One object per group. One key is set by `pulumi config set --path etcd:units.count 5`, and taken
-away by `pulumi config rm --path etcd:units.count`. Rules between keys are told by the program, all
-at once, before anything is touched.
+One object per group. `pulumi config set --path etcd:units.count 5` sets a key,
+`pulumi config rm --path etcd:units.count` removes it. The program checks rules between keys, and
+reports all errors together, before anything is touched.
 """
 
 

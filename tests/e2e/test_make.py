@@ -147,6 +147,7 @@ def test_the_same_commands_work_on_a_cluster_of_ones_own(
     own = {"config": {f"etcd:{group}": values for group, values in settings.items()}}
     (clone.folder / "Pulumi.own.yaml").write_text(yaml.safe_dump(own))
     shell = f"export KUBECONFIG={tmp_path}/kubeconfig DOCKER_HOST={env['DOCKER_HOST']}; "
+    assert "to create" in clone.good(shell + "make preview STACK=own")
     up = clone.good(shell + "make up STACK=own")
     assert "healthy" in up
     put, get = up[up.index("Your first key:") :].splitlines()[1:3]
@@ -156,6 +157,11 @@ def test_the_same_commands_work_on_a_cluster_of_ones_own(
     assert "healthy" in clone.good(shell + "make status STACK=own")
     clone.good(shell + "make destroy STACK=own")
     assert not (clone.folder / ".lab" / "kubeconfig").exists(), "no lab was started"
+
+
+def test_the_tables_of_the_documents_are_as_make_docs_writes_them(clone: Clone) -> None:
+    clone.good("make docs")
+    assert clone.good("git status --porcelain README.md docs") == ""
 
 
 def test_help_explains_every_target(clone: Clone) -> None:

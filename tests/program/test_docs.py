@@ -32,6 +32,9 @@ _SHRUNK = "test_surplus_units_leave_by_an_up_the_highest_first"
 _BY_HAND = "test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count"
 _ROLLED = "test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last"
 
+_DOWN = f"{_MAKE}::test_destroy_and_lab_down_leave_nothing"
+_SEEDS = "tests/e2e/test_lost_state.py::test_a_state_lost_in_the_middle_of_a_handover_costs_no_data"
+
 _GKE = "tests/e2e/test_gke_readme.py::test_every_command_of_the_readme_works_in_its_order"
 _APIS = (
     "gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com "
@@ -49,6 +52,7 @@ DONE_BY = {
     "gcloud auth configure-docker us-central1-docker.pkg.dev": _GKE,
     _APIS: _GKE,
     "pulumi stack init prod": _GKE,
+    "pulumi stack init mine": _GKE,
     "pulumi config set gcp:project my-project": _GKE,
     "pulumi stack output kubeconfig --show-secrets > kubeconfig": _GKE,
     "kubectl --kubeconfig kubeconfig -n etcd exec etcd-0 -- etcdctl put greeting hello": _GKE,
@@ -58,7 +62,18 @@ DONE_BY = {
     "pulumi stack rm prod --preserve-config": _GKE,
     "make up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
     "make test": ".ci/run",
+    "make lint": ".ci/run",
     "make status": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",
+    "make preview": f"{_MAKE}::test_status_and_preview_are_quiet_about_a_healthy_cluster",
+    "make destroy": _DOWN,
+    "make lab-up": f"{_MAKE}::test_make_up_ends_with_members_endpoint_and_a_first_key",
+    "make lab-down": _DOWN,
+    "make docs": f"{_MAKE}::test_the_tables_of_the_documents_are_as_make_docs_writes_them",
+    "make help": f"{_MAKE}::test_help_explains_every_target",
+    "make preview STACK=mine": _OWN,
+    "make up STACK=mine": _OWN,
+    "make status STACK=mine": _OWN,
+    "make destroy STACK=mine": _OWN,
     ". .lab/env": f"{_MAKE}::test_the_first_key_as_make_up_says",
     "etcdctl put greeting hello": f"{_MAKE}::test_the_first_key_as_make_up_says",
     "etcdctl get greeting": f"{_MAKE}::test_the_first_key_as_make_up_says",
@@ -70,6 +85,10 @@ DONE_BY = {
     "pulumi up": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "pulumi refresh": _BALANCED,
     "pulumi cancel": _INTERRUPTED,
+    "pulumi refresh --clear-pending-creates": _INTERRUPTED,
+    "kubectl -n etcd get pods": _SEEDS,
+    "kubectl -n etcd logs etcd-seed-0": _SEEDS,
+    "kubectl -n etcd exec etcd-seed-0 -- python3 -m supervisor status": _SEEDS,
     "pulumi config set --path etcd:units.count 5": _GROWN,
     "pulumi config set --path etcd:units.count 3": f"{_SCALING}::{_SHRUNK}",
     "pulumi config set --path etcd:units.memory 2Gi": f"{_SCALING}::{_ROLLED}",
@@ -77,14 +96,42 @@ DONE_BY = {
     "pulumi config set --path etcd:storage.retain true": _RETAINED,
     "pulumi destroy": "tests/e2e/test_balanced.py::test_destroy_leaves_nothing",
 }
-"""Command of a shell block of the README -> the test that does the same: it runs the command, with
-flags for its own stack, or writes into that stack's file what `pulumi config set` would, at times
-with a value that a lab has room for."""
+"""Command of the README -> the test that does the same: it runs the command, with flags for its own
+stack, or writes into that stack's file what `pulumi config set` would, at times with a value that a
+lab has room for."""
+
+RUN_BY_NO_TEST = {
+    "make test ARGS=tests/e2e/test_balanced.py": "a part of make test",
+    "make test-unit": "a part of make test",
+    "make simulate": "minutes; make test lives some lives",
+    "make faults": "hours; make test has three scenarios",
+    "make bench": "wants the machine for itself",
+    "make lock": "changes what is locked",
+    "pulumi login": "asks for somebody's backend",
+    "pulumi install": "gets plugins from where the tests do not reach",
+    "pulumi config set --path etcd:etcd.version 3.7.1": "the lab has one version's image",
+    "pulumi config rm etcd:discovery": "before the one above",
+    "etcdctl downgrade enable": "named as what was not tried",
+    "kubectl rollout restart": "named as what does nothing",
+    "kubectl rollout undo": "named as what does nothing",
+}
+"""Command of the README -> why."""
 
 
 def commands() -> list[str]:
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.M | re.S)
     return [line for block in blocks for line in block.splitlines() if line]
+
+
+def prose() -> list[str]:
+    """What stands between backticks outside of the blocks."""
+    text = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
+    return re.findall(r"`([^`\n]+)`", text)
+
+
+def commands_in_prose() -> set[str]:
+    programs = ("docker", "etcdctl", "etcdutl", "gcloud", "kubectl", "make", "pulumi")
+    return {code for code in prose() if code.partition(" ")[0] in programs and " " in code}
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -144,14 +191,14 @@ def test_what_stays_as_it_is_is_what_the_gates_refuse(declare: Declare) -> None:
 
 def test_every_make_target_is_explained_and_none_that_is_not_there() -> None:
     offered = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M)
-    prose = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
-    code = [*commands(), *re.findall(r"`([^`\n]+)`", prose)]
-    told = [words.split()[1] for words in code if words.startswith("make ")]
+    told = [words.split()[1] for words in [*commands(), *prose()] if words.startswith("make ")]
     assert set(told) == set(offered)
 
 
-def test_every_command_of_the_readme_has_a_test_that_does_the_same() -> None:
-    assert set(commands()) == set(DONE_BY)
+def test_every_command_of_the_readme_has_a_test_that_does_the_same_or_a_reason_for_none() -> None:
+    assert {*commands(), *commands_in_prose()} == {*DONE_BY, *RUN_BY_NO_TEST}
+    assert not DONE_BY.keys() & RUN_BY_NO_TEST
+    assert not {*commands()} & RUN_BY_NO_TEST.keys(), "of a block every command is run"
 
 
 @pytest.mark.parametrize("test", sorted(set(DONE_BY.values())))
