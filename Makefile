@@ -46,20 +46,20 @@ endif
 preview: select ## show what `make up` would do
 	@$(PULUMI) preview --diff
 
-status: venv $(if $(LAB),,own) ## health of the cluster and of the lab; exit code not 0 when something is wrong
+status: $(if $(LAB),privileges) venv $(if $(LAB),,own) ## health of the cluster and of the lab; exit code not 0 when something is wrong
 	@$(if $(LAB),$(PYTHON) -m lab status)
 	@$(ENTER) && $(PYTHON) -m components.status --stack $(STACK)
 
 destroy: select ## `pulumi destroy`: the cluster goes (its volumes too, unless storage.retain)
 	@$(PULUMI) destroy --yes --skip-preview
 
-lab-up: venv ## start the embedded Kubernetes alone
+lab-up: privileges venv ## start the embedded Kubernetes alone
 	@$(PYTHON) -m lab up
 
-lab-down: venv ## remove the embedded Kubernetes and every trace of it
+lab-down: privileges venv ## remove the embedded Kubernetes and every trace of it
 	@$(PYTHON) -m lab down
 
-test: venv ## all tests, on labs of their own
+test: privileges venv ## all tests, on labs of their own
 # Before the tests: a build takes minutes, which are not those that a test may take, and is shown.
 	@$(PYTHON) -m lab build
 	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
@@ -73,10 +73,10 @@ simulate: venv ## run the rules alone in simulated lives in which things break (
 lint: venv ## ruff and pyright
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/pyright
 
-faults: venv ## break things for real and see what holds (SCENARIOS="1 16a", REPEAT=10, BROKEN=name)
+faults: privileges venv ## break things for real and see what holds (SCENARIOS="1 16a", REPEAT=10, BROKEN=name)
 	@$(PYTHON) -m tests.faults $(SCENARIOS) --repeat $(or $(REPEAT),1) $(if $(BROKEN),--broken $(BROKEN))
 
-bench: venv ## measure what docs/measurements.md says (REPEAT=3)
+bench: privileges venv ## measure what docs/measurements.md says (REPEAT=3)
 	@$(PYTHON) -m bench --repeat $(or $(REPEAT),3)
 
 docs: venv ## write the tables of configuration and outputs from the schema
@@ -89,8 +89,13 @@ lock: ## renew the locked dependencies from requirements*.in
 	    $$set.in -o $$set.txt; done
 
 .PHONY: select
-select: venv $(LAB) $(if $(LAB),,own)
+select: $(if $(LAB),privileges) venv $(LAB) $(if $(LAB),,own)
 	@$(ENTER) && pulumi stack select --create --non-interactive --color=never $(STACK)
+
+# Before the packages, which take a minute.
+.PHONY: privileges
+privileges:
+	@python3 -m lab.privileges
 
 .PHONY: own
 own: venv

@@ -1,12 +1,11 @@
 """Bring a lab up, take it down, look at it."""
 
-import os
-import sys
 import time
 
 from lab import env, gke, health, images, locks, tools
 from lab.addresses import Addresses
-from lab.errors import USE_ANOTHER_CLUSTER, LabError, Report
+from lab.errors import Report
+from lab.privileges import require_root_and_linux
 from lab.processes import revive
 from lab.removal import remove_all
 from lab.startup import start_all
@@ -28,7 +27,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
     Programs that have ended are started again; a lab that is not well with that either is taken
     down first. `report` gets one line for each step.
     """
-    _require_root_and_linux()
+    require_root_and_linux()
     lab = Lab(name)
     with lab_lock(lab):
         addresses = read_addresses(lab)
@@ -53,7 +52,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
 
 def build(*, report: Report = tools.say) -> None:
     """Make all that a lab or a test needs; start nothing. Raises LabError, as `up` does."""
-    _require_root_and_linux()
+    require_root_and_linux()
     tools.install_packages(report)
     tools.ensure(tools.names_for_tests(), report)
     images.pause_tar(report)
@@ -67,7 +66,7 @@ def down(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> None:
 
     Labs whose checkout is gone go too: no command could name them any more.
     """
-    _require_root_and_linux()
+    require_root_and_linux()
     lab = Lab(name)
     with lab_lock(lab):
         existed = remove_all(lab)
@@ -80,7 +79,7 @@ def down(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> None:
 
 def status(name: str = DEFAULT_NAME) -> list[health.Check]:
     """Return the checks of the lab's parts; a single failed one where there is no lab."""
-    _require_root_and_linux()
+    require_root_and_linux()
     lab = Lab(name)
     addresses = read_addresses(lab)
     if addresses is None:
@@ -113,16 +112,3 @@ def _heal(lab: Lab, addresses: Addresses, report: Report) -> health.Check | None
         if not ills[0].may_pass or time.monotonic() > deadline:
             return ills[0]
         time.sleep(0.2)
-
-
-def _require_root_and_linux() -> None:
-    if sys.platform != "linux":
-        raise LabError(
-            f"The lab needs Linux; this is {sys.platform}.",
-            USE_ANOTHER_CLUSTER,
-        )
-    if os.geteuid() != 0:
-        raise LabError(
-            f"The lab needs root (network namespaces, mounts); this is user {os.geteuid()}.",
-            "run the command again with sudo",
-        )
