@@ -77,7 +77,7 @@ class StandIn:
         """End the process as the engine does; return what it wrote to its error output."""
         self.channel.close()
         self.process.send_signal(signal.SIGINT)
-        _, errors = self.process.communicate(timeout=10)
+        _, errors = self.process.communicate(timeout=60)
         assert self.process.returncode == 0
         return errors
 

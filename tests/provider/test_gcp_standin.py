@@ -74,7 +74,7 @@ class StandIn:
         """End the process; return what it wrote to its error output."""
         self.channel.close()
         self.process.terminate()
-        return self.process.communicate(timeout=10)[1]
+        return self.process.communicate(timeout=60)[1]
 
 
 def urn(name: str) -> str:

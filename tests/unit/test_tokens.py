@@ -78,13 +78,14 @@ def test_an_endpoint_that_does_not_exist_is_told() -> None:
 
 
 def test_an_endpoint_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert tokens.FETCH_SECONDS < 30, "a person waits for it"
+    limit = tokens.FETCH_SECONDS
+    assert limit < 30, "a person waits for it"
     monkeypatch.setattr(tokens, "FETCH_SECONDS", 0.2)
     never = threading.Event()
     with serving(Reply(after=never)) as service:
         began = time.monotonic()
         text = refusal(f"{service.url}/new")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < limit
         never.set()
     assert "does not answer: timed out" in text
 
