@@ -22,7 +22,7 @@ from tests.support.background_up import background_up
 from tests.support.connections import Connection, Record, recorded
 from tests.support.network_policy import open_ports
 from tests.support.stack import Result, Stack, until
-from tests.support.writer import Report, Summary, Writer
+from tests.support.writer import ELECTION_SECONDS, Report, Summary, Writer
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Balanced:
 
     stack: Stack
     up: Result
+    silence_seconds: float
+    """The longest time in which that `up` said nothing."""
     summary: Summary
     report: Report
     birth: Record
@@ -50,10 +52,10 @@ def balanced(
     ):
         until("the client Service", lambda: stack.run(*_SERVICE, stack.namespace).code == 0)
         with Writer(writer_binary, [stack.address()], folder, wait_seconds=120) as writer:
-            output = up.must_succeed(300)
+            output, silence = up.must_succeed(300), up.silence_seconds()
             summary = writer.summary()
     report = writer.check(stack.endpoints())
-    yield Balanced(stack, output, summary, report, birth)
+    yield Balanced(stack, output, silence, summary, report, birth)
     stack.remove()
 
 
@@ -75,12 +77,10 @@ def test_the_membership_is_exactly_the_units_as_voters(balanced: Balanced) -> No
 
 
 def test_nothing_of_the_bootstrap_is_left(balanced: Balanced) -> None:
+    """The token's keys went with the discovery service's claim. Where they are in an etcd that
+    somebody runs: tests/e2e/test_discovery_modes.py."""
     names = [o["metadata"]["name"] for o in balanced.stack.objects("secrets,pvc,pods")]
     assert not [n for n in names if "seed" in n or "discovery" in n]
-    kept = balanced.stack.kubectl(
-        "exec", "etcd-0", "--", "etcdctl", "get", "--prefix", "--keys-only", "/_etcd"
-    )
-    assert not kept.strip()
 
 
 def test_no_acknowledged_write_is_lost_on_the_way(balanced: Balanced) -> None:
@@ -88,6 +88,12 @@ def test_no_acknowledged_write_is_lost_on_the_way(balanced: Balanced) -> None:
     assert balanced.report.missing == 0
     assert balanced.report.problems == []
     assert balanced.summary.stale_reads == []
+
+
+def test_no_election_interrupts_the_writes_on_the_way(balanced: Balanced) -> None:
+    """Leadership is moved to a unit before the seed that leads is removed."""
+    assert re.search(r"leader moved from etcd-seed-\d to etcd-\d\n", balanced.up.output)
+    assert balanced.summary.longest_gap_seconds < ELECTION_SECONDS
 
 
 def test_the_outputs_are_a_proof(balanced: Balanced) -> None:
@@ -100,20 +106,27 @@ def test_the_outputs_are_a_proof(balanced: Balanced) -> None:
     assert balanced.stack.birth_mark()["clusterId"] == outputs["clusterId"]
 
 
-_AT_ONE_CLAIM = re.compile(
-    r"warning: FailedUpdate: [^\n]* could not update claim data-\S+ for delete policy ownerRefs: "
+_KUBERNETES_WITH_ITSELF = re.compile(
+    r"warning: (FailedUpdate: [^\n]* could not update claim data-\S+ for delete policy ownerRefs: "
     r"Operation cannot be fulfilled [^\n]* the object has been modified; please apply your changes"
+    r"|ClusterIPNotAllocated: [^\n]* is not allocated; repairing)"
 )
-"""Two of Kubernetes' own controllers met at a claim that has just been made, which one of them then
-tries again. Pulumi's plugin shows what is said of an object while it is being made (seen once)."""
+"""Two of Kubernetes' own controllers met at an object that has just been made, and one of them puts
+it right. Pulumi's plugin shows what is said of an object while it is made (each seen once)."""
 
 
 def test_a_good_run_shows_progress_and_no_warning(balanced: Balanced) -> None:
-    output = _AT_ONE_CLAIM.sub("", balanced.up.output)
+    output = _KUBERNETES_WITH_ITSELF.sub("", balanced.up.output)
     assert "Traceback" not in output
     assert not re.search(r"\bwarning\b|\bwarn\b", output, re.IGNORECASE), output
     for line in ("is born: 3 seeds vote", "learner, ", "seed etcd-seed-2 removed: 3 members"):
         assert line in output
+
+
+def test_nobody_waits_for_a_line_of_progress_for_longer_than_ten_seconds(
+    balanced: Balanced,
+) -> None:
+    assert balanced.silence_seconds <= 10, balanced.up.output
 
 
 def test_no_secret_is_shown_or_stored_in_the_clear(balanced: Balanced) -> None:

@@ -6,13 +6,14 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.faults.cluster import is_ready
 from tests.support.stack import Stack, until
-from tests.support.writer import Writer
+from tests.support.writer import ELECTION_SECONDS, Writer
 
 
 @pytest.fixture(scope="module")
@@ -25,11 +26,20 @@ def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     stack.remove()
 
 
-@pytest.fixture
-def write(stack: Stack, writer_binary: Path, tmp_path: Path) -> Callable[..., str]:
-    """Changes the config and runs `up` under a writer; what `up` said, if nothing was lost."""
+@dataclass(frozen=True)
+class Written:
+    """An `up` under a writer, none of whose writes was lost."""
 
-    def run(**groups: object) -> str:
+    output: str
+    gap_seconds: float
+    """The longest time without an acknowledged write."""
+
+
+@pytest.fixture
+def write(stack: Stack, writer_binary: Path, tmp_path: Path) -> Callable[..., Written]:
+    """Changes the config and runs `up` under a writer."""
+
+    def run(**groups: object) -> Written:
         stack.set(**groups)
         with Writer(writer_binary, [stack.address()], tmp_path) as writer:
             writer.wait_until_writing()
@@ -38,7 +48,7 @@ def write(stack: Stack, writer_binary: Path, tmp_path: Path) -> Callable[..., st
         report = writer.check(stack.endpoints())
         assert (report.missing, report.problems, summary.stale_reads) == (0, [], [])
         assert not [error for error in summary.errors if "learner" in error]
-        return up.output
+        return Written(up.output, summary.longest_gap_seconds)
 
     return run
 
@@ -60,13 +70,14 @@ def is_balanced(stack: Stack, count: int) -> None:
 
 
 def test_new_units_join_by_an_up_and_no_write_is_lost(
-    stack: Stack, write: Callable[..., str]
+    stack: Stack, write: Callable[..., Written]
 ) -> None:
     before, first = stack.outputs(), stack.pods()["etcd-0"]["metadata"]["uid"]
     for count in (3, 5):
-        output = write(units={"count": count})
-        assert f"balanced: {count} units vote" in output
-        assert "Discovery" not in output
+        written = write(units={"count": count})
+        assert f"balanced: {count} units vote" in written.output
+        assert "Discovery" not in written.output
+        assert written.gap_seconds < ELECTION_SECONDS
         is_balanced(stack, count)
     assert stack.pods()["etcd-0"]["metadata"]["uid"] == first
     assert stack.outputs()["clusterId"] == before["clusterId"]
@@ -108,10 +119,14 @@ def test_a_preview_shows_every_step_and_changes_nothing(
 
 
 def test_surplus_units_leave_by_an_up_the_highest_first(
-    stack: Stack, write: Callable[..., str]
+    stack: Stack, write: Callable[..., Written]
 ) -> None:
-    output = write(units={"count": 3})
+    lead(stack, "etcd-4")
+    written = write(units={"count": 3})
+    output = written.output
+    assert "leader moved from etcd-4" in output
     assert output.index("unit etcd-4 removed: 4 members") < output.index("unit etcd-3 removed: 3")
+    assert written.gap_seconds < ELECTION_SECONDS
     is_balanced(stack, 3)
     volumes = [o["metadata"]["name"] for o in stack.objects("pvc")]
     assert sorted(volumes) == [f"data-{name}" for name in units(3)], "storage.retain is false"
@@ -132,7 +147,7 @@ def test_a_namespace_without_room_to_grow_again_is_told_before_anything_is_touch
 
 
 def test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count(
-    stack: Stack, write: Callable[..., str]
+    stack: Stack, write: Callable[..., Written]
 ) -> None:
     for count in (2, 4):
         stack.kubectl("scale", "statefulset", "etcd", f"--replicas={count}")
@@ -143,14 +158,14 @@ def test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count(
 
 
 def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
-    stack: Stack, write: Callable[..., str]
+    stack: Stack, write: Callable[..., Written]
 ) -> None:
     before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
     ids = {name: member["ID"] for name, member in stack.members().items()}
     leader = leader_of(stack)
     # As by `kubectl edit`: server-side apply would take the count over, and drop it.
     stack.kubectl("patch", "statefulset", "etcd", "-p", '{"spec": {"replicas": 3}}')
-    output = write(units={"memory": "272Mi"})
+    output = write(units={"memory": "272Mi"}).output
     assert restarted(output)[2] == leader
     assert sorted(restarted(output)) == units(3)
     assert f"leader moved from {leader}" in output
@@ -302,7 +317,14 @@ def leader_of(stack: Stack) -> str:
     return names[leader]
 
 
-def test_down_to_one_loses_nothing(stack: Stack, write: Callable[..., str]) -> None:
+def lead(stack: Stack, unit: str) -> None:
+    """Move leadership to this unit. Only the leader can."""
+    leader, target = leader_of(stack), f"{stack.members()[unit]['ID']:x}"
+    if leader != unit:
+        stack.kubectl("exec", leader, "--", "etcdctl", "move-leader", target)
+
+
+def test_down_to_one_loses_nothing(stack: Stack, write: Callable[..., Written]) -> None:
     write(units={"count": 1}, storage={"retain": True})
     is_balanced(stack, 1)
     kept = [claim["metadata"]["name"] for claim in stack.objects("pvc")]
@@ -310,7 +332,7 @@ def test_down_to_one_loses_nothing(stack: Stack, write: Callable[..., str]) -> N
 
 
 def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster_and_it_grows_again(
-    stack: Stack, write: Callable[..., str]
+    stack: Stack, write: Callable[..., Written]
 ) -> None:
     """The birth mark is one of them; units come back on volumes that know it."""
     mark = stack.birth_mark()
@@ -318,7 +340,7 @@ def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster_and_it_grows_a
     before = pods_of(stack)["etcd-0"]
     stack.kubectl("delete", "pod", "etcd-0")
     until("the unit to be back", lambda: is_back(stack, "etcd-0", before))
-    output = write(units={"count": 3})
+    output = write(units={"count": 3}).output
     assert "birth mark, which a client had deleted, is written again" in output
     assert stack.birth_mark() == mark
     is_balanced(stack, 3)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.shell import Done, Line
 from tests.support.stack import Result, Stack, until
 
 _LOOK_SECONDS = 0.02
@@ -32,8 +34,14 @@ class BackgroundUp:
     def __init__(self, stack: Stack, log: Path) -> None:
         self._stack = stack
         self._log = log
-        self._began = time.monotonic()
+        log.touch()
+        self._began, self._began_ns = time.monotonic(), time.time_ns()
         self._process = stack.start_up(log)
+        self.lines: list[Line] = []
+        """What it has said so far, and when."""
+        self._ended_ns = 0
+        self._listener = threading.Thread(target=self._listen, name="listening", daemon=True)
+        self._listener.start()
 
     @property
     def output(self) -> str:
@@ -61,6 +69,23 @@ class BackgroundUp:
         done = self.result(seconds)
         assert done.code == 0, f"`up` failed: {done}"
         return done
+
+    def silence_seconds(self) -> float:
+        """Wait for its end; the longest time in which it said nothing but Pulumi's dots."""
+        self._listener.join()
+        seconds = (self._ended_ns - self._began_ns) / 1e9
+        return Done(self._began_ns, seconds, tuple(self.lines)).silence_seconds
+
+    def _listen(self) -> None:
+        """Note when each line came, until there can be no more."""
+        rest, running = "", True
+        with self._log.open(errors="replace") as log:
+            while running:
+                running = self.running
+                *lines, rest = (rest + log.read()).split("\n")
+                self.lines += [Line(time.time_ns(), text) for text in lines]
+                time.sleep(_LOOK_SECONDS if running else 0)
+        self._ended_ns = time.time_ns()
 
     def last(self, seconds: float) -> None:
         """Let it run until so long after its begin, or until its own end."""

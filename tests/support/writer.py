@@ -18,6 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import NotRequired, Self, TypedDict
 
+ELECTION_SECONDS = 1.0
+"""A gap that is shorter holds no election: followers wait for 1 to 2 s before they stand for one
+(etcd's default). The aim of a planned change is 0.5 s (docs/measurements.md); beside the tests of
+another worker a machine with two processors has stood still for longer than that."""
+
 
 @dataclass(frozen=True)
 class Summary:
