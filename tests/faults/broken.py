@@ -110,6 +110,30 @@ BROKEN: tuple[Broken, ...] = (
         red=("17a",),
     ),
     Broken(
+        "a-leading-seed-is-removed",
+        "the handover removes the seed that leads like any other, without moving leadership",
+        (
+            Patch(
+                "components/dynamic/plan.py",
+                "return _move(goal, view, seeds) or Remove(seeds[0])",
+                "return Remove(seeds[0])",
+            ),
+        ),
+        red=("16a",),
+    ),
+    Broken(
+        "a-unit-ends-before-its-removal",
+        "a scale-down ends a unit's pod while it is a member, and leaves the removal to itself",
+        (
+            Patch(
+                "components/dynamic/plan.py",
+                "return _removal(goal, mine, workload, _move(goal, view, [mine]))",
+                "return Resize(top)",
+            ),
+        ),
+        red=("17b",),
+    ),
+    Broken(
         "one-attempt-beside-the-other",
         "a birth that was cut off is begun again while its seeds still run with the first token",
         (

@@ -1,4 +1,4 @@
-"""Looks at the membership list all the time and keeps every change of it."""
+"""Looks at the membership list and its leader all the time and keeps every change of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.faults.cluster import API_FAILURES, UnwellError
-from tests.faults.etcd_api import Listed, NoAnswerError, listed
+from tests.faults.etcd_api import Listed, NoAnswerError, listed, said
 
 _LOOK_SECONDS = 0.03
 _FAILURES = (*API_FAILURES, NoAnswerError, UnwellError)
@@ -18,9 +18,11 @@ _FAILURES = (*API_FAILURES, NoAnswerError, UnwellError)
 
 @dataclass(frozen=True)
 class Sight:
-    """One list, and for how long it was seen without a change."""
+    """What one member said of list and leader, and for how long it was seen without a change."""
 
     members: tuple[Listed, ...]
+    leader: str = "0"
+    """The leader's ID; 0 if it knows none."""
     first: float = 0.0
     """Monotonic clock, seconds."""
     last: float = 0.0
@@ -53,7 +55,7 @@ class MembershipWatch:
 
     @property
     def sights(self) -> list[Sight]:
-        """Every list that was seen and differs from the one before it."""
+        """All that was seen and differs from what was seen before it."""
         return list(self._sights)
 
     def _run(self) -> None:
@@ -69,18 +71,23 @@ class MembershipWatch:
             else:
                 self._note(found, time.monotonic())
 
-    def _note(self, found: tuple[Listed, ...], now: float) -> None:
-        if self._sights and self._sights[-1].members == found:
-            self._sights[-1] = replace(self._sights[-1], last=now)
-        else:
-            self._sights.append(Sight(found, now, now))
+    def _note(self, found: Sight, now: float) -> None:
+        if self._sights:
+            latest = self._sights[-1]
+            if (latest.members, latest.leader) == (found.members, found.leader):
+                self._sights[-1] = replace(latest, last=now)
+                return
+        self._sights.append(replace(found, first=now, last=now))
 
 
-def _first_answer(endpoints: list[str]) -> tuple[Listed, ...] | None:
-    """The list of the first that answers; who does not is asked last from then on."""
+def _first_answer(endpoints: list[str]) -> Sight | None:
+    """What the first says that answers; who does not is asked last from then on.
+
+    The list before the leader: `judgement.of_leaders` is sound in this order only.
+    """
     for endpoint in tuple(endpoints):
         try:
-            return listed(endpoint, seconds=0.3)
+            return Sight(listed(endpoint, seconds=0.3), said(endpoint, seconds=0.3).leader)
         except NoAnswerError:
             endpoints.append(endpoints.pop(0))
     return None

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -119,3 +120,31 @@ def _added(etcd: LoopbackEtcd, url: str, *flags: str) -> bool:
     except subprocess.CalledProcessError:
         return False
     return True
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_the_watch_sees_whether_leadership_was_moved_before_the_leaders_removal(
+    tmp_path: Path, *, moved: bool
+) -> None:
+    """etcd itself lets a leader go."""
+    with loopback_etcd(ensure(["etcd", "etcdctl"]), tmp_path, ABC) as etcd:
+        etcd.start(*ABC, cluster=ABC)
+        until("a leader", lambda: _leader(etcd) is not None)
+        leader = etcd.leader(ABC)
+        others = [name for name in ABC if name != leader]
+        mine, next_one = (said(etcd.endpoints(name)[0]).id for name in (leader, others[0]))
+        with MembershipWatch(lambda: etcd.endpoints(*others)) as watch:
+            until("its leading for long", lambda: _led_for(watch, mine))
+            if moved:
+                etcd.ctl("move-leader", next_one, at=[leader])
+            etcd.ctl("member", "remove", mine, at=others)
+            until("another leader", lambda: watch.sights[-1].leader not in {mine, "0"})
+    assert (judgement.of_leaders(watch.sights) == []) is moved, watch.sights
+
+
+def _led_for(watch: MembershipWatch, leader: str) -> bool:
+    """So long that it cannot have been elected just before the next step."""
+    if not watch.sights:
+        return False
+    seen = watch.sights[-1]
+    return seen.leader == leader and seen.last - seen.first > judgement.ELECTED_SECONDS

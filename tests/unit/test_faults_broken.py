@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,16 @@ def test_every_broken_build_has_a_scenario_that_must_find_it_out() -> None:
 def test_every_scenario_has_a_broken_build_that_it_must_find_out() -> None:
     found_out = {key for broken in BROKEN for key in broken.red}
     assert found_out == {scenario.key for scenario in SCENARIOS}
+
+
+def test_the_measurements_say_what_was_said_of_every_broken_build() -> None:
+    text = (ROOT / "docs" / "measurements.md").read_text()
+    section = text.partition("### Broken builds")[2].partition("<!-- figures")[0]
+    rows = dict(re.findall(r"^\| ([a-z-]+) \| (.+) \|$", section, re.M))
+    assert set(rows) == {broken.name for broken in BROKEN}
+    for broken in BROKEN:
+        for key in broken.red:
+            assert re.search(rf"\b{key}[,:]", rows[broken.name]), f"{broken.name}: {key}"
 
 
 @pytest.mark.parametrize("text", ["", "one", "old old"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -11,12 +12,12 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
+from tests.faults.early_ends import ended_early, told_to_end
 from tests.faults.looking import looking
 from tests.faults.scenario import SuiteError
 from tests.faults.scenarios.disk_and_clock import Syncs, seconds_each, syncs
 from tests.faults.scenarios.handover import reason_for
 from tests.faults.scenarios.killed import Instants
-from tests.faults.seed_ends import ended_early, told_to_end
 from tests.support.background_up import BackgroundUp
 from tests.support.stack import Stack, kill_session, until
 
@@ -58,8 +59,9 @@ class _OneCommand:
     def __init__(self, *command: str) -> None:
         self._command = command
 
-    def start_up(self, _log: Path) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._command, start_new_session=True)
+    def start_up(self, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("wb") as out:
+            return subprocess.Popen(self._command, stdout=out, start_new_session=True)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         kill_session(process.pid)
@@ -75,6 +77,32 @@ def test_whoever_ends_an_up_learns_whether_it_still_ran(
     assert up.end() is killed
     assert not up.running
     assert up.end() is killed, "asked again"
+
+
+@pytest.mark.parametrize(
+    ("said", "silent"), [("@ updating....", True), ("", True), ("etcd created", False)]
+)
+def test_the_silence_of_an_up_is_broken_by_words_alone(
+    said: str, *, silent: bool, tmp_path: Path
+) -> None:
+    more, over = tmp_path / "more", tmp_path / "over"
+    wait = "until [ -e {} ]; do sleep 0.02; done"
+    script = f"echo first; {wait.format(more)}; echo '{said}'; {wait.format(over)}"
+    began = time.monotonic()
+    up = BackgroundUp(cast("Stack", _OneCommand("sh", "-c", script)), tmp_path / "log")
+    until("the first line", lambda: up.lines)
+    first = time.monotonic()
+    time.sleep(0.5)  # a silence, whatever is said after it
+    asked = time.monotonic()
+    more.touch()
+    until("the second line", lambda: len(up.lines) == 2)
+    second = time.monotonic()
+    over.touch()
+    found, ended = up.silence_seconds(), time.monotonic()
+    if silent:
+        assert found >= second - first
+    else:
+        assert found <= max(second - began, ended - asked)
 
 
 # ---------------------------------------------------------------- a slow disk
@@ -118,20 +146,21 @@ def test_a_unit_is_named_only_where_the_error_says_something_of_it(
     assert reason_for(ERROR.format(reasons), "etcd-1") == expected
 
 
-# ---------------------------------------------------------------- seeds that are ended
+# ---------------------------------------------------------------- pods that are ended
 
 
 def _pod(*, ending: bool) -> dict[str, Any]:
     return {"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"} if ending else {}}
 
 
-def test_a_seed_is_told_to_end_when_its_pod_is() -> None:
+def test_whoever_leaves_is_told_to_end_when_its_pod_is() -> None:
     pods = {
         "etcd-0": _pod(ending=True),
         "etcd-seed-0": _pod(ending=True),
         "etcd-seed-1": _pod(ending=False),
     }
-    assert told_to_end(pods) == {"etcd-seed-0"}
+    leaving = {"etcd-seed-0", "etcd-seed-1", "etcd-seed-2"}
+    assert told_to_end(pods, leaving) == {"etcd-seed-0"}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +171,7 @@ def test_a_seed_is_told_to_end_when_its_pod_is() -> None:
         pytest.param({"etcd-seed-0"}, False, set[str](), id="an attempt that is thrown away"),
     ],
 )
-def test_a_seed_ends_early_while_it_is_a_member_of_a_cluster_with_its_mark(
+def test_a_pod_ends_early_while_it_is_a_member_of_a_cluster_with_its_mark(
     members: set[str], *, born: bool, early: set[str]
 ) -> None:
     assert ended_early({"etcd-seed-0"}, members, born=born) == early

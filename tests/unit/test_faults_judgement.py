@@ -104,7 +104,7 @@ SEED = Listed("9", "etcd-seed-0", "http://etcd-seed-0.peer:2380", learner=False)
 
 def _sights(lists: list[tuple[Listed, ...]], pause: float = 0.05) -> list[Sight]:
     """As they are seen by somebody who looks after every `pause` seconds."""
-    return [Sight(members, n * pause, n * pause) for n, members in enumerate(lists)]
+    return [Sight(members, first=n * pause, last=n * pause) for n, members in enumerate(lists)]
 
 
 @pytest.mark.parametrize(
@@ -145,6 +145,38 @@ def test_members_go_one_at_a_time() -> None:
 def test_a_seed_goes_only_while_all_units_vote(left: tuple[Listed, ...], *, good: bool) -> None:
     sights = _sights([(SEED, *left), left])
     assert (judgement.of_membership(sights, UNITS) == []) is good
+
+
+LISTED, REMOVED = (SEED, FIRST, SECOND_UNIT), (FIRST, SECOND_UNIT)
+
+
+@pytest.mark.parametrize(
+    ("seen", "good"),
+    [
+        pytest.param([(LISTED, "9", 0), (REMOVED, "9", 6)], False, id="removed as the leader"),
+        pytest.param(
+            [(LISTED, "9", 0), (LISTED, "0", 6), (REMOVED, "0", 7)], True, id="an outage before it"
+        ),
+        pytest.param(
+            [(LISTED, "9", 0), (LISTED, "1", 6), (REMOVED, "1", 7)], True, id="moved before it"
+        ),
+        pytest.param([(LISTED, "9", 0), (REMOVED, "1", 6)], True, id="moved between two looks"),
+        pytest.param(
+            [(LISTED, "1", 0), (LISTED, "9", 6), (REMOVED, "9", 7)], True, id="elected just before"
+        ),
+        pytest.param(
+            [(LISTED, "9", 0), (REMOVED, "9", 6), (LISTED, "9", 7)], True, id="a list that is late"
+        ),
+        pytest.param([(REMOVED, "9", 0), (REMOVED, "9", 6)], True, id="never listed"),
+        pytest.param([], True, id="nobody answered"),
+    ],
+)
+def test_a_leader_that_is_removed_without_a_move_is_seen(
+    seen: list[tuple[tuple[Listed, ...], str, float]], *, good: bool
+) -> None:
+    sights = [Sight(members, leader, at, at) for members, leader, at in seen]
+    told = [] if good else ["etcd-seed-0 was removed while it led"]
+    assert judgement.of_membership(sights, UNITS) == told
 
 
 def test_seeds_that_run_while_the_token_is_replaced_are_two_tokens_in_use() -> None:

@@ -13,12 +13,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.cluster import UNITS
+from tests.faults.cluster import SEEDS, UNITS, unit_names
+from tests.faults.early_ends import none_ends_early
 from tests.faults.injection import cuts
 from tests.faults.patching import Patch, patched_program
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario, SuiteError
-from tests.faults.seed_ends import no_seed_ends_early
 from tests.support.stack import until
 
 _MORE = 5
@@ -81,7 +81,7 @@ def handover_cut(run: Run) -> None:
     with _cuttable(run, "handover") as points:
         for number in itertools.count(1):
             points.after(number)
-            with run.first_up() as up, no_seed_ends_early(run.cluster):
+            with run.first_up() as up, none_ends_early(run.cluster, SEEDS):
                 done = up.result(_UP_SECONDS)
                 call = points.made()
                 _finish(run, f"handover cut after call {number}, {call}", call, done.code)
@@ -93,15 +93,17 @@ def handover_cut(run: Run) -> None:
 
 def scale_down_cut(run: Run) -> None:
     """From five units to three each time, under one writer."""
+    surplus = set(unit_names(_MORE)) - set(UNITS)
     with _cuttable(run, "scale") as points:
         for number in itertools.count(1):
             run.cluster.want(_MORE)
             run.stack.up()
             run.cluster.want(len(UNITS))
             points.after(number)
-            done = run.stack.pulumi("up", "--yes", "--skip-preview")
-            call = points.made()
-            _finish(run, f"scale-down cut after call {number}, {call}", call, done.code)
+            with none_ends_early(run.cluster, surplus):
+                done = run.stack.pulumi("up", "--yes", "--skip-preview")
+                call = points.made()
+                _finish(run, f"scale-down cut after call {number}, {call}", call, done.code)
             if not call:
                 _say_how_many(run, number - 1, "scale-down")
                 return

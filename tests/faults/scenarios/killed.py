@@ -8,10 +8,10 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.cluster import SEEDS, UNITS, Cluster
+from tests.faults.early_ends import none_ends_early
 from tests.faults.looking import looking
 from tests.faults.run import Run
 from tests.faults.scenario import Scenario, SuiteError
-from tests.faults.seed_ends import no_seed_ends_early
 from tests.support.background_up import BackgroundUp
 
 _FIRST_UP_SECONDS = 30.0
@@ -87,7 +87,7 @@ def first_up(run: Run) -> None:
     with _instants(run, _FIRST_UP_SECONDS) as instants:
         for moment in instants:
             run.cluster.reset()
-            with _one_token_at_a_time(run), no_seed_ends_early(run.cluster):
+            with _one_token_at_a_time(run), none_ends_early(run.cluster, SEEDS):
                 with run.background_up() as up:
                     run.write_once_served(up, moment)
                     killed = _killed(up, moment, instants)

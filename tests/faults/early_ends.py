@@ -1,4 +1,4 @@
-"""Sees whether a seed is ended while it is a member of a cluster that was given to clients."""
+"""Sees whether a pod is ended while it is a member of a cluster that was given to clients."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from containers.etcd.supervisor.birth import BIRTH_KEY
-from tests.faults.cluster import MEMBERS, SEEDS, Cluster
+from tests.faults.cluster import MEMBERS, Cluster
 from tests.faults.etcd_api import NoAnswerError, listed, value
 from tests.faults.looking import looking
 
 
 @contextmanager
-def no_seed_ends_early(cluster: Cluster) -> Generator[None]:
-    """Raise AssertionError at the end of the with statement where one was."""
-    ends = _EarlyEnds(cluster)
+def none_ends_early(cluster: Cluster, leaving: Collection[str]) -> Generator[None]:
+    """Raise AssertionError at the end of the with statement where one of `leaving` was. Not for
+    those that stay: a pod that is restarted ends as a member."""
+    ends = _EarlyEnds(cluster, leaving)
     with looking(ends.look):
         yield
     assert not ends.seen, f"ended while they were members: {', '.join(sorted(ends.seen))}"
@@ -26,12 +27,13 @@ class _EarlyEnds:
     such promise: an attempt is thrown away with its seeds, and the next one forms another cluster.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, leaving: Collection[str]) -> None:
         self.seen: set[str] = set()
         self._cluster = cluster
+        self._leaving = leaving
 
     def look(self) -> None:
-        told = told_to_end(self._cluster.pods())
+        told = told_to_end(self._cluster.pods(), self._leaving)
         if not told:
             return
         # After the pods, and as a quorum has it: a removal from before the end is in this list.
@@ -46,11 +48,11 @@ class _EarlyEnds:
             return
 
 
-def told_to_end(pods: Mapping[str, Any]) -> set[str]:
-    """The seeds whose pods are ending. Pure."""
-    return {s for s in SEEDS if s in pods and pods[s]["metadata"].get("deletionTimestamp")}
+def told_to_end(pods: Mapping[str, Any], names: Collection[str]) -> set[str]:
+    """Which of these pods are ending. Pure."""
+    return {n for n in names if n in pods and pods[n]["metadata"].get("deletionTimestamp")}
 
 
 def ended_early(told: Collection[str], members: Collection[str], *, born: bool) -> set[str]:
     """Which of those that were told to end are members still, of a cluster with its mark. Pure."""
-    return {seed for seed in told if seed in members} if born else set()
+    return {pod for pod in told if pod in members} if born else set()
