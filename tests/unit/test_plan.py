@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -220,8 +224,11 @@ def test_the_count_is_reached_however_well_the_members_are(
         assert plan.reached(GOAL, view(members, silent=silent), workload) is reached
 
 
+Situation = tuple[View, History, plan.Workload]
+
+
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[View, History, plan.Workload]:
+def situations(draw: st.DrawFn) -> Situation:
     """Any mix of seeds and units, wanted and surplus, learners, silent and lagging members,
     histories, leaders, replica counts, announcements."""
     seeds = draw(st.lists(st.sampled_from(SEEDS), unique=True))
@@ -249,9 +256,101 @@ def situations(draw: st.DrawFn) -> tuple[View, History, plan.Workload]:
 
 
 @given(situations())
-def test_from_any_situation_the_plan_keeps_the_rules(
-    situation: tuple[View, History, plan.Workload],
-) -> None:
+def test_from_any_situation_the_plan_keeps_the_rules(situation: Situation) -> None:
+    keeps_the_rules(situation)
+
+
+def settled() -> Iterator[Situation]:
+    """All wanted units vote, all are well, and some are to leave: seeds, or surplus units of which
+    the highest is announced, or removed already."""
+    for seeds, count in itertools.product((SEEDS, SEEDS[:1], []), (3, 4, 5)):
+        for leaving, listed in ((None, count), (count - 1, count), (count - 1, count - 1)):
+            members = [*seeds, *FIVE[:listed]]
+            if listed >= GOAL.count and (leaving is None or leaving >= GOAL.count):
+                for leader in {members[0], members[-1]}:
+                    seen = view(members, leader=leader.id)
+                    history = healthy_since([m.id for m in members], 0.0)
+                    yield seen, history, at(count, leaving=leaving)
+
+
+OF_A_MEMBER = ("dead", "silent", "lags", "young", "learner", "gone")
+AMISS = [
+    ("nothing", None),
+    *itertools.product(OF_A_MEMBER, (0, 1, -1, -2)),
+    ("no leader", None),
+    ("another joins", None),
+    ("serving", None),
+    *itertools.product(("replicas", "pods"), (-1, 1)),
+    *itertools.product(("leaving",), (None, 2, 3, 4)),
+]
+"""What may be otherwise, and whose: a member's place in the list, or by how much."""
+
+
+def otherwise(situation: Situation, what: str, which: int | None) -> Situation:
+    seen, history, workload = situation
+    if what in OF_A_MEMBER:
+        assert which is not None
+        return (*_member_otherwise(seen, history, what, seen.members[which]), workload)
+    if what == "no leader":
+        nobody = {i: replace(status, leader_id=0) for i, status in seen.statuses.items()}
+        seen = replace(seen, statuses=nobody)
+    elif what == "another joins":
+        seen = replace(seen, members=(*seen.members, member(20, "other-0", learner=True)))
+    elif what == "serving":
+        workload = replace(workload, serving_seeds=True)
+    elif what == "replicas":
+        workload = replace(workload, replicas=workload.replicas + (which or 0))
+    elif what == "pods":
+        workload = replace(workload, pods=at(len(workload.pods) + (which or 0)).pods)
+    elif what == "leaving":
+        workload = replace(workload, leaving=which)
+    return seen, history, workload
+
+
+def _member_otherwise(seen: View, history: History, what: str, one: Member) -> tuple[View, History]:
+    others = {i: status for i, status in seen.statuses.items() if i != one.id}
+    since = {i: moment for i, moment in history.healthy_since.items() if i != one.id}
+    if what in ("dead", "silent", "lags"):
+        sick = {**history.sick_since, one.id: NOW - (1 if what == "silent" else 60)}
+        seen = seen if what == "lags" else replace(seen, statuses=others)
+        return seen, replace(history, healthy_since=since, sick_since=sick)
+    if what == "young":
+        return seen, replace(history, healthy_since={**since, one.id: NOW - 4.9})
+    if what == "learner":
+        members = [replace(m, learner=m.learner or m == one) for m in seen.members]
+        return replace(seen, members=tuple(members)), history
+    rest = tuple(m for m in seen.members if m != one)
+    return replace(seen, members=rest, statuses=others), replace(history, healthy_since=since)
+
+
+def test_whichever_two_things_are_amiss_the_plan_keeps_the_rules() -> None:
+    """In every case there is of them: where one thing alone decides what may be done."""
+    met: set[str] = set()
+    for situation in settled():
+        for one, other in itertools.combinations(AMISS, 2):
+            met.add(keeps_the_rules(otherwise(otherwise(situation, *one), *other)))
+    assert met == {
+        *("Wait", "Announce(ordinal)", "Announce(None)", "StopServing", "MoveLeader"),
+        *("Remove(living seed)", "Remove(dead seed)", "Remove(living unit)", "Remove(dead unit)"),
+        *("Resize(up)", "Resize(down)", "Done"),
+    }
+
+
+def kind(step: plan.Step, seen: View, workload: plan.Workload) -> str:
+    """The type of a step, and what else is asked of it."""
+    what = ""
+    if isinstance(step, plan.Remove):
+        what = "living " if step.member.id in seen.statuses else "dead "
+        what += "seed" if GOAL.is_seed(step.member) else "unit"
+    elif isinstance(step, plan.Resize):
+        what = "up" if step.replicas > workload.replicas else "down"
+    elif isinstance(step, plan.Announce):
+        what = "None" if step.ordinal is None else "ordinal"
+    return type(step).__name__ + (f"({what})" if what else "")
+
+
+def keeps_the_rules(situation: Situation) -> str:
+    """Judge the next step; return its kind."""
     seen, history, workload = situation
     step = plan.next_step(GOAL, seen, history, NOW, workload)
     voters = {m.pod for m in seen.voters}
@@ -289,3 +388,4 @@ def test_from_any_situation_the_plan_keeps_the_rules(
         assert not seen.learners
         assert workload.replicas == GOAL.count
         assert all(history.healthy_for(m, NOW) >= 0 for m in seen.voters)
+    return kind(step, seen, workload)
