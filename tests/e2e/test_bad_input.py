@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from components.quantities import cpu_cores
-from tests.support.answers import closed_port
+from tests.support.ports import free_port
 from tests.support.refusal import is_untouched, refused, the_one_error
 from tests.support.stack import Stack, until
 
@@ -104,7 +104,7 @@ def test_all_that_is_wrong_with_the_config_is_told_at_once_in_preview(
 def _elsewhere(env: Mapping[str, str]) -> str:
     """The lab's kubeconfig, leading to where nobody listens."""
     content = yaml.safe_load(Path(env["KUBECONFIG"]).read_text())
-    content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{closed_port()}"
+    content["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
     return yaml.safe_dump(content)
 
 

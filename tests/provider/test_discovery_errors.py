@@ -10,10 +10,11 @@ import pytest
 
 from components.dynamic.discovery import DiscoveryProvider
 from components.dynamic.preflight import PreflightProvider
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
 from tests.support.dynamic import inputs, preflight, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
+from tests.support.ports import free_port
 
 HTML = "<html>Welcome</html>"
 NO_TOKEN = [
@@ -74,7 +75,7 @@ def test_a_v3_endpoint_that_is_no_etcd_is_told_before_anything_is_touched(
 def test_a_v3_endpoint_that_only_pods_can_reach_is_no_obstacle(
     dynamic: Plugin, api: Kubernetes
 ) -> None:
-    url = f"http://127.0.0.1:{closed_port()}"
+    url = f"http://127.0.0.1:{free_port()}"
     props = inputs(PreflightProvider, api.url, discovery_mode="v3", discovery_url=url)
     assert dynamic.create(PreflightProvider(), props).outs == props
 

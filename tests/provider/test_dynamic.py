@@ -29,10 +29,11 @@ from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.start import StartProvider
 from components.names import TEMPLATE_ANNOTATION
-from tests.support.answers import Reply, closed_port
+from tests.support.answers import Reply
 from tests.support.dynamic import ALL, COMPUTED, OWN, SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
+from tests.support.ports import free_port
 
 # ---------------------------------------------------------------- what stands in users' state
 
@@ -291,7 +292,7 @@ def test_a_refresh_asks_nobody_and_keeps_all_outputs(
 def test_a_destroy_needs_no_cluster_that_answers(
     kind: type[Sequence], dynamic: Plugin, api: Kubernetes
 ) -> None:
-    nobody = f"http://127.0.0.1:{closed_port()}"
+    nobody = f"http://127.0.0.1:{free_port()}"
     dynamic.delete(kind(), inputs(kind, nobody) | COMPUTED.get(kind, {}))
     if kind is not StartProvider:  # tests/provider/test_whole.py
         dynamic.delete(kind(), inputs(kind, api.url) | COMPUTED.get(kind, {}))

@@ -14,10 +14,11 @@ from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
 from components.dynamic.scale import ScaleProvider
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
 from tests.support.dynamic import ASKING, AT_ONCE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
+from tests.support.ports import free_port
 
 
 def work(process: Plugin, kind: type[Sequence], props: dict[str, Any]) -> object:
@@ -29,14 +30,14 @@ def work(process: Plugin, kind: type[Sequence], props: dict[str, Any]) -> object
 
 @pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
 def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
-    props = inputs(kind, f"http://127.0.0.1:{closed_port()}")
+    props = inputs(kind, f"http://127.0.0.1:{free_port()}")
     text = refused(lambda: work(dynamic, kind, props), dynamic)
     assert "context here does not answer" in text
 
 
 def test_an_unreachable_gke_cluster_is_looked_at_with_nothing_but_gcloud(dynamic: Plugin) -> None:
     """Nobody has a kubeconfig yet of a cluster that this `up` has made."""
-    nowhere = f"http://127.0.0.1:{closed_port()}"
+    nowhere = f"http://127.0.0.1:{free_port()}"
     props = inputs(PreflightProvider, nowhere)
     props["site"] = {**props["site"], "context": "gke_my-project_us-central1_etcd"}
     props["kubeconfig"] = kubeconfig(nowhere, context="gke_my-project_us-central1_etcd")
@@ -46,7 +47,7 @@ def test_an_unreachable_gke_cluster_is_looked_at_with_nothing_but_gcloud(dynamic
 
 
 def test_a_namespace_that_cannot_be_asked_for_is_one_clear_error(dynamic: Plugin) -> None:
-    props = inputs(NamespaceProvider, f"http://127.0.0.1:{closed_port()}")
+    props = inputs(NamespaceProvider, f"http://127.0.0.1:{free_port()}")
     refused(lambda: dynamic.delete(NamespaceProvider(), props), dynamic)
 
 

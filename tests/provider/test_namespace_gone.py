@@ -14,13 +14,14 @@ import pytest
 
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.own_namespace import LEAVE_UNREACHABLE
-from tests.support.answers import Reply, closed_port
+from tests.support.answers import Reply
 from tests.support.dynamic import inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin, plugin
+from tests.support.ports import free_port
 
 LOOK = "GET /api/v1/namespaces/etcd"
-NOWHERE = f"http://127.0.0.1:{closed_port()}"
+NOWHERE = f"http://127.0.0.1:{free_port()}"
 
 
 STRANGE = {

@@ -13,10 +13,11 @@ import pytest
 from pulumi.runtime import rpc
 
 from components.dynamic.namespace import NamespaceProvider
-from tests.support.answers import Reply, closed_port
+from tests.support.answers import Reply
 from tests.support.dynamic import inputs, refused
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin
+from tests.support.ports import free_port
 from tests.support.stack import until
 
 
@@ -92,7 +93,7 @@ def test_new_credentials_for_the_same_cluster_are_noted(dynamic: Plugin) -> None
 
 
 def test_a_preview_goes_on_where_nobody_answers_the_new_credentials(dynamic: Plugin) -> None:
-    olds, news = leads_to(f"http://127.0.0.1:{closed_port()}").values()
+    olds, news = leads_to(f"http://127.0.0.1:{free_port()}").values()
     assert dynamic.diff(NamespaceProvider(), olds, news) == (True, [])
     text = refused(lambda: dynamic.update(NamespaceProvider(), olds, news), dynamic)
     assert "does not answer" in text

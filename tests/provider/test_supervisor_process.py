@@ -26,7 +26,7 @@ from containers.etcd.supervisor.metrics import has_applied, occupied, value
 from containers.etcd.supervisor.seed import Seed
 from lab.tools import ensure
 from tests.support import members, views
-from tests.support.answers import closed_port
+from tests.support.ports import free_port
 from tests.support.supervisor import Supervisor, Watched, eventually, passes, running, supervisors
 
 
@@ -368,7 +368,7 @@ def test_no_proxy_is_between_a_member_and_the_others(
         member = Supervisor(programs, tmp_path / "member", "etcd-0", role="discovery")
         known.append(member)
         named = {f"{kind}_PROXY" for kind in ("HTTP", "HTTPS", "ALL", "NO")}
-        proxies = {name: f"http://127.0.0.1:{closed_port()}" for name in named}
+        proxies = {name: f"http://127.0.0.1:{free_port()}" for name in named}
         member.env |= proxies | {name.lower(): value for name, value in proxies.items()}
         member.start()
         eventually("the member to be ready", lambda: member.ready)
@@ -392,7 +392,7 @@ def test_a_unit_without_a_cluster_waits_and_starts_nothing(
     programs: dict[str, Path], tmp_path: Path
 ) -> None:
     with supervisors() as known:
-        nowhere = f"http://127.0.0.1:{closed_port()}"
+        nowhere = f"http://127.0.0.1:{free_port()}"
         unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=nowhere)
         known.append(unit)
         unit.start()
@@ -440,7 +440,7 @@ def elsewhere(etcd: Path, script: Path, starts: Path, unit: Supervisor) -> None:
     It is told its name in the list, too: the supervisor takes that from a member's name in DNS.
     """
     listen = f"--listen-client-urls={unit.url.replace('127.0.0.1', '0.0.0.0')}"
-    other = f"--listen-client-urls=http://127.0.0.1:{closed_port()}"
+    other = f"--listen-client-urls=http://127.0.0.1:{free_port()}"
     changes = f"s|{listen}|{other}|;s|127={unit.peer_url}|{unit.name}={unit.peer_url}|"
     script.write_text(
         "#!/bin/sh\n"

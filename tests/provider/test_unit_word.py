@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.dynamic.volatile import holds_data
-from tests.support.answers import closed_port
+from tests.support.ports import free_port
 from tests.support.supervisor import Supervisor, eventually, supervisors
 
 
@@ -22,7 +22,7 @@ def program(path: Path, code: int) -> Path:
 def test_a_unit_with_data_is_never_taken_for_one_without(tmp_path: Path, code: int) -> None:
     """Nor between two starts of etcd, when nothing runs; as after a join since it started."""
     with supervisors() as known:
-        nowhere = f"http://127.0.0.1:{closed_port()}"
+        nowhere = f"http://127.0.0.1:{free_port()}"
         etcd, etcdctl = program(tmp_path / "etcd", code), program(tmp_path / "etcdctl", 1)
         programs = {"etcd": etcd, "etcdctl": etcdctl}
         unit = Supervisor(programs, tmp_path / "unit", "etcd-0", cluster_url=nowhere)

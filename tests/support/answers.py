@@ -88,10 +88,3 @@ def serving(answer: Reply | Respond, port: int = 0) -> Generator[Server]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def closed_port() -> int:
-    """A port of 127.0.0.1 that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -3,17 +3,18 @@
 import contextlib
 import json
 import signal
-import socket
 import subprocess
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 
 class LoopbackEtcd:
     """Members by name, each one process with a data folder and two free ports of its own."""
 
     def __init__(self, programs: Mapping[str, Path], directory: Path, names: Sequence[str]) -> None:
-        ports = free_ports(2 * len(names))
+        ports = [free_port() for _ in range(2 * len(names))]
         self._programs = programs
         self._directory = directory
         self._client = dict(zip(names, ports, strict=False))
@@ -88,11 +89,3 @@ def loopback_etcd(
         yield members
     finally:
         members.kill(*members._processes)  # pyright: ignore[reportPrivateUsage] - same module
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for entry in sockets:
-            entry.bind(("127.0.0.1", 0))
-        return [int(entry.getsockname()[1]) for entry in sockets]

@@ -22,8 +22,8 @@ from containers.etcd.supervisor.config import Config
 from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.seed import Seed
 from containers.etcd.supervisor.unit import Unit
-from tests.support.loopback import free_ports
 from tests.support.members import environment
+from tests.support.ports import free_port
 
 H = TypeVar("H", bound=Health)
 
@@ -74,7 +74,7 @@ class Supervisor:
     ) -> None:
         """`discovery`: what stands in the files of a seed's Secret."""
         keys = ("client_port", "peer_port", "metrics_port", "health_port")
-        ports = dict(zip(keys, map(str, free_ports(len(keys))), strict=True))
+        ports = {key: str(free_port()) for key in keys}
         directory.mkdir()
         self.name = name
         self.token = (discovery or {}).get("token", "")

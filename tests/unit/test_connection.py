@@ -10,9 +10,10 @@ from components.dynamic.connection import connected, proxy_of
 from components.dynamic.kube import Kube
 from components.dynamic.progress import SequenceError
 from components.dynamic.site import Site
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
+from tests.support.ports import free_port
 
 PROXY = "http://proxy:3128"
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
@@ -78,7 +79,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_what_is_reached_without(
 ) -> None:
     """The official client takes it for all, and for https the one of http."""
     without_proxies(monkeypatch)
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     with Kubernetes.running() as api:
         Kube(kubeconfig(api.url), Site(**SITE), patient=False).pods("etcd")
 

@@ -15,7 +15,7 @@ from lab import debian, pulumi_cli, tools
 from lab.commands import Task
 from lab.errors import LabError
 from lab.golang import Module
-from tests.support.answers import closed_port
+from tests.support.ports import free_port
 
 
 def program(folder: Path, name: str, says: str) -> None:
@@ -254,7 +254,7 @@ def test_where_pulumi_publishes_no_cli_it_is_built(
 def test_a_download_that_breaks_off_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"http://127.0.0.1:{closed_port()}/pulumi.tar.gz"
+    url = f"http://127.0.0.1:{free_port()}/pulumi.tar.gz"
     monkeypatch.setattr(pulumi_cli, "downloadable", lambda: True)
     monkeypatch.setattr(pulumi_cli, "_archive", lambda: url)
     with pytest.raises(LabError, match=f"{url} could not be downloaded: .*\nNext: "):

@@ -20,9 +20,10 @@ from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
 from components.dynamic.scale import ScaleProvider
 from components.dynamic.site import Site
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
 from tests.support.dynamic import ASKING, AT_ONCE, SITE, inputs
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
+from tests.support.ports import free_port
 
 BUSY = Kubernetes.status(503, "the server is currently unable to handle the request")
 HERE = Site(**SITE)
@@ -133,7 +134,7 @@ def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
             create(inputs(kind, url))
         return str(failure.value)
 
-    gone = work(f"http://127.0.0.1:{closed_port()}")
+    gone = work(f"http://127.0.0.1:{free_port()}")
     assert "the Kubernetes API of context here does not answer" in gone
     assert "Next: kubectl --context here version" in gone
     told = capsys.readouterr().out.count("no answer from the API, asking again: ")

@@ -12,7 +12,8 @@ import pytest
 
 from containers.etcd.supervisor import stuck
 from containers.etcd.supervisor.membership import View
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
+from tests.support.ports import free_port
 from tests.support.views import member, view
 
 TRIO = [member(1, "etcd-0"), member(2, "etcd-1"), member(3, "etcd-2")]
@@ -55,7 +56,7 @@ def test_there_is_another_reason_for_not_being_ready(seen: View) -> None:
 
 def test_a_leader_that_cannot_be_reached_is_no_reason_for_a_start() -> None:
     with serving(Reply()) as server:
-        for port, expected in ((server.port, True), (closed_port(), False)):
+        for port, expected in ((server.port, True), (free_port(), False)):
             leader = replace(TRIO[0], peer_url=f"http://127.0.0.1:{port}")
             seen = view([leader, *TRIO[1:]], leader=1)
             assert stuck.apart(seen, TRIO[2]) is expected
@@ -65,7 +66,7 @@ def test_nobody_leads_although_a_majority_is_reached() -> None:
     own = ALONE.statuses[3]
     with serving(Reply()) as server:
         near = replace(TRIO[0], peer_url=f"http://127.0.0.1:{server.port}")
-        far = replace(TRIO[1], peer_url=f"http://127.0.0.1:{closed_port()}")
+        far = replace(TRIO[1], peer_url=f"http://127.0.0.1:{free_port()}")
         assert stuck.leaderless([near, far, TRIO[2]], TRIO[2], own)
         assert not stuck.leaderless([far, TRIO[2]], TRIO[2], own), "half is no majority"
         following = replace(own, leader_id=1)
@@ -118,4 +119,4 @@ def test_a_joiner_is_mute_that_is_announced_and_has_applied_and_does_not_answer(
 def test_a_joiner_whose_snapshot_may_still_be_on_its_way_is_waited_for(body: str) -> None:
     with serving(Reply(body=body)) as metrics:
         assert not stuck.mute(UNHEARD, JOINER, metrics.port)
-    assert not stuck.mute(UNHEARD, JOINER, closed_port())
+    assert not stuck.mute(UNHEARD, JOINER, free_port())

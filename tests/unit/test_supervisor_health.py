@@ -20,7 +20,8 @@ from containers.etcd.supervisor import kubernetes, metrics
 from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
 from containers.etcd.supervisor.health import Health, serve
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
+from tests.support.ports import free_port
 
 WORKS = ["a", "etcd_disk_defrag_inflight", "etcd_server_snapshot_apply_in_progress_total"]
 
@@ -51,7 +52,7 @@ def health(etcd: Etcd) -> Iterator[Health]:
 @pytest.fixture
 def silent() -> Health:
     """No etcd listens: it is not started, or its port is not bound yet."""
-    return Health(closed_port())
+    return Health(free_port())
 
 
 # ---------------------------------------------------------------- live
@@ -253,7 +254,7 @@ def ask(port: int, path: str) -> tuple[int, str]:
 
 
 def test_probes_get_the_verdict_and_people_the_reason(health: Health, etcd: Etcd) -> None:
-    port = closed_port()
+    port = free_port()
     serve(health, port)
     health.beat("waiting to join: no leader", etcd=False)
     assert ask(port, "/livez") == (200, "waiting to join: no leader\n")
@@ -271,7 +272,7 @@ def test_probes_get_the_verdict_and_people_the_reason(health: Health, etcd: Etcd
 
 
 def test_the_status_says_all_that_the_sequences_ask_for(silent: Health) -> None:
-    port = closed_port()
+    port = free_port()
     serve(silent, port)
     silent.failed = True
     silent.beat("this token is used up", etcd=False)
@@ -442,7 +443,7 @@ def test_an_etcdctl_that_cannot_be_started_is_an_error_like_others(
 
 
 def test_a_port_that_nobody_listens_on_is_known_at_once() -> None:
-    assert not answers(f"http://127.0.0.1:{closed_port()}")
+    assert not answers(f"http://127.0.0.1:{free_port()}")
     with serving(Reply()) as server:
         assert answers(server.url)
 

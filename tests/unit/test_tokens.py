@@ -9,7 +9,8 @@ import pytest
 
 from components.dynamic import tokens
 from components.dynamic.progress import SequenceError
-from tests.support.answers import Reply, closed_port, serving
+from tests.support.answers import Reply, serving
+from tests.support.ports import free_port
 
 GOOD = "https://discovery.test/3e86b59982e49066c5d813af1c2e257a"
 OWN = "http://etcd-discovery.etcd.svc.cluster.local:2379"
@@ -74,7 +75,7 @@ def test_what_is_no_discovery_url_is_refused(reply: Reply, expected: str) -> Non
 
 
 def test_an_endpoint_that_does_not_exist_is_told() -> None:
-    assert "does not answer" in refusal(f"http://127.0.0.1:{closed_port()}/new")
+    assert "does not answer" in refusal(f"http://127.0.0.1:{free_port()}/new")
 
 
 def test_an_endpoint_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
