@@ -62,7 +62,7 @@ lab-down: privileges venv ## remove the embedded Kubernetes and every trace of i
 test: privileges venv ## all tests, on labs of their own
 # Before the tests: a build takes minutes, which are not those that a test may take, and is shown.
 	@$(PYTHON) -m lab build
-	@$(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 test-unit: venv ## the tests that need neither network nor Kubernetes, in seconds
 	@$(PYTHON) -m pytest tests/unit tests/program $(ARGS)

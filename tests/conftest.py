@@ -1,4 +1,4 @@
-"""Several tests at a time, each worker with a lab of its own, and a few tests that run alone."""
+"""Several tests at a time, two workers with a lab each, and a few tests that run alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+
+from tests.support.workers import pytest_xdist_make_scheduler  # noqa: F401 - a hook of pytest's
 
 # A busy machine makes a test slow, and no test here is about time.
 hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)
@@ -32,8 +34,8 @@ LONGEST = (
     "test_lab.py",
 )
 """The end-to-end tests' files, and one that takes as long, the longest about first: a file is one
-worker's, and the many short tests after them fill what is left, so that no worker waits for the
-other at the end. The last two have tests that run alone, which wait less where others are short."""
+worker's, and the many short tests after them fill what is left, so that none waits for another at
+the end. The last two have tests that run alone, which wait less where others are short."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
