@@ -174,7 +174,9 @@ def test_another_address_of_the_same_api_replaces_nothing(
     kubeconfig["clusters"][0]["cluster"]["server"] = f"https://{address}:443"
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
     with stack.running(stack.program, {"KUBECONFIG": str(tmp_path / "kubeconfig")}):
-        assert "replace" not in stack.pulumi("preview").output
+        shown = stack.pulumi("preview")
+        assert shown.code == 0, shown
+        assert "replace" not in shown.output
         output = stack.up().output
     assert "replaced" not in output
     assert "+-" not in output

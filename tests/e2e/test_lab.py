@@ -226,9 +226,9 @@ def _start_seconds() -> float:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("share", [0.02, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize("share", [0.02, 0.25, 0.45, 0.65])
 def test_down_leaves_nothing_wherever_up_was_killed(clean_machine: None, share: float) -> None:
-    """`share`: of the time that a whole start takes."""
+    """`share`: of the time that a whole start takes. Another may take a quarter less."""
     delay = _start_seconds() * share * random.uniform(0.9, 1.1)
     print(f"killed after {delay:.2f} s of {_start_seconds():.2f} s")
     before = traces()

@@ -107,9 +107,8 @@ def test_a_preview_shows_every_step_and_changes_nothing(
     nowhere = tmp_path / "nowhere"
     text = Path(env["KUBECONFIG"]).read_text()
     nowhere.write_text(re.sub(r"server: \S+", "server: https://127.0.0.1:9", text))
-    stack.env["KUBECONFIG"] = str(nowhere)
-    silent = stack.pulumi("preview")
-    stack.env["KUBECONFIG"] = env["KUBECONFIG"]
+    with stack.running(stack.program, {"KUBECONFIG": str(nowhere)}):
+        silent = stack.pulumi("preview")
     assert silent.code == 0, silent
     assert "no steps to show, the Kubernetes API of context etcd-lab does not" in silent.output
 

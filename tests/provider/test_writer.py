@@ -1,5 +1,6 @@
 """The judge of the other tests is judged: the writer and its checker on a real etcd on loopback."""
 
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -35,6 +36,14 @@ def written(programs: dict[str, Path], etcd: LoopbackEtcd, tmp_path: Path) -> Wr
     return writer
 
 
+def until_asked(endpoints: list[str]) -> None:
+    """Wait until the writer has looked for a cluster, which is not there yet."""
+    (url,) = endpoints
+    with socket.create_server(("127.0.0.1", int(url.rpartition(":")[2]))) as nobody:
+        nobody.settimeout(30)
+        nobody.accept()[0].close()
+
+
 def until_written(writer: Writer, count: int, since_ns: int = 0) -> None:
     """Wait until that many writes that began after a moment have been acknowledged."""
     writer.wait_until_writing()
@@ -48,7 +57,7 @@ def test_what_was_acknowledged_around_a_killed_leader_is_found_and_the_outage_is
     programs: dict[str, Path], etcd: LoopbackEtcd, tmp_path: Path
 ) -> None:
     with Writer(programs["writer"], etcd.endpoints(*ABC), tmp_path) as writer:
-        time.sleep(0.5)  # the writer is there before the cluster
+        until_asked(etcd.endpoints("a"))
         etcd.start(*ABC, cluster=ABC)
         until_written(writer, 100)
         leader = etcd.leader(ABC)

@@ -54,11 +54,17 @@ def passes(health: Watched, times: int) -> None:
 
 
 def eventually(what: str, holds: Callable[[], bool]) -> None:
-    """Return when `holds` does; AssertionError after 30 s."""
+    """Return when `holds` does; AssertionError after 30 s.
+
+    Half of the time is left to what is waited for: many a look is a process of its own.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not holds():
+    while True:
+        began = time.monotonic()
+        if holds():
+            return
         assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
+        time.sleep(max(0.05, time.monotonic() - began))
 
 
 class Supervisor:

@@ -67,7 +67,10 @@ def test_it_ends_with_its_host(tmp_path: Path) -> None:
 def test_a_system_that_cannot_tell_of_an_end_is_no_reason_to_fail(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def refused(_process: int) -> int:
+    asked: list[int] = []
+
+    def refused(process: int) -> int:
+        asked.append(process)
         raise PermissionError
 
     def host(_process: int) -> str:
@@ -76,6 +79,7 @@ def test_a_system_that_cannot_tell_of_an_end_is_no_reason_to_fail(
     monkeypatch.setattr(os, "pidfd_open", refused)
     monkeypatch.setattr("components.ending._name", host)
     ending.with_the_language_host()
+    assert asked == [os.getppid()]
 
 
 @pytest.mark.parametrize("name", ["python3", "pytest"])
