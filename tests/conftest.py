@@ -10,7 +10,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.support.workers import pytest_xdist_make_scheduler  # noqa: F401 - a hook of pytest's
+from tests.support.workers import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
+"""Hooks of pytest's that stand elsewhere."""
 
 # A busy machine makes a test slow, and no test here is about time.
 hypothesis.settings.register_profile("untimed", hypothesis.settings(), deadline=None)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 from components.dynamic import lock, plan
 from components.dynamic.forecast import Forecast, require
 from components.dynamic.loop import Loop
 from components.dynamic.pods import of_stateful_set, ordinal_of
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import Member, View
+
+ELSEWHERE_SECONDS = 1.0
+"""Between the end of the seeds as endpoints and the removal of the first. Each node learns of it by
+itself, and later: clients that connect anew would be led to where nobody is."""
 
 _ForEtcd = plan.StopServing | plan.MoveLeader | plan.Remove
 
@@ -96,5 +102,6 @@ def _stop_serving(loop: Loop, view: View) -> None:
     site = loop.kube.site
     for pod in of_stateful_set(loop.pods, site.seeds):
         loop.kube.unlabel(pod.metadata.name, site.serving_label)
+    time.sleep(ELSEWHERE_SECONDS)
     count = sum(m.pod in loop.goal.pods for m in view.voters)
     loop.progress.say(f"all {count} units vote: clients are led to them alone")

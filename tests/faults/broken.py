@@ -363,8 +363,8 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/dynamic/bootstrap.py",
-                "if service is None or not isinstance(found, Unmet):",
-                "if True:",
+                "if not isinstance(found, Unmet):\n        return found\n    there =",
+                "if True:\n        return found\n    there =",
             ),
         ),
         red=("16f",),
