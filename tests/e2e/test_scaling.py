@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab import images, tools
+from lab.state import Lab
 from tests.faults.cluster import is_ready
+from tests.support.refusal import the_one_error
 from tests.support.stack import Stack, until
 from tests.support.writer import ELECTION_SECONDS, Writer
 
@@ -345,3 +348,46 @@ def test_a_client_that_deletes_all_keys_makes_it_no_other_cluster_and_it_grows_a
     is_balanced(stack, 3)
     stack.set(storage={"retain": False})
     stack.up()
+
+
+def test_the_next_minor_of_etcd_comes_unit_by_unit_and_does_not_go_back(
+    stack: Stack, lab: Lab, writer_binary: Path, tmp_path: Path
+) -> None:
+    version = images.load_etcd(f"unix://{lab.docker_socket}", "3.7")
+    before, built, leader = stack.outputs(), image_of(stack), leader_of(stack)
+    ids = {name: member["ID"] for name, member in stack.members().items()}
+    stack.set(etcd={"version": version})
+    shown = stack.pulumi("preview")
+    assert shown.code == 0, shown
+    assert "rolling change, if the image differs, from the live membership" in shown.output
+    assert image_of(stack) == built
+
+    with Writer(writer_binary, [stack.address()], tmp_path) as writer:
+        writer.wait_until_writing()
+        output = stack.up().output
+        summary = writer.summary()
+    report = writer.check(stack.endpoints())
+    assert (report.missing, report.problems, summary.stale_reads) == (0, [], [])
+    assert summary.longest_gap_seconds <= 0.5
+    assert sorted(restarted(output)) == units(3)
+    assert restarted(output)[2] == leader
+    assert image_of(stack) != built
+    assert {name: member["ID"] for name, member in stack.members().items()} == ids
+    outputs = stack.outputs()
+    assert outputs["clusterId"] == before["clusterId"]
+    assert outputs["version"] == version
+    assert [member["version"] for member in outputs["members"]] == [version] * 3
+    is_balanced(stack, 3)
+
+    stack.set(etcd={"version": tools.ETCD.version})
+    for verb in (("preview",), ("up", "--yes", "--skip-preview")):
+        text = the_one_error(stack.pulumi(*verb))
+        assert f"is {tools.ETCD.version}, and members run {version}: etcd does not go back" in text
+    stack.set(etcd={"version": version})
+    is_balanced(stack, 3)
+
+
+def image_of(stack: Stack) -> str:
+    """The one image of all pods, by digest."""
+    (image,) = {pod["spec"]["containers"][0]["image"] for pod in stack.pods().values()}
+    return image

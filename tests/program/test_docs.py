@@ -31,6 +31,7 @@ _GROWN = f"{_SCALING}::test_new_units_join_by_an_up_and_no_write_is_lost"
 _SHRUNK = "test_surplus_units_leave_by_an_up_the_highest_first"
 _BY_HAND = "test_a_scale_by_hand_does_no_harm_and_the_next_up_restores_the_count"
 _ROLLED = "test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last"
+_UPGRADED = "test_the_next_minor_of_etcd_comes_unit_by_unit_and_does_not_go_back"
 
 _DOWN = f"{_MAKE}::test_destroy_and_lab_down_leave_nothing"
 _SEEDS = "tests/e2e/test_lost_state.py::test_a_state_lost_in_the_middle_of_a_handover_costs_no_data"
@@ -92,6 +93,7 @@ DONE_BY = {
     "pulumi config set --path etcd:units.count 5": _GROWN,
     "pulumi config set --path etcd:units.count 3": f"{_SCALING}::{_SHRUNK}",
     "pulumi config set --path etcd:units.memory 2Gi": f"{_SCALING}::{_ROLLED}",
+    "pulumi config set --path etcd:etcd.version 3.7.1": f"{_SCALING}::{_UPGRADED}",
     "kubectl -n etcd scale statefulset etcd --replicas=4": f"{_SCALING}::{_BY_HAND}",
     "pulumi config set --path etcd:storage.retain true": _RETAINED,
     "pulumi destroy": "tests/e2e/test_balanced.py::test_destroy_leaves_nothing",
