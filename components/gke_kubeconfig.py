@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-PLUGIN = "gke-gcloud-auth-plugin"
+from components.preflight.google_apis import PLUGIN
 
 
 def kubeconfig(context: str, cluster: Mapping[str, Any], *, public: bool) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from components.dynamic.site import identity
 from components.settings import Settings
+from components.site import identity
 
 SERVING_LABEL = "etcd.pulumi.com/serving"
 """On every pod that the client Service may select. The handover takes it off the seeds."""
@@ -28,12 +28,18 @@ them; Kubernetes then makes one pod. The gate keeps that pod, and any pod that K
 recreates, from running before a sequence lets it.
 """
 
+SCALE, ROLLOUT = "scale", "rollout"
+"""The sequences that change a cluster: in their lines and in their notes (see below)."""
+
 UNFINISHED = "etcd.pulumi.com/unfinished-"
 """Start of the annotations by which a sequence (`scale`, `rollout`) notes that it is under way.
 
 On the units' PodDisruptionBudget, which every command reads. If it is cut off and the config is set
 back to what Pulumi's state has, nothing else tells that there is work.
 """
+
+CLUSTER_ANNOTATION = "etcd.pulumi.com/cluster-id"
+"""On a unit's volume claim: a cluster lives on this volume. Goes where the data goes."""
 
 TEMPLATE_ANNOTATION = "etcd.pulumi.com/template"
 """On each StatefulSet: tells its pod template from any other, so that a sequence knows whether

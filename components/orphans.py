@@ -14,7 +14,7 @@ from typing import Any
 import pulumi
 from urllib3.exceptions import HTTPError
 
-from components.dynamic.pods import of_stateful_set
+from components.kube.pods import of_stateful_set
 from components.names import Names
 
 GONE_SECONDS = 30.0
@@ -61,7 +61,7 @@ def _let_go(kubeconfig: str, names: Names, api_version: str, kind: str, name: st
     from kubernetes import dynamic  # noqa: PLC0415 - costs every `up` time otherwise
     from kubernetes.dynamic.exceptions import NotFoundError  # noqa: PLC0415
 
-    from components.dynamic.connection import connected  # noqa: PLC0415
+    from components.kube.connection import connected  # noqa: PLC0415
 
     client: Any = dynamic.DynamicClient(connected(kubeconfig, None, patient=True))
     objects = client.resources.get(api_version=api_version, kind=kind)

@@ -15,8 +15,9 @@ from components.dynamic.fixed import UNSET
 from components.dynamic.protection import Protection
 from components.dynamic.requirements import Requirements
 from components.gke import Gke
-from components.gke_kubeconfig import PLUGIN, kubeconfig
+from components.gke_kubeconfig import kubeconfig
 from components.network import Network
+from components.preflight.google_apis import PLUGIN
 from components.registry import Registry
 from components.settings import GkeSettings, Settings
 

@@ -12,11 +12,11 @@ from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
 from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
-from components.dynamic.site import Site
 from components.names import SERVING_LABEL, Names
 from components.quantities import cpu_cores, quota_bytes
 from components.service import Services
 from components.settings.syntax import size_bytes
+from components.site import Site
 
 
 def place(names: Names, cluster: Cluster) -> dict[str, Any]:

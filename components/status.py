@@ -13,15 +13,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from components.dynamic.cluster import Cluster
-from components.dynamic.hashes import Hashing
-from components.dynamic.kube import ExecError, Kube, plain_errors
-from components.dynamic.lock import AnotherClusterError, Lock, require
-from components.dynamic.pods import crowded, more_memory, outdated, ready, running
-from components.dynamic.progress import SequenceError, Unmet
-from components.dynamic.proof import Receipt, receipt, table
-from components.dynamic.site import Site
+from components.change.proof import Receipt, receipt, table
+from components.etcd.cluster import Cluster
+from components.etcd.hashes import Hashing
+from components.etcd.lock import AnotherClusterError, Lock, require
+from components.kube.client import ExecError, Kube, plain_errors
+from components.kube.pods import crowded, more_memory, outdated, ready, running
+from components.progress import SequenceError, Unmet
 from components.sequences import newest
+from components.site import Site
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 

@@ -11,7 +11,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.site import Site
 
 
 class AddressProvider(Sequence):
@@ -21,8 +21,8 @@ class AddressProvider(Sequence):
     inputs = ("service_uid",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Return when the Service has an address; see `components.dynamic.addressing`."""
-        from components.dynamic.addressing import wait_for_host  # noqa: PLC0415 - heavy
+        """Return when the Service has an address; see `components.kube.address`."""
+        from components.kube.address import wait_for_host  # noqa: PLC0415 - heavy
 
         site = Site.of(props)
         outs = {**props, "host": wait_for_host(site, props)}

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.site import Site
 
 
 class DiscoveryProvider(Sequence):
@@ -25,7 +25,7 @@ class DiscoveryProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when a cluster exists: retained, born earlier, or born now."""
-        from components.dynamic.birth import birth  # noqa: PLC0415 - kubernetes is heavy
+        from components.birth.birth import birth  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
         outs = birth(site, props)
@@ -46,7 +46,7 @@ class Discovery(Resource, module="etcd", name="Discovery"):
     cluster_id: pulumi.Output[str]
     """Hexadecimal, as etcdctl prints it."""
     birth: pulumi.Output[str]
-    """The mark that was written into it when it was born: see `components.dynamic.lock`."""
+    """The mark that was written into it when it was born: see `components.etcd.lock`."""
     origin: pulumi.Output[str]
     """`born` by this `up`, `resumed` from an interrupted one, or `retained` on volumes."""
     token: pulumi.Output[str]

@@ -12,7 +12,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.site import Site
 
 
 class HandoverProvider(Sequence):
@@ -22,8 +22,8 @@ class HandoverProvider(Sequence):
     inputs = ("cluster_id",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Return when the cluster is balanced; see `components.dynamic.balance`."""
-        from components.dynamic.passage import hand_over  # noqa: PLC0415 - kubernetes is heavy
+        """Return when the cluster is balanced; see `components.change.balance`."""
+        from components.change.handover import hand_over  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
         outs = hand_over(site, props)
@@ -43,7 +43,7 @@ class Handover(Resource, module="etcd", name="Handover"):
 
     proof: pulumi.Output[dict[str, Any]]
     """Of how it ended: members (name, id, role, peerUrl, clientUrl, version), revision, receipt
-    (see `components.dynamic.proof.receipt`), at (Unix seconds)."""
+    (see `components.change.proof.receipt`), at (Unix seconds)."""
     timings: pulumi.Output[dict[str, float]]
     """Seconds that each phase took."""
 

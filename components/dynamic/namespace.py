@@ -13,9 +13,9 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 from pulumi.output import Unknown
 
-from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.progress import SequenceError
+from components.site import Site
 
 
 class NamespaceProvider(Sequence):
@@ -33,7 +33,7 @@ class NamespaceProvider(Sequence):
         changed, uid = self.changed(_olds, _news), _olds.get("uid")
         known = not isinstance(_news["kubeconfig"], Unknown)
         if uid and known and {"site", "kubeconfig"}.intersection(changed):
-            from components.dynamic.own_namespace import (  # noqa: PLC0415 - kubernetes is heavy
+            from components.kube.namespace import (  # noqa: PLC0415 - kubernetes is heavy
                 AnotherNamespaceError,
                 require_same,
             )
@@ -48,7 +48,7 @@ class NamespaceProvider(Sequence):
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """As `create`, in the same namespace. Raises AnotherNamespaceError."""
-        from components.dynamic.own_namespace import require_same  # noqa: PLC0415 - heavy
+        from components.kube.namespace import require_same  # noqa: PLC0415 - heavy
 
         if uid := _olds.get("uid"):
             require_same(Site.of(_news), _news["kubeconfig"], uid)
@@ -56,7 +56,7 @@ class NamespaceProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when the namespace exists."""
-        from components.dynamic.own_namespace import make  # noqa: PLC0415 - heavy
+        from components.kube.namespace import make  # noqa: PLC0415 - heavy
 
         site = Site.of(props)
         uid = make(site, props["kubeconfig"])
@@ -64,7 +64,7 @@ class NamespaceProvider(Sequence):
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
         """Notice in a refresh that the namespace is gone, so that the next `up` makes it again."""
-        from components.dynamic.own_namespace import is_gone  # noqa: PLC0415 - heavy
+        from components.kube.namespace import is_gone  # noqa: PLC0415 - heavy
 
         gone = is_gone(Site.of(props), props["kubeconfig"], props.get("uid"))
         # An empty ID means gone to the engine; without outputs the SDK would fail.
@@ -72,7 +72,7 @@ class NamespaceProvider(Sequence):
 
     def delete(self, _id: str, _props: Any) -> None:
         """End the namespace if it is ours alone."""
-        from components.dynamic.own_namespace import end  # noqa: PLC0415 - heavy
+        from components.kube.namespace import end  # noqa: PLC0415 - heavy
 
         end(Site.of(_props), _props)
 

@@ -18,7 +18,7 @@ from pulumi.output import Unknown
 
 from components.dynamic.fixed import refusal
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.site import Site
 
 
 class PreflightProvider(Sequence):
@@ -48,7 +48,7 @@ class PreflightProvider(Sequence):
         """
         declared = super().diff(_id, _olds, _news)
         if declared.changes and not isinstance(_news["kubeconfig"], Unknown):
-            from components.dynamic import foretelling  # noqa: PLC0415 - heavy
+            from components.change import foretelling  # noqa: PLC0415 - heavy
 
             if _olds.get("version") != _news["version"]:
                 grows = _less(_news["unit_pods"], _olds.get("unit_pods", 0))
@@ -59,7 +59,7 @@ class PreflightProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if nothing stands in the way. Raises SequenceError with all that does."""
-        from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
+        from components.preflight.checks import check  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
         check(site, props, first=True)
@@ -70,7 +70,7 @@ class PreflightProvider(Sequence):
 
         What is wanted now is noted in any case: the next growth is measured against it.
         """
-        from components.dynamic.checks import check  # noqa: PLC0415 - kubernetes is heavy
+        from components.preflight.checks import check  # noqa: PLC0415 - kubernetes is heavy
 
         changed = self.changed(_olds, _news)
         if not all(key in self._amounts and _less(_olds.get(key), _news[key]) for key in changed):

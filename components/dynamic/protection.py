@@ -12,8 +12,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
+from components.progress import SequenceError
 
 
 class ProtectionProvider(Sequence):

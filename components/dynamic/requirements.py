@@ -72,7 +72,7 @@ class RequirementsProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return if every API is enabled. Raises SequenceError with the command that does it."""
-        from components.dynamic.google_apis import require  # noqa: PLC0415 - once in a stack's life
+        from components.preflight.google_apis import require  # noqa: PLC0415 - once in a stack's life
 
         require(str(props["project"]), [str(name) for name in props["apis"]])
         return CreateResult(id_=str(props["cluster"]), outs=props)

@@ -13,10 +13,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
-
-NAME = "rollout"
-"""In its lines, and in its note that it is under way."""
+from components.site import Site
 
 
 class RolloutProvider(Sequence):
@@ -29,7 +26,7 @@ class RolloutProvider(Sequence):
 
         On a first `up` all do, unless an earlier one was cut off and the template changed since.
         """
-        from components.dynamic.rolling import roll  # noqa: PLC0415 - kubernetes is heavy
+        from components.change.rollout import roll  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)
         outs = {**props, "unfinished": [], **roll(site, props)}
@@ -46,7 +43,7 @@ class RolloutProvider(Sequence):
         # Not known in every preview.
         resumed = isinstance(unfinished, list) and bool(unfinished)
         if declared.changes or resumed:
-            from components.dynamic import foretelling  # noqa: PLC0415 - heavy
+            from components.change import foretelling  # noqa: PLC0415 - heavy
 
             if declared.changes:
                 foretelling.foretell_restarts(_news)

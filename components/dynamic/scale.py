@@ -14,10 +14,8 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
-
-NAME = "scale"
-"""In its lines, and in its note that it is under way."""
+from components.names import SCALE
+from components.site import Site
 
 
 class ScaleProvider(Sequence):
@@ -41,9 +39,9 @@ class ScaleProvider(Sequence):
         wanted = self._is_wanted(_olds, _news)
         unfinished = _news.get("unfinished")
         # Neither is known in every preview.
-        changes = wanted or (isinstance(unfinished, list) and NAME in unfinished)
+        changes = wanted or (isinstance(unfinished, list) and SCALE in unfinished)
         if changes:
-            from components.dynamic.foretelling import foretell_scale  # noqa: PLC0415 - heavy
+            from components.change.foretelling import foretell_scale  # noqa: PLC0415 - heavy
 
             foretell_scale(_news, resumed=not wanted)
         return DiffResult(changes=changes)
@@ -56,7 +54,7 @@ class ScaleProvider(Sequence):
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Return when exactly the wanted units vote and no other pod is left."""
-        from components.dynamic.scaling import rescale  # noqa: PLC0415 - kubernetes is heavy
+        from components.change.scale import rescale  # noqa: PLC0415 - kubernetes is heavy
 
         props = {**_olds, **_news}
         resumed = not self._is_wanted(_olds, _news)

@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
 from components.dynamic.provider import Sequence
-from components.dynamic.site import Site
+from components.site import Site
 
 
 class StartProvider(Sequence):
@@ -25,7 +25,7 @@ class StartProvider(Sequence):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Set the replica count."""
-        from components.dynamic.kube import Kube, plain_errors  # noqa: PLC0415 - heavy
+        from components.kube.client import Kube, plain_errors  # noqa: PLC0415 - heavy
 
         site = Site.of(props)
         with plain_errors(site):
@@ -40,10 +40,10 @@ class StartProvider(Sequence):
         """Delete a token's keys that an unfinished bootstrap has left at somebody's discovery
         service, while there are pods that reach it. The StatefulSet goes with its own resource.
 
-        Raises SequenceError where a half cluster would be kept: see `components.dynamic.whole`.
+        Raises SequenceError where a half cluster would be kept: see `components.birth.whole`.
         """
-        from components.dynamic.bootstrap import forget_unfinished  # noqa: PLC0415 - heavy
-        from components.dynamic.whole import require_whole  # noqa: PLC0415 - kubernetes is heavy
+        from components.birth.bootstrap import forget_unfinished  # noqa: PLC0415 - heavy
+        from components.birth.whole import require_whole  # noqa: PLC0415 - kubernetes is heavy
 
         require_whole(Site.of(_props), _props["kubeconfig"])
         forget_unfinished(Site.of(_props), _props["kubeconfig"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.site import identity
+from components.site import identity
 from lab.state import Lab
 from tests.support.answers import Reply, serving
 from tests.support.discovery_server import v2_service, v3_service

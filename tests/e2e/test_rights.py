@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from components.dynamic.checks import NEEDED
+from components.preflight.checks import NEEDED
 from tests.support.stack import Stack
 
 

@@ -89,7 +89,7 @@ BROKEN: tuple[Broken, ...] = (
         "a handover that was cut off after the last removal leaves the seeds' pods and the token",
         (
             Patch(
-                "components/dynamic/passage.py",
+                "components/change/handover.py",
                 "        bootstrap.end(kube, loop.cluster, progress)\n",
                 '        if "seeds removed" in progress.phases:\n'
                 "            bootstrap.end(kube, loop.cluster, progress)\n",
@@ -102,7 +102,7 @@ BROKEN: tuple[Broken, ...] = (
         "the handover ends a seed's pod first, and removes the member when it is dead",
         (
             Patch(
-                "components/dynamic/passage.py",
+                "components/change/handover.py",
                 "        balance(loop)\n",
                 "        kube.scale(site.seeds, 2)\n        balance(loop)\n",
             ),
@@ -114,7 +114,7 @@ BROKEN: tuple[Broken, ...] = (
         "the handover removes the seed that leads like any other, without moving leadership",
         (
             Patch(
-                "components/dynamic/plan.py",
+                "components/change/plan.py",
                 "return _move(goal, view, seeds) or Remove(seeds[0])",
                 "return Remove(seeds[0])",
             ),
@@ -126,7 +126,7 @@ BROKEN: tuple[Broken, ...] = (
         "a scale-down ends a unit's pod while it is a member, and leaves the removal to itself",
         (
             Patch(
-                "components/dynamic/plan.py",
+                "components/change/plan.py",
                 "return _removal(goal, mine, workload, _move(goal, view, [mine]))",
                 "return Resize(top)",
             ),
@@ -138,7 +138,7 @@ BROKEN: tuple[Broken, ...] = (
         "a birth that was cut off is begun again while its seeds still run with the first token",
         (
             Patch(
-                "components/dynamic/birth.py",
+                "components/birth/birth.py",
                 "    if earlier:\n        progress.say(",
                 "    if False:\n        progress.say(",
             ),
@@ -151,7 +151,7 @@ BROKEN: tuple[Broken, ...] = (
         "a scale-down that was cut off waits for a member that it has removed already",
         (
             Patch(
-                "components/dynamic/plan.py",
+                "components/change/plan.py",
                 "return Resize(top) if workload.leaving == top else Announce(top)",
                 'return Wait("gone") if workload.leaving == top else Announce(top)',
             ),
@@ -163,12 +163,12 @@ BROKEN: tuple[Broken, ...] = (
         "a rolling change takes the next pod without looking how the others are",
         (
             Patch(
-                "components/dynamic/restarts.py",
+                "components/change/restarts.py",
                 "    if away:\n        return Wait(f\"not ready: {', '.join(away)}\")\n",
                 "    there.update({n: Pod(n, current=True, ready=True) for n in away})\n",
             ),
             Patch(
-                "components/dynamic/restarts.py",
+                "components/change/restarts.py",
                 "    if blocked:\n        return Wait(blocked)\n",
                 "",
             ),
@@ -283,7 +283,7 @@ BROKEN: tuple[Broken, ...] = (
         "the handover removes seeds as soon as the units vote, whether they are healthy or not",
         (
             Patch(
-                "components/dynamic/plan.py",
+                "components/change/plan.py",
                 "    blocked = unsettled(view, history, now)\n    if blocked:\n"
                 "        return Wait(blocked)\n",
                 "",
@@ -296,7 +296,7 @@ BROKEN: tuple[Broken, ...] = (
         "a new cluster is formed beside the volumes of the old one",
         (
             Patch(
-                "components/dynamic/birth.py",
+                "components/birth/birth.py",
                 "earlier = kube.read_secret(site.discovery)\n        retained = ",
                 "earlier = kube.read_secret(site.discovery)\n        retained = None and ",
             ),
@@ -318,7 +318,7 @@ BROKEN: tuple[Broken, ...] = (
     Broken(
         "an-absent-api-ends-an-up",
         "a sequence fails at once where the Kubernetes API does not answer",
-        (Patch("components/dynamic/connection.py", "    if patient:\n", "    if False:\n"),),
+        (Patch("components/kube/connection.py", "    if patient:\n", "    if False:\n"),),
         red=("21b",),
     ),
     Broken(
@@ -338,7 +338,7 @@ BROKEN: tuple[Broken, ...] = (
         "an `up` after a birth that Pulumi does not know takes members that do not answer for none",
         (
             Patch(
-                "components/dynamic/acceptance.py",
+                "components/birth/acceptance.py",
                 "if not noted:",
                 "if True:",
             ),
@@ -350,7 +350,7 @@ BROKEN: tuple[Broken, ...] = (
         "the birth waits to its end for a seed that says that it cannot come any more",
         (
             Patch(
-                "components/dynamic/bootstrap.py",
+                "components/birth/bootstrap.py",
                 'if status.get("failed"):',
                 "if False:",
             ),
@@ -362,7 +362,7 @@ BROKEN: tuple[Broken, ...] = (
         "the birth waits to its end for a discovery service whose pod is gone",
         (
             Patch(
-                "components/dynamic/bootstrap.py",
+                "components/birth/bootstrap.py",
                 "if not isinstance(found, Unmet):\n        return found\n    there =",
                 "if True:\n        return found\n    there =",
             ),
@@ -383,9 +383,9 @@ BROKEN: tuple[Broken, ...] = (
                 'beat("running as the discovery service", etcd=True)',
                 'beat("running as the discovery service", etcd=self._etcd.running)',
             ),
-            Patch("components/dynamic/bootstrap.py", 'if status.get("failed"):', "if False:"),
+            Patch("components/birth/bootstrap.py", 'if status.get("failed"):', "if False:"),
             Patch(
-                "components/dynamic/bootstrap.py",
+                "components/birth/bootstrap.py",
                 "        if token.endpoint != kube.site.discovery_url:",
                 "        raise\n        if token.endpoint != kube.site.discovery_url:",
             ),
@@ -412,7 +412,7 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(f"{_SUPERVISOR}/seed.py", "if code == 0:", "if code is not None:"),
             Patch(
-                "components/dynamic/plan.py",
+                "components/change/plan.py",
                 "    if dead is not None:\n        return _removal(goal, dead, workload)\n",
                 "",
             ),

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.hashes import Hashing
-from components.dynamic.kube import printed
-from components.dynamic.loop import Loop
-from components.dynamic.progress import Progress, SequenceError
-from components.dynamic.proof import prove, receipt
-from components.dynamic.site import Site
+from components.change.loop import Loop
+from components.change.proof import prove, receipt
+from components.etcd.hashes import Hashing
+from components.kube.client import printed
+from components.progress import Progress, SequenceError
+from components.site import Site
 from containers.etcd.supervisor.membership import View
 from lab.tools import ensure
 from tests.faults.injection.pod_processes import stopped
@@ -159,7 +159,7 @@ def test_a_revision_that_was_compacted_meanwhile_is_looked_for_anew(
 def test_a_member_with_other_content_fails_the_sequence_and_is_named(
     pods: Pods, etcd: LoopbackEtcd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("components.dynamic.proof.AGREE_SECONDS", 1.0)
+    monkeypatch.setattr("components.change.proof.AGREE_SECONDS", 1.0)
     etcd.start(APART, cluster=[APART])
     until("the other one", lambda: _other(etcd))
     (mine,), (other,) = etcd.endpoints("etcd-1"), etcd.endpoints(APART)

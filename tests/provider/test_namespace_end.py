@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.lock import CLUSTER_ANNOTATION
 from components.dynamic.namespace import NamespaceProvider
-from components.dynamic.own_namespace import OWNER_LABEL
+from components.kube.namespace import OWNER_LABEL
+from components.names import CLUSTER_ANNOTATION
 from tests.support.answers import Reply, Server, serving
 from tests.support.dynamic import SITE, inputs
 from tests.support.kubernetes_api import Kubernetes
@@ -208,7 +208,7 @@ def test_a_member_that_never_ends_does_not_keep_the_namespace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As on a dead node. In this process, for the limit's sake."""
-    monkeypatch.setattr("components.dynamic.own_namespace.MEMBERS_SECONDS", 0)
+    monkeypatch.setattr("components.kube.namespace.MEMBERS_SECONDS", 0)
     pods = [thing("etcd-0", IDENTITY, ending=True)]
     with Namespace.running(objects={POD: pods}) as namespace:
         props = inputs(NamespaceProvider, namespace.url, retain=False)

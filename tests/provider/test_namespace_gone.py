@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from components.dynamic.namespace import NamespaceProvider
-from components.dynamic.own_namespace import LEAVE_UNREACHABLE
+from components.kube.namespace import LEAVE_UNREACHABLE
 from tests.support.answers import Reply
 from tests.support.dynamic import inputs, refused
 from tests.support.kubernetes_api import Kubernetes

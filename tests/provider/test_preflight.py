@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from components.dynamic.preflight import PreflightProvider
-from components.dynamic.site import Site
+from components.site import Site
 from tests.support.answers import Reply
 from tests.support.dynamic import SITE, inputs, preflight
 from tests.support.kubernetes_api import Kubernetes

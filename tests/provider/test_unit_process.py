@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.volatile import holds_data
+from components.birth.volatile import holds_data
 from containers.etcd.supervisor import health as health_module
 from containers.etcd.supervisor import kubernetes, rules, stuck
 from containers.etcd.supervisor import unit as unit_module

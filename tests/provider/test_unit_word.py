@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.dynamic.volatile import holds_data
+from components.birth.volatile import holds_data
 from tests.support.ports import free_port
 from tests.support.supervisor import Supervisor, eventually, supervisors
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.site import Site
 from components.dynamic.start import StartProvider
+from components.site import Site
 from tests.support.answers import Reply
 from tests.support.dynamic import SITE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from components.dynamic import plan, restarts
+from components.change import plan, restarts
 from containers.etcd.supervisor import membership, rules, stopping
 from containers.etcd.supervisor.membership import History, View
 from tests.simulation.promises import Promise

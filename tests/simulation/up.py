@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from components.dynamic import plan, restarts
+from components.change import plan, restarts
 from containers.etcd.supervisor.membership import History, Member, View, observe
 from tests.simulation.etcd import Etcd
 from tests.simulation.pods import SEEDS, UNITS, Defect, Kubernetes, Pod

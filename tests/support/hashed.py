@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.kube import ExecError, Kube
-from components.dynamic.loop import Loop
-from components.dynamic.progress import Progress
-from components.dynamic.site import Site
+from components.change.loop import Loop
+from components.kube.client import ExecError, Kube
+from components.progress import Progress
+from components.site import Site
 from tests.support import namespace
 from tests.support.dynamic import SITE
 
@@ -77,8 +77,8 @@ class Hashed(Kube):
         """Of these questions: etcdctl's, and the one of the command in a pod."""
         self.looks = 0
         self.clock = Clock()
-        for module in ("loop", "progress", "proof", "hashes"):
-            name = f"components.dynamic.{module}.time"
+        for module in ("change.loop", "progress", "change.proof", "etcd.hashes"):
+            name = f"components.{module}.time"
             monkeypatch.setattr(name, self.clock, raising=False)
         # Commands side by side are told apart by their order only.
         self._one = Lock()

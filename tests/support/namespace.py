@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from components.dynamic.kube import Kube
-from components.dynamic.pods import on_volume, running
-from components.dynamic.site import Site
+from components.kube.client import Kube
+from components.kube.pods import on_volume, running
 from components.names import GATE
+from components.site import Site
 from tests.support.dynamic import SITE
 
 NOW = datetime.now(UTC)

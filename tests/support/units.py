@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.dynamic import restarts
-from components.dynamic.plan import Goal
+from components.change import restarts
+from components.change.plan import Goal
 from containers.etcd.supervisor.membership import History
 from tests.support.views import healthy_since, member
 

@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from components.dynamic.acceptance import accept, accepted_earlier
-from components.dynamic.bootstrap import wipe
-from components.dynamic.cluster import Cluster
-from components.dynamic.kube import ExecError, Kube
-from components.dynamic.progress import Progress, SequenceError
-from components.dynamic.site import Site
-from components.dynamic.tokens import Token
+from components.birth.acceptance import accept, accepted_earlier
+from components.birth.bootstrap import wipe
+from components.birth.tokens import Token
+from components.etcd.cluster import Cluster
+from components.kube.client import ExecError, Kube
 from components.names import GATE
+from components.progress import Progress, SequenceError
+from components.site import Site
 from tests.support.namespace import MARK, NOW, answered, listed
 
 TOKEN = Token("v3", "t", "http://etcd-discovery:2379")

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import plan
-from components.dynamic.balance import balance
-from components.dynamic.progress import SequenceError
+from components.change import plan
+from components.change.balance import balance
+from components.progress import SequenceError
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import View
 from tests.support.views import healthy_since, member, view

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import birth as module
-from components.dynamic.birth import birth
-from components.dynamic.kube import ExecError
-from components.dynamic.lock import BIRTH_ANNOTATION, CLUSTER_ANNOTATION, Lock
-from components.dynamic.progress import SequenceError
-from components.dynamic.tokens import Token
+from components.birth import birth as module
+from components.birth.birth import birth
+from components.birth.tokens import Token
+from components.etcd.lock import BIRTH_ANNOTATION, Lock
+from components.kube.client import ExecError
+from components.names import CLUSTER_ANNOTATION
+from components.progress import SequenceError
 from tests.support.namespace import (
     BEGINS,
     CAME_BACK,
@@ -52,7 +53,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(module.bootstrap, "run_seeds", step("seeds"))
     monkeypatch.setattr(module.bootstrap, "forget", step("forget"))
     monkeypatch.setattr(module.acceptance, "accept", step("accept", Lock("2f", "new mark", 1)))
-    monkeypatch.setattr("components.dynamic.progress.time.sleep", lambda _seconds: None)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("components.progress.time.sleep", lambda _seconds: None)  # pyright: ignore[reportUnknownLambdaType]
     return steps
 
 

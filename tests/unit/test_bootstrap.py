@@ -11,14 +11,14 @@ from typing import Any, cast
 import pytest
 from kubernetes.client import ApiException
 
-from components.dynamic import bootstrap
-from components.dynamic.bootstrap import not_lost, remedy, run_seeds, wipe
-from components.dynamic.kube import ExecError, Kube
-from components.dynamic.pods import obstacle
-from components.dynamic.progress import Progress, SequenceError, Unmet
-from components.dynamic.site import Site
-from components.dynamic.tokens import Token
+from components.birth import bootstrap
+from components.birth.bootstrap import not_lost, remedy, run_seeds, wipe
+from components.birth.tokens import Token
+from components.kube.client import ExecError, Kube
+from components.kube.pods import obstacle
 from components.names import GATE
+from components.progress import Progress, SequenceError, Unmet
+from components.site import Site
 from tests.support.namespace import NOW, PAUSES, Namespace, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import plan
-from components.dynamic.cluster import Cluster, Hash, parse_hash
-from components.dynamic.kube import ExecError, NoExecError
-from components.dynamic.loop import POLL_SECONDS, Loop
-from components.dynamic.progress import Progress, Unmet
+from components.change import plan
+from components.change.loop import POLL_SECONDS, Loop
+from components.etcd.cluster import Cluster, Hash, parse_hash
+from components.kube.client import ExecError, NoExecError
+from components.progress import Progress, Unmet
 from containers.etcd.supervisor.membership import View, parse_members
 
 URL = "http://127.0.0.1:2379"
@@ -192,7 +192,7 @@ def loop(asked: list[str]) -> Loop:
 
 def test_only_the_second_look_comes_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("components.dynamic.loop.time.sleep", pauses.append)
+    monkeypatch.setattr("components.change.loop.time.sleep", pauses.append)
     steps = iter([plan.Wait("one"), plan.Wait("two"), plan.Done()])
     asked: list[str] = []
 

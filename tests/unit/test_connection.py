@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from components.dynamic.connection import connected, proxy_of
-from components.dynamic.kube import Kube
-from components.dynamic.progress import SequenceError
-from components.dynamic.site import Site
+from components.kube.client import Kube
+from components.kube.connection import connected, proxy_of
+from components.progress import SequenceError
+from components.site import Site
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import Kubernetes, kubeconfig

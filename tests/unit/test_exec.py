@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import connection
-from components.dynamic.kube import Kube, NoExecError
-from components.dynamic.site import Site
+from components.kube import connection
+from components.kube.client import Kube, NoExecError
+from components.site import Site
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import kubeconfig
 from tests.support.namespace import pod

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dynamic.forecast import Forecast, Stage, too_low
-from components.dynamic.plan import Goal, Workload
-from components.dynamic.restarts import Pod
+from components.change.forecast import Forecast, Stage, too_low
+from components.change.plan import Goal, Workload
+from components.change.restarts import Pod
 from containers.etcd.supervisor.membership import View
 from tests.support.views import member, view
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from components.dynamic import foretelling
-from components.dynamic.lock import AnotherClusterError
-from components.dynamic.plan import Goal, Workload
-from components.dynamic.progress import SequenceError
+from components.change import foretelling
+from components.change.plan import Goal, Workload
+from components.etcd.lock import AnotherClusterError
+from components.progress import SequenceError
 from tests.support.dynamic import SITE
 from tests.support.views import member, view
 

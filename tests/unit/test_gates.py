@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import gates
-from components.dynamic.progress import Progress
+from components.birth import gates
+from components.progress import Progress
 from tests.support.namespace import Namespace, claim, pod
 
 NOTED = {gates.NOTE: "claim-of-etcd-seed-1"}

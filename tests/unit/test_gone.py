@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.kube import Kube, plain_errors
-from components.dynamic.progress import SequenceError
-from components.dynamic.site import Site
+from components.kube.client import Kube, plain_errors
 from components.names import GATE
+from components.progress import SequenceError
+from components.site import Site
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import Kubernetes, kubeconfig

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.kept import misfits
-from components.dynamic.lock import CLUSTER_ANNOTATION, PEER_ANNOTATION, Lock, notes
-from components.dynamic.site import Site
+from components.etcd.lock import PEER_ANNOTATION, Lock, notes
+from components.names import CLUSTER_ANNOTATION
+from components.preflight.kept import misfits
+from components.site import Site
 from tests.support.dynamic import SITE as PLACE
 
 SITE = Site(**PLACE)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pulumi.output import UNKNOWN
 
-from components.dynamic.lock import (
+from components.etcd.lock import (
     BIRTH_ANNOTATION,
     CLUSTER_ANNOTATION,
     REVISION_ANNOTATION,
@@ -17,7 +17,7 @@ from components.dynamic.lock import (
     floor,
     on_volumes,
 )
-from components.dynamic.progress import SequenceError
+from components.progress import SequenceError
 from tests.support.views import CLUSTER, member, view
 
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(3)]

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import loop as module
-from components.dynamic import progress
-from components.dynamic.kube import ExecError, Kube
-from components.dynamic.lock import Lock
-from components.dynamic.loop import Loop
-from components.dynamic.plan import Done, Goal, Wait
-from components.dynamic.progress import Progress, SequenceError, Unmet
-from components.dynamic.site import Site
+from components import progress
+from components.change import loop as module
+from components.change.loop import Loop
+from components.change.plan import Done, Goal, Wait
+from components.etcd.lock import Lock
+from components.kube.client import ExecError, Kube
+from components.progress import Progress, SequenceError, Unmet
+from components.site import Site
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support import namespace

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.dynamic import restarts
-from components.dynamic.plan import Goal, MoveLeader
+from components.change import restarts
+from components.change.plan import Goal, MoveLeader
 from containers.etcd.supervisor.membership import Member
 from tests.support.units import GOAL, NOW, UNITS, known, pods
 from tests.support.views import member, view

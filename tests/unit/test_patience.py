@@ -14,12 +14,12 @@ import pytest
 import urllib3
 from kubernetes.client import ApiException
 
-from components.dynamic import connection, patience
-from components.dynamic.kube import Kube
-from components.dynamic.progress import SequenceError
 from components.dynamic.provider import Sequence
 from components.dynamic.scale import ScaleProvider
-from components.dynamic.site import Site
+from components.kube import connection, patience
+from components.kube.client import Kube
+from components.progress import SequenceError
+from components.site import Site
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import ASKING, AT_ONCE, SITE, inputs
 from tests.support.kubernetes_api import Kubernetes, kubeconfig

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dynamic import plan
+from components.change import plan
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support.views import healthy_since, member, view
 

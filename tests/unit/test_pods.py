@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.pods import (
+from components.kube.pods import (
     crowded,
     may_be_made_anew,
     may_pass,

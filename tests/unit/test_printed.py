@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.dynamic.kube import ExecError, printed
+from components.kube.client import ExecError, printed
 
 WORDS = '{"level":"warn"}\nFailed to get the hash of endpoint u (context deadline exceeded)\n'
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.dynamic import progress as module
-from components.dynamic.progress import Progress, SequenceError, Unmet
+from components import progress as module
+from components.progress import Progress, SequenceError, Unmet
 
 
 class Clock:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.hashes import LARGEST_BYTES, MEGABYTE, Hashing
-from components.dynamic.progress import SequenceError
-from components.dynamic.proof import AGREE_SECONDS, prove, receipt
+from components.change.proof import AGREE_SECONDS, prove, receipt
+from components.etcd.hashes import LARGEST_BYTES, MEGABYTE, Hashing
+from components.progress import SequenceError
 from components.sequences import newest
 from containers.etcd.supervisor.membership import View
 from tests.support.hashed import LEADER, PODS, Hashed

@@ -7,8 +7,8 @@ import base64
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.dynamic.progress import SequenceError
 from components.dynamic.protection import ProtectionProvider
+from components.progress import SequenceError
 
 CLUSTER = "projects/my-project/locations/us-central1/clusters/etcd-prod"
 

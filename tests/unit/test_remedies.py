@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.dynamic.remedies import of_status
+from components.kube.remedies import of_status
 
 
 @pytest.mark.parametrize(

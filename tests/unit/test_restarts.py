@@ -7,8 +7,8 @@ from collections.abc import Set
 
 import pytest
 
-from components.dynamic import restarts
-from components.dynamic.plan import Done, Goal, MoveLeader, Wait
+from components.change import restarts
+from components.change.plan import Done, Goal, MoveLeader, Wait
 from containers.etcd.supervisor.membership import Member
 from tests.support.units import GOAL, NOW, SETTLED, UNITS, known, pods
 from tests.support.views import healthy_since, member, view

@@ -15,15 +15,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.dynamic import foretelling, rolling, room
-from components.dynamic.plan import Goal, Workload
+from components.change import foretelling, rollout, room
+from components.change.plan import Goal, Workload
 from components.dynamic.preflight import PreflightProvider
-from components.dynamic.progress import SequenceError, Unmet
 from components.dynamic.rollout import RolloutProvider
-from components.dynamic.site import Site
 from components.names import TEMPLATE_ANNOTATION
+from components.progress import SequenceError, Unmet
 from components.quantities import LARGEST_QUOTA, memory_for, quota_bytes
 from components.settings import parse
+from components.site import Site
 from containers.etcd.supervisor.membership import View
 from tests.support.dynamic import SITE, inputs
 from tests.support.stack_config import with_values
@@ -233,8 +233,8 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
     loop = SimpleNamespace(
         goal=goal, pods=there, pods_at=datetime.now(UTC), history=None, run=run, take=None
     )
-    monkeypatch.setattr(rolling, "Kube", answers(kube))
-    monkeypatch.setattr(rolling, "Loop", SimpleNamespace(of=answers(loop)))
+    monkeypatch.setattr(rollout, "Kube", answers(kube))
+    monkeypatch.setattr(rollout, "Loop", SimpleNamespace(of=answers(loop)))
     with pytest.raises(SequenceError, match="etcd would take no more writes"):
-        rolling.roll(Site(**SITE), inputs(RolloutProvider, quota=LESS))
+        rollout.roll(Site(**SITE), inputs(RolloutProvider, quota=LESS))
     assert restarted == []

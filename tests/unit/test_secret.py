@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from components.dynamic.birth import birth
+from components.birth.birth import birth
 from components.dynamic.discovery import DiscoveryProvider
-from components.dynamic.kube import Kube
-from components.dynamic.progress import SequenceError
-from components.dynamic.site import Site
+from components.kube.client import Kube
+from components.progress import SequenceError
+from components.site import Site
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import SITE, inputs
 from tests.support.kubernetes_api import Kubernetes, kubeconfig

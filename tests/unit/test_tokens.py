@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from components.dynamic import tokens
-from components.dynamic.progress import SequenceError
+from components.birth import tokens
+from components.progress import SequenceError
 from tests.support.answers import Reply, serving
 from tests.support.ports import free_port
 

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from components.dynamic.kube import Kube, plain_errors
-from components.dynamic.progress import SequenceError
-from components.dynamic.site import Site
+from components.kube.client import Kube, plain_errors
+from components.progress import SequenceError
+from components.site import Site
 from containers.etcd.supervisor import kubernetes
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import kubeconfig
@@ -131,6 +131,7 @@ def asked(url: str, **cluster: Any) -> Any:
         return Kube(json.dumps(found), site, patient=False).version()
 
 
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
 @pytest.mark.usefixtures("newer_python")
 def test_a_cluster_that_kubectl_reaches_is_reached(api: Api) -> None:
     assert asked(api.url, **{"certificate-authority": str(api.authority)}).minor == "35"

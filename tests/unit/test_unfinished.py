@@ -14,14 +14,15 @@ from typing import Any
 
 import pytest
 
-from components.dynamic import rolling, scaling
-from components.dynamic.kube import Kube
-from components.dynamic.plan import Goal, Workload
-from components.dynamic.progress import SequenceError, Unmet
+from components.change import rollout
+from components.change import scale as scale_sequence
+from components.change.plan import Goal, Workload
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
-from components.dynamic.site import Site
+from components.kube.client import Kube
 from components.names import TEMPLATE_ANNOTATION
+from components.progress import SequenceError, Unmet
+from components.site import Site
 from components.units import counted, under_way
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import PROOF, inputs
@@ -151,12 +152,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
             take=None,
         )
 
-    for module in (scaling, rolling):
+    for module in (scale_sequence, rollout):
         monkeypatch.setattr(module, "Kube", kube)
         monkeypatch.setattr(module, "Loop", SimpleNamespace(of=loop))
         monkeypatch.setattr(module, "prove", world.prove)
         monkeypatch.setattr(module, "workload", workload)
-    monkeypatch.setattr(scaling, "balance", balance)
+    monkeypatch.setattr(scale_sequence, "balance", balance)
     return world
 
 

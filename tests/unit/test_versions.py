@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from components.dynamic import foretelling, versions
+from components.change import foretelling
 from components.dynamic.preflight import PreflightProvider
-from components.dynamic.progress import SequenceError, Unmet
+from components.preflight import versions
+from components.progress import SequenceError, Unmet
 from containers.etcd.supervisor.membership import View
 from tests.support.dynamic import inputs
 from tests.support.views import member, view

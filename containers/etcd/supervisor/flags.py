@@ -15,7 +15,7 @@ orphan learner would block every other join (https://github.com/k3s-io/k3s/issue
 member judges a membership entry by its own value when it applies it, so the value must be the
 same on all members of a cluster for ever: never make it a setting, never change it. etcd 3.5 has no
 such flag, and always 1 (maxLearners in its etcdserver/api/membership/cluster.go): while members of
-both minors are there no unit may be added (`components/dynamic/versions.py`).
+both minors are there no unit may be added (`components/preflight/versions.py`).
 """
 
 

@@ -21,7 +21,7 @@ _READS = frozenset({"list", "status", "hashkv", "get"})
 
 
 def watched(kube: Any, sequence: str) -> Any:
-    """The same `components.dynamic.kube.Kube`, with its calls counted."""
+    """The same `components.kube.client.Kube`, with its calls counted."""
     count = _counter(Path(os.environ[VARIABLE]), sequence)
     api = kube.core.api_client
     call_api, execute = api.call_api, kube.exec

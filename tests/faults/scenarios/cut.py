@@ -46,8 +46,8 @@ class _Cuts:
 
 
 SEQUENCES = {
-    "handover": "components/dynamic/passage.py",
-    "scale": "components/dynamic/scaling.py",
+    "handover": "components/change/handover.py",
+    "scale": "components/change/scale.py",
 }
 """What can be cut, and the module of the product that it is in."""
 

@@ -1,0 +1,101 @@
+"""How a cluster comes to be there: kept on volumes or by units, born earlier, or born now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.birth import acceptance, bootstrap, gates, leftover, tokens, volatile
+from components.etcd import lock
+from components.kube.client import Kube, plain_errors
+from components.kube.pods import gated
+from components.progress import Progress
+from components.site import Site
+
+
+def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
+    """Return the discovery resource's outputs once a cluster exists.
+
+    Raises SequenceError, after which the next attempt starts over: nothing is kept in between but
+    what stands in Kubernetes.
+    """
+    progress = Progress("discovery", int(props["timeout_seconds"]))
+    with plain_errors(site):
+        kube = Kube(props["kubeconfig"], site)
+        earlier = kube.read_secret(site.discovery)
+        retained = lock.on_volumes(kube)
+        if retained is not None:
+            return _kept(kube, retained, earlier, progress)
+        found = acceptance.accepted_earlier(kube, earlier, progress)
+        if found is None and not gates.unaccepted(earlier):
+            found = volatile.in_units(kube, progress)
+        if found is not None:
+            return _resumed(found, earlier, progress)
+        leftover.require_empty(kube, int(props["units"]), progress)
+        return _born(kube, props, earlier, progress)
+
+
+def _born(
+    kube: Kube, props: Mapping[str, Any], judged: Mapping[str, str], progress: Progress
+) -> dict[str, Any]:
+    """Form a cluster. `judged`: what an earlier run has left, by which there is none."""
+    site, mode, size = kube.site, str(props["mode"]), int(props["size"])
+    # Asked for before the old attempt is ended: a service that gives none changes nothing.
+    token = tokens.fresh(mode, str(props["url"]), size, site.discovery_url)
+    # Which takes time, and the earlier run may live on: who kills Pulumi does not kill its plugins.
+    earlier = kube.read_secret(site.discovery)
+    if gates.noted(earlier) != gates.noted(judged):
+        found = acceptance.accepted_earlier(kube, earlier, progress)
+        if found is not None:
+            return _resumed(found, earlier, progress)
+    if earlier:
+        progress.say("an earlier attempt was not finished: its seeds and its token are ended")
+        bootstrap.wipe(kube, progress)
+    progress.phase_done("checks")
+    cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
+    born = acceptance.accept(kube, cluster, token, progress)
+    # Only now is there a pod again from which its service is reached.
+    bootstrap.forget(kube, cluster, earlier, progress)
+    progress.say(f"cluster {born.cluster_id} is born: {size} seeds vote")
+    return _outs(born, "born", token.value, progress.phases)
+
+
+def _kept(
+    kube: Kube, retained: lock.Lock, earlier: Mapping[str, str], progress: Progress
+) -> dict[str, Any]:
+    """Go on with the cluster on the units' volumes."""
+    if _at_rest(kube, gates.noted(earlier)):
+        say = f"the units' volumes hold cluster {retained.cluster_id}: no seed is started"
+        progress.say(say)
+        bootstrap.wipe(kube, progress)
+        return _outs(retained, "retained")
+    # A handover was cut off: its seeds may still be voters, and only it may end them.
+    say = f"the handover of cluster {retained.cluster_id} is not finished: going on with it"
+    progress.say(say)
+    return _outs(retained, "resumed", earlier.get("token", ""))
+
+
+def _at_rest(kube: Kube, known: frozenset[str]) -> bool:
+    """Whether no seed is a member: all are held, and none of them on data of the cluster."""
+    seeds = kube.pods(kube.site.seeds)
+    if not all(gated(pod) for pod in seeds):
+        return False
+    claims = kube.volumes(kube.site.seeds) if seeds and known else []
+    return not gates.returning(seeds, claims, known)
+
+
+def _resumed(born: lock.Lock, earlier: Mapping[str, str], progress: Progress) -> dict[str, Any]:
+    progress.say(f"cluster {born.cluster_id} was born in an earlier run: going on with it")
+    return _outs(born, "resumed", earlier.get("token", ""))
+
+
+def _outs(
+    born: lock.Lock, origin: str, token: str = "", phases: dict[str, float] | None = None
+) -> dict[str, Any]:
+    return {
+        "cluster_id": born.cluster_id,
+        "birth": born.birth,
+        "origin": origin,
+        "token": token,
+        "phases": phases or {},
+    }

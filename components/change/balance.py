@@ -1,0 +1,108 @@
+"""Brings the membership to exactly the wanted units: what handover and scale have in common."""
+
+from __future__ import annotations
+
+import time
+
+from components.change import plan
+from components.change.forecast import Forecast, require
+from components.change.loop import Loop
+from components.etcd import lock
+from components.kube.pods import of_stateful_set, ordinal_of
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
+from containers.etcd.supervisor.membership import Member, View
+
+ELSEWHERE_SECONDS = 1.0
+"""Between the end of the seeds as endpoints and the removal of the first. Each node learns of it by
+itself, and later: clients that connect anew would be led to where nobody is."""
+
+_ForEtcd = plan.StopServing | plan.MoveLeader | plan.Remove
+
+
+def balance(loop: Loop, least: int | None = None) -> None:
+    """Return when exactly the wanted units vote. Raises as `Loop.run` does.
+
+    `least`: raises SequenceError for what lowers the tolerance below it. The diff does so, too, but
+    only if etcd answers it. None: a handover, in which there are seeds beside the units.
+    """
+    while first := plan.bring_back(loop.goal, workload(loop)):
+        _announce_or_resize(loop, first)
+
+    def next_for_etcd(view: View, now: float) -> _ForEtcd | plan.Wait | plan.Done:
+        # What only Kubernetes must be told is told on the way: for that no other look is needed.
+        while True:
+            step = plan.next_step(loop.goal, view, loop.history, now, workload(loop))
+            if not isinstance(step, plan.Announce | plan.Resize):
+                return step
+            _announce_or_resize(loop, step)
+
+    def act(step: _ForEtcd, view: View) -> None:
+        _take(loop, step, view)
+
+    def judge(view: View) -> None:
+        if least is not None:
+            model = Forecast(loop.goal, view, workload(loop))
+            require(model.now, model.scale().stages, least)
+
+    loop.run(next_for_etcd, act, judge)
+
+
+def workload(loop: Loop) -> plan.Workload:
+    """The units' StatefulSet and the pods as of the last look."""
+    site = loop.kube.site
+    found = loop.kube.stateful_set(site.units)
+    leaving = (found.metadata.annotations or {}).get(LEAVING_ANNOTATION)
+    seeds = of_stateful_set(loop.pods, site.seeds)
+    ordinals = [ordinal_of(pod, site.units) for pod in loop.pods]
+    return plan.Workload(
+        replicas=found.spec.replicas,
+        leaving=None if leaving is None else int(leaving),
+        pods=frozenset(o for o in ordinals if o is not None),
+        serving_seeds=any(site.serving_label in (p.metadata.labels or {}) for p in seeds),
+    )
+
+
+def _announce_or_resize(loop: Loop, step: plan.Announce | plan.Resize) -> None:
+    units = loop.kube.site.units
+    match step:
+        case plan.Announce(ordinal):
+            loop.kube.announce(units, ordinal)
+        case plan.Resize(replicas):
+            loop.kube.scale(units, replicas)
+            loop.progress.say(f"StatefulSet {units}: {replicas} replicas")
+
+
+def _take(loop: Loop, step: _ForEtcd, view: View) -> None:
+    say = loop.progress.say
+    match step:
+        case plan.StopServing():
+            loop.progress.phase_done("units vote")
+            _stop_serving(loop, view)
+        case plan.MoveLeader(leader, target):
+            loop.cluster.move_leader(leader, target)
+            say(f"leader moved from {leader.pod} to {target.pod}")
+        case plan.Remove(member):
+            loop.cluster.remove(member)
+            say(_removed(loop, view, member))
+
+
+def _removed(loop: Loop, view: View, member: Member) -> str:
+    left = [m for m in view.voters if m != member]
+    healthy = sum(m.id in view.statuses for m in left)
+    role = "seed" if loop.goal.is_seed(member) else "unit"
+    return (
+        f"{role} {member.pod} removed: {len(left)} members, "
+        f"quorum {len(left) // 2 + 1}, healthy {healthy}"
+    )
+
+
+def _stop_serving(loop: Loop, view: View) -> None:
+    # From here on the units' disks hold the cluster: an `up` after a cut or a destroy must find
+    # that out from the volumes alone.
+    lock.note(loop.kube, loop.lock, view)
+    site = loop.kube.site
+    for pod in of_stateful_set(loop.pods, site.seeds):
+        loop.kube.unlabel(pod.metadata.name, site.serving_label)
+    time.sleep(ELSEWHERE_SECONDS)
+    count = sum(m.pod in loop.goal.pods for m in view.voters)
+    loop.progress.say(f"all {count} units vote: clients are led to them alone")

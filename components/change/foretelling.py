@@ -1,0 +1,156 @@
+"""Shows the plan of a scale or a rolling change from the live membership, and may refuse it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pulumi.output import Unknown
+
+from components.change import restarts, room
+from components.change.balance import workload
+from components.change.forecast import Forecast, require
+from components.change.loop import Loop
+from components.change.plan import reached
+from components.change.rollout import require_a_copy
+from components.etcd import lock
+from components.etcd.cluster import Cluster
+from components.kube.client import Kube, plain_errors
+from components.kube.pods import of_stateful_set, ready
+from components.preflight import versions
+from components.progress import Progress, SequenceError, Unmet
+from components.site import Site
+
+_NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
+
+
+_LEFT = ", left unfinished by an earlier up"
+
+
+def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
+    """Print what a change of the count will do, step by step.
+
+    Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
+    that goes below `min_tolerance`, for a quota that is too small, and if it is another cluster
+    that answers.
+
+    `resumed`: nobody asks for another count now, an earlier change was cut off.
+    """
+    _foretell(f"change of the count{_LEFT if resumed else ''}", props, restart=False)
+
+
+def foretell_restarts(props: Mapping[str, Any]) -> None:
+    """The same for a rolling change of all units, on top of a scale that comes first."""
+    unknown = isinstance(props.get("template"), Unknown)
+    what = "rolling change, if the image differs" if unknown else "rolling change"
+    _foretell(what, props, restart=True, certain=not unknown)
+
+
+def foretell_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -> None:
+    """The same where the template is as it was, and not all units may have it.
+
+    `newest`: Kubernetes' name for it, of when all had it; None where that was not noted.
+    """
+    what = f"rolling change{_LEFT}"
+    if newest is None:
+        Progress("plan", timeout_seconds=0).say(
+            f"{what}: no steps to show, which units are left is seen when it runs"
+        )
+        return
+    _foretell(what, props, restart=True, newest=newest)
+
+
+def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
+    """Raise TooSmallError where the database does not fit into etcd's quota of `props`.
+
+    Says so where the cluster cannot be asked: the rolling change looks again, at every unit.
+    """
+    try:
+        with plain_errors(site):
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
+            kube.version()
+            units = sorted(kube.pods(site.units), key=ready, reverse=True)
+            lowered = room.lowered(props["quota"], units)
+            view = Cluster(kube, [p.metadata.name for p in units]).view() if lowered else None
+    except SequenceError as error:
+        units, view = [], Unmet(error.problem)
+    if isinstance(view, Unmet):
+        say = f"whether the database fits into a smaller quota is not known: {view.reason}"
+        Progress("plan", timeout_seconds=0).say(say)
+    elif view is not None:
+        room.require(props["quota"], units, view)
+
+
+def foretell_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> None:
+    """Raise VersionStepError where members run what `props["version"]` may not follow.
+
+    `grows`: whether more units are wanted as well.
+
+    What they run, not what was configured last: an `up` may have ended before any unit had it, or
+    when some had. Says so where none can be asked; where none runs etcd looks at its data itself,
+    and does not start with those of a later minor.
+    """
+    try:
+        with plain_errors(site):
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
+            kube.version()
+            pods = sorted(kube.pods(site.units) + kube.pods(site.seeds), key=ready, reverse=True)
+            view = Cluster(kube, [p.metadata.name for p in pods]).view()
+    except SequenceError as error:
+        view = Unmet(error.problem)
+    wanted = str(props["version"])
+    if isinstance(view, Unmet):
+        say = f"whether etcd {wanted} may follow what the members run is not known: {view.reason}"
+        Progress("plan", timeout_seconds=0).say(say)
+    else:
+        versions.require(wanted, view, grows=grows)
+
+
+def _foretell(
+    what: str,
+    props: Mapping[str, Any],
+    *,
+    restart: bool,
+    newest: str = "",
+    certain: bool = True,
+) -> None:
+    """`newest`: pods of this revision do not restart; `certain`: all others do."""
+    progress = Progress("plan", timeout_seconds=0)
+    model = _model(props, newest)
+    if isinstance(model, Unmet):
+        progress.say(f"{what}: no steps to show, {model.reason}")
+        return
+    if restart and certain:
+        require_a_copy(model.goal, model.pods)
+    if restart and not reached(model.goal, model.view, model.workload):
+        # On top of a change of the count, which is shown where it belongs.
+        model.scale().stages.clear()
+    first = model.now
+    progress.say(f"{what}, from the live membership: {first}")
+    _ = model.restart() if restart else model.scale()
+    for number, stage in enumerate(model.stages, 1):
+        progress.say(f"{number}. {stage}")
+    require(first, model.stages, int(props["min_tolerance"]))
+
+
+def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
+    """The cluster as it is; Unmet if it cannot be asked."""
+    if any(isinstance(props.get(key), Unknown | None) for key in _NEEDED):
+        return Unmet("the cluster is not known before it is made")
+    site = Site.of(props)
+    try:
+        with plain_errors(site):
+            kube = Kube(str(props["kubeconfig"]), site, patient=False)
+            kube.version()
+            loop = Loop.of(kube, props, Progress("plan", timeout_seconds=0))
+            view = loop.look()
+            if isinstance(view, Unmet):
+                return view
+            units = of_stateful_set(loop.pods, site.units)
+            room.require(props.get("quota") or {}, units, view)
+            seen = restarts.seen(units, newest, loop.pods_at)
+            return Forecast(loop.goal, view, workload(loop), seen)
+    except (lock.AnotherClusterError, room.TooSmallError):
+        raise
+    except SequenceError as error:
+        return Unmet(error.problem)

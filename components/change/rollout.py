@@ -1,0 +1,90 @@
+"""The sequence behind `Rollout`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from components.change import restarts, room
+from components.change.balance import workload
+from components.change.forecast import Forecast, require
+from components.change.loop import Loop
+from components.change.plan import Goal
+from components.change.proof import prove
+from components.kube.client import Kube, plain_errors
+from components.kube.pods import newest_revision, of_stateful_set
+from components.names import ROLLOUT, TEMPLATE_ANNOTATION
+from components.progress import Progress, SequenceError, Unmet
+from components.site import Site
+from containers.etcd.supervisor.membership import View
+
+
+def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
+    """Restart every unit that is not of the declared template. Raises SequenceError.
+
+    Returns what becomes of the resource's outputs: `controller_revision`, Kubernetes' name for that
+    template, and `proof`, which is the one of before where nothing was to be done.
+    """
+    with plain_errors(site):
+        kube = Kube(str(props["kubeconfig"]), site)
+        progress = Progress(ROLLOUT, int(props["timeout_seconds"]))
+        template = str(props["template"])
+        newest = progress.wait(
+            "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"
+        )
+        outs = {"controller_revision": newest, "proof": props.get("proof") or {}}
+        loop = Loop.of(kube, props, progress)
+
+        def units() -> list[restarts.Pod]:
+            found = of_stateful_set(loop.pods, site.units)
+            return restarts.seen(found, newest, loop.pods_at)
+
+        there = units()
+        # One of its own that was cut off may not have waited for the last unit.
+        if all(pod.current for pod in there) and ROLLOUT not in props.get("unfinished", ()):
+            return outs
+        require_a_copy(loop.goal, there)
+        kube.note_unfinished(ROLLOUT, unfinished=True)
+
+        def decide(view: View, now: float) -> restarts.Step:
+            room.require(props["quota"], of_stateful_set(loop.pods, site.units), view)
+            return restarts.next_restart(loop.goal, view, loop.history, now, units())
+
+        def judge(view: View) -> None:
+            model = Forecast(loop.goal, view, workload(loop), units())
+            require(model.now, model.restart().stages, int(props["min_tolerance"]))
+
+        loop.run(decide, loop.take, judge)
+        outs["proof"] = prove(loop)
+        kube.note_unfinished(ROLLOUT, unfinished=False)
+        return outs
+
+
+def require_a_copy(goal: Goal, pods: Sequence[restarts.Pod]) -> None:
+    """Raise SequenceError where a rolling change would take the last copy of the data with it."""
+    lost = restarts.loss(goal, pods)
+    if lost is not None:
+        raise SequenceError(
+            f"refused: {lost.name} is the only unit and has no volume (etcd:storage.kind): its "
+            "restart would lose all data",
+            "pulumi config set --path etcd:units.count 3, so that units restart one at a time and "
+            "the others keep the data; or, if it may be lost, pulumi destroy, then pulumi up",
+        )
+
+
+def _newest(kube: Kube, template: str) -> str | Unmet:
+    """Kubernetes' name for the declared template, once its controller has seen it.
+
+    Raises SequenceError where Kubernetes was never given that template.
+    """
+    found = kube.stateful_set(kube.site.units)
+    if (found.metadata.annotations or {}).get(TEMPLATE_ANNOTATION) != template:
+        # The plugin leaves all objects as they are in a run in which it did not reach the cluster
+        # at first (skipUpdateUnreachable), with no more than a warning; so does --target.
+        raise SequenceError(
+            f"StatefulSet {kube.site.units} of namespace {kube.site.namespace} has not been given "
+            "the declared template: Pulumi did not reach Kubernetes when it was to be changed, or "
+            "was told by --target to leave it",
+            "pulumi up",
+        )
+    return newest_revision(found) or Unmet("its controller has not come to it")

@@ -1,0 +1,63 @@
+"""The sequence behind `Scale`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from components.change import plan
+from components.change.balance import balance, workload
+from components.change.loop import Loop
+from components.change.proof import prove
+from components.kube.client import Kube, plain_errors
+from components.kube.contents import is_ours
+from components.kube.pods import ordinal_of
+from components.names import SCALE
+from components.progress import Progress
+from components.site import Site
+from containers.etcd.supervisor.membership import View
+
+
+def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:
+    """Bring the membership to the wanted count; return the proof. Raises SequenceError.
+
+    `resumed`: the count is as it was, and a change of it was cut off. Where that has left nothing
+    to do the proof is the one of before, and it is of no matter how well the members are.
+    """
+    with plain_errors(site):
+        kube = Kube(str(props["kubeconfig"]), site)
+        progress = Progress(SCALE, int(props["timeout_seconds"]))
+        loop = Loop.of(kube, props, progress)
+        kube.note_unfinished(SCALE, unfinished=True)
+        done = resumed and _nothing_is_left(loop)
+        if not done:
+            balance(loop, least=int(props["min_tolerance"]))
+        if not props["retain"]:
+            _delete_volumes(kube, loop.goal.count, progress)
+        proof = (props.get("proof") or {}) if done else prove(loop)
+        kube.note_unfinished(SCALE, unfinished=False)
+        return proof
+
+
+def _nothing_is_left(loop: Loop) -> bool:
+    """Call back a unit that was told to leave and is wanted; whether that was all."""
+    leaving = workload(loop).leaving
+    if leaving is not None and leaving < loop.goal.count:
+        units = loop.kube.site.units
+        loop.kube.announce(units, None)
+        loop.progress.say(f"unit {units}-{leaving}, which was told to leave, stays")
+    view = loop.look()
+    return isinstance(view, View) and plan.reached(loop.goal, view, workload(loop))
+
+
+def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:
+    """Delete the volumes of units that have left; their pods are gone."""
+    for claim in kube.volumes(kube.site.units):
+        name, ordinal = claim.metadata.name, ordinal_of(claim, f"data-{kube.site.units}")
+        if ordinal is None or ordinal < count:
+            continue
+        if is_ours(kube.site, claim):
+            kube.delete_volume(name)
+            progress.say(f"volume {name} deleted")
+        else:
+            progress.say(f"volume {name} stays: it is not labelled as of this stack")

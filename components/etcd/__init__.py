@@ -1,0 +1,1 @@
+"""A running etcd cluster as the sequences see it: membership, hashes, lock and proof."""

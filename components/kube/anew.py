@@ -1,0 +1,61 @@
+"""Pods of an older template that are made anew, where nothing goes with them.
+
+Kubernetes makes them from the template of now once they are deleted, but would itself wait for ever
+until they are ready (StatefulSet: "Forced rollback").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from components.kube.client import Kube
+from components.kube.pods import REVISION_LABEL, gated, stuck
+from components.progress import Progress
+
+
+def make_anew(
+    kube: Kube,
+    pods: Iterable[Any],
+    newest: str,
+    voters: Collection[str] | None,
+    progress: Progress,
+) -> list[Any]:
+    """Delete those of these pods that cannot start and take no data along; returns them.
+
+    `newest`: Kubernetes' name for the template of now. `voters`: see `pods.may_be_made_anew`.
+    """
+    return _delete(kube, stuck(pods, newest, voters), progress)
+
+
+def held_are_newest(kube: Kube, workload: str, pods: Collection[Any], progress: Progress) -> bool:
+    """Whether those of a workload's pods that are held may be let start; makes others anew.
+
+    They may be held since an `up` with other settings, which came to no seeds.
+    """
+    if not any(gated(pod) for pod in pods):
+        return True
+    newest = kube.newest_revision(workload)
+    return newest is not None and not make_anew(kube, pods, newest, None, progress)
+
+
+def outdated_units(kube: Kube, units: Collection[Any], progress: Progress) -> None:
+    """Make all units of an older template anew, while a cluster is being born.
+
+    What they ask of their nodes may be what seeds lack, and what was corrected. There is no cluster
+    yet of which one could be a member, and none has data.
+    """
+    newest = kube.newest_revision(kube.site.units) if units else None
+    if newest is None:
+        return
+    old = [pod for pod in units if pod.metadata.labels.get(REVISION_LABEL) != newest]
+    _delete(kube, [pod for pod in old if pod.metadata.deletion_timestamp is None], progress)
+
+
+def _delete(kube: Kube, pods: list[Any], progress: Progress) -> list[Any]:
+    for pod in pods:
+        kube.delete_pod(pod)
+    if pods:
+        names = ", ".join(pod.metadata.name for pod in pods)
+        progress.say(f"made anew, since its template has changed: {names}")
+    return pods

@@ -1,0 +1,395 @@
+"""Kubernetes as the sequences see it: scale, pods, volumes, exec. Thin, without decisions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import urllib3
+from kubernetes import client
+from kubernetes.client import ApiException
+from kubernetes.stream import stream
+from websocket import WebSocketException
+
+from components.kube import remedies, secret
+from components.kube.connection import connected
+from components.kube.pods import (
+    gated,
+    going_disks,
+    newest_revision,
+    node_problem,
+    of_stateful_set,
+    ready,
+    running,
+    trouble,
+    words,
+)
+from components.names import GATE, UNFINISHED
+from components.progress import SequenceError
+from components.site import Site
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
+
+CONTAINER = "etcd"
+
+T = TypeVar("T")
+
+
+class ExecError(Exception):
+    """A command in a pod failed.
+
+    Its text is one line, the last one that was said: above it etcdctl's log may stand.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said.strip().splitlines()[-1])
+
+
+class NoExecError(ExecError):
+    """Nothing can be run in this pod, which says nothing of etcd: another pod may do as well."""
+
+
+class UnreachableError(SequenceError):
+    """Nobody answers at the Kubernetes cluster's address, which a refusal is not."""
+
+
+def printed(out: str, err: str, code: int) -> str:
+    """What a command has printed. Pure. Raises ExecError if it has failed.
+
+    An exit code with output is no error: `etcdctl endpoint status` prints who has answered and ends
+    with 1 when one member has not. Where none has, it prints `null` for its empty list.
+    """
+    if code and out.strip() in ("", "null"):
+        raise ExecError(err.strip() or f"exit code {code}")
+    return out
+
+
+def unless(status: HTTPStatus, ask: Callable[[], T]) -> T | None:
+    """What the Kubernetes API answers; None where it answers with this status.
+
+    NOT_FOUND: there is no such object. FORBIDDEN: this user may not ask, which proves nothing.
+    Raises ApiException for any other refusal.
+    """
+    try:
+        return ask()
+    except ApiException as error:
+        if error.status != status:
+            raise
+        return None
+
+
+class Kube:
+    """One namespace of one Kubernetes cluster, through the official client.
+
+    Raises SequenceError for a kubeconfig that cannot be used.
+    """
+
+    def __init__(self, kubeconfig: str, site: Site, *, patient: bool = True) -> None:
+        """`patient`: bear with an API that is away for a moment. Not where it is the first to be
+        asked, and a person waits to hear whether there is one."""
+        self.site = site
+        self._api = connected(kubeconfig, site.context, patient=patient)
+        # Any: the client's models have every field optional, although the API always sets these.
+        self.core: Any = client.CoreV1Api(self._api)
+        self.apps: Any = client.AppsV1Api(self._api)
+
+    def version(self) -> Any:
+        """Kubernetes' version: the first question, since it does not wait long for an answer."""
+        return client.VersionApi(self._api).get_code(_request_timeout=10)
+
+    def namespace(self) -> Any:
+        """The namespace; None if there is no such."""
+        return unless(HTTPStatus.NOT_FOUND, lambda: self.core.read_namespace(self.site.namespace))
+
+    # ------------------------------------------------------------ workloads
+
+    def scale(self, stateful_set: str, replicas: int) -> None:
+        """Set the replicas through the scale subresource: its one writer after creation."""
+        body = {"spec": {"replicas": replicas}}
+        self.apps.patch_namespaced_stateful_set_scale(stateful_set, self.site.namespace, body)
+
+    def stateful_set(self, name: str) -> Any:
+        return self.apps.read_namespaced_stateful_set(name, self.site.namespace)
+
+    def made_at(self, stateful_set: str) -> datetime | None:
+        """When it was made; None if it is not there."""
+        found = self._stateful_set(stateful_set)
+        return None if found is None else found.metadata.creation_timestamp
+
+    def newest_revision(self, stateful_set: str) -> str | None:
+        """See `pods.newest_revision`; None, too, if it is not there."""
+        found = self._stateful_set(stateful_set)
+        return None if found is None else newest_revision(found)
+
+    def _stateful_set(self, name: str) -> Any:
+        """None if there is none."""
+        return unless(HTTPStatus.NOT_FOUND, lambda: self.stateful_set(name))
+
+    def announce(self, stateful_set: str, leaving: int | None) -> None:
+        """Note on the StatefulSet which ordinal is leaving; None takes the note away."""
+        value = None if leaving is None else str(leaving)
+        body = {"metadata": {"annotations": {LEAVING_ANNOTATION: value}}}
+        self.apps.patch_namespaced_stateful_set(stateful_set, self.site.namespace, body)
+
+    def note_unfinished(self, sequence: str, *, unfinished: bool) -> None:
+        """Note for the next `up` that a sequence is under way, or take the note away."""
+        note = {f"{UNFINISHED}{sequence}": "true" if unfinished else None}
+        policy: Any = client.PolicyV1Api(self._api)
+        policy.patch_namespaced_pod_disruption_budget(
+            self.site.units, self.site.namespace, {"metadata": {"annotations": note}}
+        )
+
+    def pods(self, stateful_set: str) -> list[Any]:
+        """The pods of a StatefulSet, by ordinal."""
+        return of_stateful_set(
+            self.core.list_namespaced_pod(self.site.namespace).items, stateful_set
+        )
+
+    def pods_and_time(self) -> tuple[list[Any], datetime]:
+        """All pods of the namespace, and the time by the API server's clock, whole seconds."""
+        found, _, headers = self.core.list_namespaced_pod_with_http_info(self.site.namespace)
+        return found.items, parsedate_to_datetime(headers["Date"])
+
+    def delete_pod(self, pod: Any) -> None:
+        """End a pod in its own time; gone already is no error.
+
+        This very pod: where the answer is lost and it is asked again, one of the same name may have
+        come up in its place.
+        """
+        metadata = pod.metadata
+        body = {"preconditions": {"uid": metadata.uid}}
+        try:
+            self.core.delete_namespaced_pod(metadata.name, self.site.namespace, body=body)
+        except ApiException as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+                raise
+
+    def release(self, pods: Iterable[Any]) -> None:
+        """Take the scheduling gate off those pods that still have it; gone already is no error."""
+        body = {"spec": {"schedulingGates": [{"$patch": "delete", "name": GATE}]}}
+        for pod in filter(gated, pods):
+            with _gone_is_fine():
+                self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)
+
+    def unlabel(self, pod: str, label: str) -> None:
+        """Take a label off a pod; gone already is no error."""
+        body = {"metadata": {"labels": {label: None}}}
+        with _gone_is_fine():
+            self.core.patch_namespaced_pod(pod, self.site.namespace, body)
+
+    def refusal(self, stateful_set: str) -> str:
+        """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""
+        events = self.core.list_namespaced_event(
+            self.site.namespace,
+            field_selector=f"involvedObject.name={stateful_set},reason=FailedCreate",
+        ).items
+        return f" ({events[-1].message})" if events else ""
+
+    def troubles(self, pods: Iterable[Any], silent: Container[str] = ()) -> list[str]:
+        """What is known of those pods that are not ready, their nodes' state included.
+
+        `silent`: the units in which no etcd has answered; their supervisors are asked.
+        """
+        found = list(pods)
+        problems = self._node_problems(found)
+        asked = self.supervisor_statuses(p for p in found if p.metadata.name in silent)
+        said = {name: words(status, "units") for name, status in asked.items()}
+        return [
+            told
+            for pod in found
+            if (told := trouble(pod, problems.get(pod.spec.node_name), said.get(pod.metadata.name)))
+        ]
+
+    def has_many_nodes(self) -> bool:
+        """Whether pods could be elsewhere; no where this user may not read nodes."""
+        found = unless(HTTPStatus.FORBIDDEN, lambda: self.core.list_node(limit=2).items)
+        return len(found or []) > 1
+
+    def _node_problems(self, pods: Iterable[Any]) -> dict[str, str | None]:
+        """By node, for those under pods that are not ready."""
+        nodes = {pod.spec.node_name for pod in pods if pod.spec.node_name and not ready(pod)}
+        return {node: self._node_problem(node) for node in nodes}
+
+    def _node_problem(self, name: str) -> str | None:
+        """Nothing where this user may not read nodes."""
+        try:
+            node = unless(HTTPStatus.FORBIDDEN, lambda: self.core.read_node(name))
+        except ApiException as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return f"node {name} is gone"
+        return None if node is None else node_problem(node)
+
+    # ------------------------------------------------------------ volumes
+
+    def volumes(self, stateful_set: str) -> list[Any]:
+        """The claims of a StatefulSet's pods, `data-<pod>`."""
+        found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
+        return of_stateful_set(found, f"data-{stateful_set}")
+
+    def staying_volumes(self, stateful_set: str) -> list[Any]:
+        """Those of them that nobody has asked to delete."""
+        return [c for c in self.volumes(stateful_set) if c.metadata.deletion_timestamp is None]
+
+    def disks(self, workloads: Iterable[str]) -> list[str]:
+        """The disks that are there still and go with the claims of these workloads.
+
+        Nothing where this user may not list them.
+        """
+        found = unless(HTTPStatus.FORBIDDEN, lambda: self.core.list_persistent_volume().items)
+        return going_disks(found or [], self.site.namespace, workloads)
+
+    def delete_volume(self, name: str) -> None:
+        """Gone already is no error."""
+        self._delete(self.core.delete_namespaced_persistent_volume_claim, name)
+
+    def annotate_volume(self, name: str, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations; None takes one away. A claim that is gone already is no error: one that
+        was deleted may have been there when it was looked for."""
+        body = {"metadata": {"annotations": dict(annotations)}}
+        with _gone_is_fine():
+            self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
+
+    # ------------------------------------------------------------ secrets
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        """What our Secret holds; empty if there is none. Raises as `secret.held` does."""
+        found = self._secret(name)
+        return {} if found is None else secret.held(self.site, found)
+
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None:
+        """Create our Secret, or replace what it holds. Raises as `secret.held` does."""
+        body = secret.manifest(self.site, name, data)
+        try:
+            self.core.create_namespaced_secret(self.site.namespace, body)
+        except ApiException as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            self.read_secret(name)
+            self.core.replace_namespaced_secret(name, self.site.namespace, body)
+
+    def delete_secret(self, name: str) -> bool:
+        """Whether it is gone; one that is not ours stays."""
+        found = self._secret(name)
+        if found is not None and self.site.owns(found):
+            self._delete(self.core.delete_namespaced_secret, name)
+        return found is None or self.site.owns(found)
+
+    def _secret(self, name: str) -> Any:
+        """None if there is none."""
+        return unless(
+            HTTPStatus.NOT_FOUND,
+            lambda: self.core.read_namespaced_secret(name, self.site.namespace),
+        )
+
+    def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
+        with _gone_is_fine():
+            call(name, self.site.namespace)
+
+    # ------------------------------------------------------------ exec
+
+    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
+        """Run a command in a pod's container and return what it prints.
+
+        Raises ExecError if the command has failed, NoExecError if it could not be run. An exit
+        code with output is no error: see `printed`.
+        """
+        # A client of its own: while it runs, `stream` turns the one it is given into one for
+        # websockets, and commands may run side by side.
+        own: Any = client.CoreV1Api(client.ApiClient(self._api.configuration))
+        try:
+            session = stream(
+                own.connect_get_namespaced_pod_exec,
+                pod,
+                self.site.namespace,
+                container=CONTAINER,
+                command=list(command),
+                stdout=True,
+                stderr=True,
+                _preload_content=False,
+                _request_timeout=seconds,
+            )
+            session.run_forever(timeout=seconds)
+            if session.is_open():
+                session.close()
+                raise NoExecError(f"no answer from pod {pod} within {seconds:.0f} s")
+            out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
+            code = session.returncode
+        except (ApiException, OSError, TypeError, ValueError, WebSocketException) as error:
+            # The client reads an exit code from every end: from "container not found", which has
+            # none (ValueError), and from a connection that was cut, which says nothing (TypeError).
+            reason = " ".join(str(error).split())
+            raise NoExecError(f"cannot run a command in pod {pod}: {reason}") from None
+        return printed(out or "", err or "", code)
+
+    def supervisor_status(self, pod: str) -> dict[str, Any]:
+        """What the pod's supervisor says of itself; empty if it does not answer."""
+        try:
+            return json.loads(self.exec(pod, "python3", "-m", "supervisor", "status"))
+        except (ExecError, ValueError):
+            return {}
+
+    def supervisor_statuses(self, pods: Iterable[Any]) -> dict[str, dict[str, Any]]:
+        """The same of those among these pods that run and are not ready, by pod.
+
+        Asked at once, since a kubelet that stands still keeps the question for 10 s; not on a node
+        that is known to be down.
+        """
+        found = [pod for pod in pods if running(pod) and not ready(pod)]
+        problems = self._node_problems(found)
+        names = [p.metadata.name for p in found if problems.get(p.spec.node_name) is None]
+        with ThreadPoolExecutor(max_workers=len(names) or 1) as at_once:
+            return dict(zip(names, at_once.map(self.supervisor_status, names), strict=True))
+
+
+@contextmanager
+def _gone_is_fine() -> Generator[None]:
+    try:
+        yield
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+
+
+@contextmanager
+def plain_errors(site: Site) -> Generator[None]:
+    """Turn what the official client raises into one message that says what to do."""
+    try:
+        yield
+    except ApiException as error:
+        gone = error.status == HTTPStatus.NOT_FOUND
+        what = "has no such object any more" if gone else "refuses"
+        raise SequenceError(
+            f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): "
+            f"{_words(error)}",
+            remedies.of_status(error.status),
+        ) from None
+    except ExecError as error:
+        raise SequenceError(
+            f"{error} (context {site.context}, namespace {site.namespace})",
+            "pulumi up, which goes on from here",
+        ) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise UnreachableError(
+            f"the Kubernetes API of context {site.context} does not answer: {error}",
+            remedies.look_at(site.context),
+        ) from None
+    except ValueError as error:  # the client's models check what they are made from
+        raise SequenceError(
+            f"what answers at context {site.context} is not what Kubernetes would say: "
+            f"{str(error).splitlines()[0]}",
+            remedies.look_at(site.context),
+        ) from None
+
+
+def _words(error: ApiException) -> str:
+    """Kubernetes' own words; the status line where something before it has answered."""
+    try:
+        return json.loads(error.body or "")["message"]
+    except (ValueError, KeyError, TypeError):
+        return f"{error.status} {error.reason}"
