@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,16 +99,25 @@ def services(stack: Stack) -> set[str]:
 def forget(stack: Stack, kind: str) -> None:
     """Pulumi's state as it is after a kill just before any object of this kind was noted in it,
     and with it whatever needs one: that moment is too short to be hit."""
-    this = ("--stack", stack.name)
-    while urns := [r["urn"] for r in known_of(stack) if r["type"] == kind]:
-        command = ("pulumi", "state", "delete", urns[0], "--target-dependents", "--yes")
-        stack.run(*command, *this, check=True)
+    with stack.state() as resources:
+        gone: set[str] = set()
+        for resource in list(resources):  # each comes after what it needs
+            if resource["type"] == kind or gone & needs(resource):
+                gone.add(resource["urn"])
+                resources.remove(resource)
+    assert gone, "or nothing is taken over"
 
 
-def known_of(stack: Stack) -> list[dict[str, Any]]:
-    """The resources in Pulumi's state."""
-    shown = stack.run("pulumi", "stack", "export", "--stack", stack.name, check=True).output
-    return json.loads(shown)["deployment"].get("resources", [])
+def needs(resource: Mapping[str, Any]) -> set[str]:
+    """The resources that must be in the state where this one is."""
+    of_properties = resource.get("propertyDependencies", {}).values()
+    return {
+        resource.get("parent", ""),
+        resource.get("deletedWith", ""),
+        resource.get("provider", "").rpartition("::")[0],
+        *resource.get("dependencies", []),
+        *(urn for urns in of_properties for urn in urns or []),
+    }
 
 
 def test_an_up_killed_while_objects_are_made_takes_them_over(taken_over: Stack) -> None:

@@ -220,6 +220,16 @@ class Stack:
         )
         self.run("pulumi", "stack", "rm", "--yes", "--force", "--stack", self.name)
 
+    @contextmanager
+    def state(self) -> Generator[list[Any]]:
+        """The resources in Pulumi's state, to be changed in the with statement."""
+        file = ("--stack", self.name, "--file", str(self.folder / "state.json"))
+        self.run("pulumi", "stack", "export", *file, check=True)
+        whole = json.loads((self.folder / "state.json").read_text())
+        yield whole["deployment"]["resources"]
+        (self.folder / "state.json").write_text(json.dumps(whole))
+        self.run("pulumi", "stack", "import", *file, check=True)
+
     def outputs(self) -> dict[str, Any]:
         command = ("pulumi", "stack", "output", "--json", "--stack", self.name)
         return json.loads(self.run(*command, check=True).output)
