@@ -31,7 +31,6 @@ LONGEST = (
     "test_interrupted.py",
     "test_discovery_modes.py",
     "test_small_quota.py",
-    "test_rights.py",
     "test_unit_process.py",
     "test_balanced.py",
     "test_lab.py",

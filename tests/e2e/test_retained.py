@@ -1,9 +1,13 @@
-"""What outlives `pulumi destroy`: data that is to be kept, and what others have beside it."""
+"""What outlives `pulumi destroy`: data that is to be kept, and what others have beside it.
+
+The others are somebody with no more rights than the preflight asks for.
+"""
 
 from __future__ import annotations
 
-import json
 import re
+import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.background_up import background_up
+from tests.support.guest import guest_of
 from tests.support.refusal import the_one_error
 from tests.support.runbook import ENDS_ITS_JOBS, blocks
 from tests.support.stack import Stack, until
@@ -72,15 +77,9 @@ def _owned(stack: Stack) -> bool:
 
 
 def _put_the_state_ahead(stack: Stack) -> None:
-    file = stack.folder / "state.json"
-    export = ("pulumi", "stack", "export", "--stack", stack.name, "--file", str(file))
-    stack.run(*export, check=True)
-    state: Any = json.loads(file.read_text())
-    resources = state["deployment"]["resources"]
-    (handover,) = [r for r in resources if r["type"].endswith("etcd:Handover")]
-    handover["outputs"]["proof"]["revision"] += AHEAD
-    file.write_text(json.dumps(state))
-    stack.run("pulumi", "stack", "import", "--stack", stack.name, "--file", str(file), check=True)
+    with stack.state() as resources:
+        (handover,) = [r for r in resources if r["type"].endswith("etcd:Handover")]
+        handover["outputs"]["proof"]["revision"] += AHEAD
 
 
 def test_retained_data_comes_back_without_seeds(stack: Stack) -> None:
@@ -121,21 +120,42 @@ def _make_unknown_and_known_again(stack: Stack) -> None:
 
 
 @pytest.fixture(scope="module")
-def beside(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Another stack in the same namespace."""
+def guest(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return guest_of(stack, tmp_path_factory.mktemp("guest"))
+
+
+@pytest.fixture(scope="module")
+def beside(
+    stack: Stack, guest: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """Another stack in the same namespace, of the guest."""
     config: dict[str, Any] = {
         "kubernetes": {"namespace": stack.namespace},
         "etcd": {"name": "kv"},
-        "service": {"name": "kv"},
+        "service": {"name": "kv", "type": "LoadBalancer"},
         "seeds": {"count": 1},
-        "units": {"count": 1},
     }
     folder = tmp_path_factory.mktemp("beside") / "stack"
     beside = Stack("beside", stack.env, folder, **config)
     beside.namespace = stack.namespace
-    beside.up()
+    with beside.running(beside.program, guest):
+        beside.up()
     yield beside
     beside.remove()
+
+
+def test_a_load_balancers_address_is_waited_for_and_told(beside: Stack) -> None:
+    outputs = beside.outputs()
+    (service,) = (o for o in beside.objects("services") if o["metadata"]["name"] == "kv")
+    (given,) = service["status"]["loadBalancer"]["ingress"]
+    assert outputs["clientHost"] == given["ip"] != service["spec"]["clusterIP"]
+    assert outputs["endpoint"] == f"http://{given['ip']}:2379"
+    command = ("etcdctl", f"--endpoints={outputs['endpoint']}")
+    assert beside.run(*command, "put", "greeting", "hello", check=True).output == "OK\n"
+    found = beside.run(*shlex.split(outputs["connect"]), "get", "greeting", check=True)
+    assert found.output == "greeting\nhello\n"
+    status = beside.run(sys.executable, "-m", "components.status", "--stack", beside.name)
+    assert status.code == 0, status
 
 
 def test_keys_are_copied_to_another_stack_as_the_runbook_says(stack: Stack, beside: Stack) -> None:
@@ -162,7 +182,22 @@ def test_keys_are_copied_to_another_stack_as_the_runbook_says(stack: Stack, besi
     assert beside.birth_mark("kv-0") == mark
 
 
-def test_destroy_leaves_a_namespace_that_another_stack_is_in(stack: Stack, beside: Stack) -> None:
+def test_a_user_with_no_more_than_the_needed_rights_has_a_cluster_and_changes_it(
+    beside: Stack, guest: Mapping[str, str]
+) -> None:
+    """Fewer units, whose volumes go, and another template for the one that stays."""
+    assert [m["name"] for m in beside.outputs()["members"]] == ["kv-0", "kv-1", "kv-2"]
+    beside.set(units={"count": 1, "memory": "272Mi"})
+    with beside.running(beside.program, guest):
+        assert "yes" not in beside.kubectl("auth", "can-i", "get", "configmaps", check=False)
+        said = beside.up().output
+    assert "unit kv-1 removed: 1 members" in said
+    assert "unit kv-0 restarts: " in said
+
+
+def test_destroy_leaves_a_namespace_that_another_stack_is_in(
+    stack: Stack, beside: Stack, guest: Mapping[str, str]
+) -> None:
     """Although it has made it."""
     stack.set(storage={"retain": False})
     stack.up()
@@ -175,15 +210,19 @@ def test_destroy_leaves_a_namespace_that_another_stack_is_in(stack: Stack, besid
     assert not any("deletionTimestamp" in metadata for metadata in left.values())
     (member,) = beside.etcdctl("member", "list", pod="kv-0")["members"]
     assert member["name"] == "kv-0"
-    beside.up("--expect-no-changes")
+    with beside.running(beside.program, guest):
+        beside.up("--expect-no-changes")
 
 
-def test_destroy_leaves_a_namespace_that_was_there_before(beside: Stack) -> None:
+def test_destroy_leaves_a_namespace_that_was_there_before(
+    beside: Stack, guest: Mapping[str, str]
+) -> None:
     assert sorted(beside.pods()) == ["kv-0"], "that of the other stack has gone"
     beside.kubectl("create", "configmap", "of-somebody-else")
-    beside.destroy()
+    with beside.running(beside.program, guest):
+        beside.destroy()
     left = [o["metadata"]["name"] for o in beside.objects("all,pvc,secrets,configmaps,pdb,roles")]
-    assert sorted(left) == ["kube-root-ca.crt", "of-somebody-else"]
+    assert sorted(left) == ["guest", "kube-root-ca.crt", "of-somebody-else"]
 
 
 def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: Path) -> None:

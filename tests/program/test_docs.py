@@ -103,7 +103,9 @@ stack, or writes into that stack's file what `pulumi config set` would, at times
 lab has room for."""
 
 _LOAD_BALANCER = "pulumi config set --path etcd:service.type LoadBalancer"
-DONE_BY[_LOAD_BALANCER] = "tests/e2e/test_rights.py"
+DONE_BY[_LOAD_BALANCER] = (
+    "tests/e2e/test_retained.py::test_a_load_balancers_address_is_waited_for_and_told"
+)
 
 RUN_BY_NO_TEST = {
     "make test ARGS=tests/e2e/test_balanced.py": "a part of make test",
