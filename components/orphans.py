@@ -95,7 +95,7 @@ def _let_go(kubeconfig: str, names: Names, api_version: str, kind: str, name: st
 def require_unscaled(name: str, pods: Iterable[Any]) -> None:
     """Raise RuntimeError where a StatefulSet that is to be made has had more pods than one.
 
-    Made anew it has one replica, until a sequence scales it, and Kubernetes ends all others at
+    Recreated it has one replica, until a sequence scales it, and Kubernetes ends all others at
     once. That one had been scaled, and is in the state no more, or somebody has deleted it alone.
     """
     own = of_stateful_set(pods, name)

@@ -104,6 +104,6 @@ class Progress:
             over = self.expired or (limit_seconds is not None and waited > limit_seconds)
             if over and waited >= least_seconds:
                 raise SequenceError(
-                    f"waited {waited:.0f} s in vain for {what}: {found.reason}", following
+                    f"timed out after {waited:.0f} s, waiting for {what}: {found.reason}", following
                 )
             time.sleep(poll_seconds)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
-from components.kube import anew
+from components.kube import recreate
 from components.kube.client import ExecError, Kube, plain_errors
 from components.kube.pods import (
     lacks_image,
@@ -166,7 +166,7 @@ def _released_and_running(
     found, now = kube.pods_and_time()
     for workload, size in workloads.items():
         pods = of_stateful_set(found, workload)
-        if not anew.held_are_newest(kube, workload, pods, progress):
+        if not recreate.held_are_newest(kube, workload, pods, progress):
             pending.append(f"{workload}: its pods are not of the newest template yet")
             continue
         kube.release(pods)
@@ -176,7 +176,7 @@ def _released_and_running(
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     if not pending:
         return True
-    anew.outdated_units(kube, of_stateful_set(found, kube.site.units), progress)
+    recreate.outdated_units(kube, of_stateful_set(found, kube.site.units), progress)
     return Unmet("; ".join(pending))
 
 

@@ -1,6 +1,6 @@
 """Which held seeds may start once the cluster is accepted: those that come back to its data.
 
-A seed's pod that is made anew, after a drain or the end of its node, is held by its gate again.
+A seed's pod that is recreated, after a drain or the end of its node, is held by its gate again.
 On the disk that it had it goes on where it was. On an empty one it would be an old member without
 its data: that one stays held. So what the data lies on is noted at the acceptance.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.kube.anew import make_anew
 from components.kube.client import Kube
 from components.kube.pods import gated, of_stateful_set, running
+from components.kube.recreate import recreate
 from components.progress import Progress
 
 NOTE = "accepted"
@@ -38,7 +38,7 @@ def disk(pod: Any, claims: Iterable[Any]) -> set[str]:
     claimed = {
         str(claim.metadata.uid)
         for claim in claims
-        # A claim that goes is made anew, empty, for a pod that has not started on it.
+        # A claim that goes is recreated, empty, for a pod that has not started on it.
         if claim.metadata.name == f"data-{pod.metadata.name}"
         and claim.metadata.deletion_timestamp is None
     }
@@ -46,7 +46,7 @@ def disk(pod: Any, claims: Iterable[Any]) -> set[str]:
 
 
 def disks(pods: Iterable[Any], claims: Iterable[Any]) -> set[str]:
-    """What is to be noted. Not of seeds that are held: theirs was made anew, perhaps, since they
+    """What is to be noted. Not of seeds that are held: theirs was recreated, perhaps, since they
     have formed the cluster."""
     found = list(claims)
     return {uid for pod in pods if not gated(pod) for uid in disk(pod, found)}
@@ -73,7 +73,7 @@ def see_to(kube: Kube, progress: Progress, pods: Iterable[Any]) -> list[str]:
 
 
 def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:
-    """Make those anew that cannot start, once their template is corrected. They come back held, and
+    """Recreate those that cannot start, once their template is corrected. They come back held, and
     are let start on the claim that they had, if that is noted."""
     failed = [pod for pod in seeds if not running(pod)]
     newest = kube.newest_revision(kube.site.seeds) if failed else None
@@ -81,7 +81,7 @@ def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:
         return
     known, claims = noted(kube.read_secret(kube.site.discovery)), kube.volumes(kube.site.seeds)
     kept = [p for p in failed if known & (disk(p, claims) - {str(p.metadata.uid)})]
-    make_anew(kube, kept, newest, None, progress)
+    recreate(kube, kept, newest, None, progress)
 
 
 def _release(kube: Kube, progress: Progress, held: list[Any]) -> list[str]:
@@ -89,7 +89,9 @@ def _release(kube: Kube, progress: Progress, held: list[Any]) -> list[str]:
     back = returning(held, kube.volumes(kube.site.seeds), known)
     kube.release(back)
     for pod in back:
-        say = f"seed {pod.metadata.name} is back on its data: let start"
+        say = f"seed {pod.metadata.name} is back on its data: its scheduling gate is removed"
         progress.say(say, about=str(pod.metadata.uid))
     why = "its disk is new" if known else "nothing says whose its disk is"
-    return [f"{pod.metadata.name}: held, since {why}" for pod in held if pod not in back]
+    return [
+        f"{pod.metadata.name}: scheduling gate kept, since {why}" for pod in held if pod not in back
+    ]

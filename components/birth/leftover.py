@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from components.birth.volatile import POLL_SECONDS, holds_data
-from components.kube.anew import make_anew
 from components.kube.client import Kube
 from components.kube.pods import ordinal_of
+from components.kube.recreate import recreate
 from components.names import CLUSTER_ANNOTATION
 from components.progress import Progress, SequenceError, Unmet
 
@@ -70,10 +70,10 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
     silent = sorted(name for name in left if told.get(name) is None)
     if not silent:
         return True
-    # All else that makes units anew comes after the birth, which waits for these.
+    # All else that recreates units comes after the birth, which waits for these.
     newest = kube.newest_revision(kube.site.units)
     if newest is not None:
-        make_anew(kube, pods, newest, None, progress)
+        recreate(kube, pods, newest, None, progress)
     return Unmet("; ".join([f"no word from {', '.join(silent)}", *kube.troubles(pods)]))
 
 

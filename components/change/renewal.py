@@ -16,8 +16,8 @@ from typing import Any
 from components.change import restarts
 from components.change.plan import Goal, MoveLeader
 from components.etcd.cluster import Cluster
-from components.kube.anew import make_anew
 from components.kube.client import ExecError, Kube
+from components.kube.recreate import recreate
 from components.progress import Progress
 from containers.etcd.supervisor.membership import History, View
 
@@ -44,7 +44,7 @@ class Renewal:
         if newest is None:
             return []
         voters = {m.pod for m in view.voters} if view else None
-        found = make_anew(self.kube, units, newest, voters, self.progress)
+        found = recreate(self.kube, units, newest, voters, self.progress)
         names = [pod.metadata.name for pod in found]
         left = [pod for pod in units if pod not in found]
         seen = restarts.seen(left, newest, at)

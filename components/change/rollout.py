@@ -87,4 +87,4 @@ def _newest(kube: Kube, template: str) -> str | Unmet:
             "was told by --target to leave it",
             "pulumi up",
         )
-    return newest_revision(found) or Unmet("its controller has not come to it")
+    return newest_revision(found) or Unmet("the StatefulSet controller has not observed it yet")

@@ -17,7 +17,7 @@ from components.site import Site
 class AddressProvider(Sequence):
     """Waits until the cloud has given the Service an address."""
 
-    # A Service that was made anew gets another address.
+    # A Service that was recreated gets another address.
     inputs = ("service_uid",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:

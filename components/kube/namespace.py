@@ -36,7 +36,7 @@ class AnotherNamespaceError(SequenceError):
         what = "is not the one" if there else "does not exist; there is one"
         super().__init__(
             f"namespace {site.namespace} of context {site.context} {what} that this stack is in: "
-            "the kubeconfig leads to another Kubernetes cluster, or somebody has made it anew",
+            "the kubeconfig leads to another Kubernetes cluster, or somebody has recreated it",
             "correct KUBECONFIG or etcd:kubernetes.kubeconfig, then pulumi up before anything "
             "else; if it is the same cluster, pulumi refresh, then pulumi up (docs/runbook.md: "
             "another Kubernetes cluster)",

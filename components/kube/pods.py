@@ -63,7 +63,7 @@ def ordinal_of(found: Any, stem: str) -> int | None:
 
 
 def newest_revision(stateful_set: Any) -> str | None:
-    """Kubernetes' name for its newest template; None while its controller has not come to it."""
+    """Kubernetes' name for its newest template; None while its controller has not observed it."""
     status = stateful_set.status
     if (status.observed_generation or 0) < stateful_set.metadata.generation:
         return None
@@ -180,7 +180,7 @@ def on_the_way(pod: Any, now: datetime) -> bool:
     return pod.spec.node_name is not None and never_started(pod) and obstacle(pod) is None
 
 
-def may_be_made_anew(pod: Any, voters: Collection[str] | None) -> bool:
+def may_be_recreated(pod: Any, voters: Collection[str] | None) -> bool:
     """Whether a pod that cannot start may be deleted: no data goes with it.
 
     `voters`: the pods of the cluster's voters; None where nobody answers. Without a volume a
@@ -200,7 +200,7 @@ def stuck(units: Iterable[Any], newest: str, voters: Collection[str] | None) -> 
         for pod in units
         if pod.metadata.labels.get(REVISION_LABEL) != newest
         and pod.metadata.deletion_timestamp is None
-        and may_be_made_anew(pod, voters)
+        and may_be_recreated(pod, voters)
     ]
 
 

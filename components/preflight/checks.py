@@ -201,7 +201,7 @@ def _forgotten(kube: Kube) -> list[str]:
         return []
     return [
         f"StatefulSet {', '.join(names)} of namespace {site.namespace}: there already, labelled as "
-        f"of stack {site.stack}, of whose state they are no part. Either that state is lost, or it "
+        f"of stack {site.stack}, but not in its state. Either that state is lost, or it "
         "is kept in another backend. Use the one that has it (pulumi login, pulumi stack import), "
         "or go on without it as docs/runbook.md says: the state is lost"
     ]

@@ -205,10 +205,10 @@ def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_conf
     too_much = f"{free_millicores(stack) - 60}m"
     stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 30})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
-    assert re.search("in vain for pods of the bootstrap: .*Insufficient cpu", text)
+    assert re.search("waiting for pods of the bootstrap: .*Insufficient cpu", text)
     stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
     output = stack.up().output
-    assert "made anew, since its template has changed: etcd-0" in output
+    assert "recreated, since its template has changed: etcd-0" in output
     assert sorted(stack.members()) == ["etcd-0"]
 
 

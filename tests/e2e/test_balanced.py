@@ -21,6 +21,7 @@ from tests.faults.suite import run_all
 from tests.support.background_up import background_up
 from tests.support.connections import Connection, Record, recorded
 from tests.support.network_policy import open_ports
+from tests.support.output import of_the_program
 from tests.support.stack import Result, Stack, until
 from tests.support.writer import ELECTION_SECONDS, Report, Summary, Writer
 
@@ -106,17 +107,8 @@ def test_the_outputs_are_a_proof(balanced: Balanced) -> None:
     assert balanced.stack.birth_mark()["clusterId"] == outputs["clusterId"]
 
 
-_KUBERNETES_WITH_ITSELF = re.compile(
-    r"warning: (FailedUpdate: [^\n]* could not update claim data-\S+ for delete policy ownerRefs: "
-    r"Operation cannot be fulfilled [^\n]* the object has been modified; please apply your changes"
-    r"|ClusterIPNotAllocated: [^\n]* is not allocated; repairing)"
-)
-"""Two of Kubernetes' own controllers met at an object that has just been made, and one of them puts
-it right. Pulumi's plugin shows what is said of an object while it is made (each seen once)."""
-
-
 def test_a_good_run_shows_progress_and_no_warning(balanced: Balanced) -> None:
-    output = _KUBERNETES_WITH_ITSELF.sub("", balanced.up.output)
+    output = of_the_program(balanced.up.output)
     assert "Traceback" not in output
     assert not re.search(r"\bwarning\b|\bwarn\b", output, re.IGNORECASE), output
     for line in ("is born: 3 seeds vote", "learner, ", "seed etcd-seed-2 removed: 3 members"):
@@ -165,7 +157,7 @@ def test_a_second_up_and_a_refresh_change_nothing(balanced: Balanced) -> None:
 def test_another_address_of_the_same_api_replaces_nothing(
     balanced: Balanced, tmp_path: Path
 ) -> None:
-    """By default the plugin takes it for another cluster, and would make every object anew."""
+    """By default the plugin takes it for another cluster, and would recreate every object."""
     stack = balanced.stack
     before = _identity(stack)
     kubeconfig = yaml.safe_load(Path(stack.env["KUBECONFIG"]).read_text())

@@ -78,7 +78,7 @@ def test_once_a_person_has_given_the_node_up_the_unit_comes_back(stack: Stack) -
 
 
 def _die(stack: Stack, tmp_path: Path) -> None:
-    """Have the unit's pod made anew on a node that does not answer."""
+    """Have the unit's pod recreated on a node that does not answer."""
     alive = stack.kubectl("get", "nodes", "-o", "jsonpath={.items[0].metadata.name}")
     _create(stack, tmp_path, "", {"kind": "Node", "metadata": {"name": NODE}})
     # What the node controller would write after 50 s of silence.

@@ -289,7 +289,7 @@ def test_a_name_that_is_taken_is_told_and_a_free_one_is_enough(
         del there[cluster]
     faults.inject(google.cloud, "NodePool", "create", "quota")
     _is_googles_error(stack.pulumi(*UP), "error creating NodePool")
-    assert google.one("Cluster") == cluster, "made anew"
+    assert google.one("Cluster") == cluster, "recreated"
     stack.destroy()
     assert google.resources() == {}
 
@@ -321,7 +321,7 @@ def test_what_google_goes_on_with_when_up_is_killed_is_imported_as_the_runbook_s
     faults.inject(google.cloud, "NodePool", "create", "quota")
     after = stack.pulumi(*UP)
     _is_googles_error(after, "error creating NodePool")
-    assert "gcp:container:Cluster" not in after.output, "made anew, or changed"
+    assert "gcp:container:Cluster" not in after.output, "recreated, or changed"
     assert "interrupted while creating" not in after.output
     assert google.cloud.resources()[cluster] == there
     stack.destroy()

@@ -86,7 +86,7 @@ def taken_over(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory)
     forget(stack, "kubernetes:core/v1:Service")
     unknown = services(stack)
     stack.up()
-    assert not unknown & services(stack), "each is let go and made anew"
+    assert not unknown & services(stack), "each is let go and recreated"
     yield stack
     stack.remove()
 

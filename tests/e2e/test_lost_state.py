@@ -28,7 +28,7 @@ def stack(env: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def test_members_whose_statefulset_is_gone_are_not_ended_by_another(stack: Stack) -> None:
-    """Made anew it has one replica, and the others would end at once."""
+    """Recreated it has one replica, and the others would end at once."""
     before = {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
     members = {name: member["ID"] for name, member in stack.members().items()}
     stack.kubectl("delete", "statefulset", "etcd", "--cascade=orphan")
@@ -50,7 +50,7 @@ def test_a_cluster_whose_state_is_lost_is_left_alone_and_comes_back_from_its_vol
     before = _seen(stack)
     _lose_the_state(stack)
     refused = the_one_error(stack.pulumi(*UP))
-    assert "of whose state they are no part" in refused
+    assert "but not in its state" in refused
     assert "docs/runbook.md" in refused
     assert _seen(stack) == before
 

@@ -59,6 +59,6 @@ def test_an_address_that_does_not_come_ends_with_the_reason_at_the_deadline(
     api.answers[EVENTS] = Reply(200, json.dumps({"items": found}), JSON)
     props = inputs(AddressProvider, api.url, timeout_seconds=1)
     text = refused(lambda: dynamic.create(AddressProvider(), props), dynamic)
-    assert "s in vain for an address of Service etcd: " in text
+    assert " s, waiting for an address of Service etcd: " in text
     assert why in text
     assert "\nNext: kubectl --context here -n etcd describe service etcd" in text

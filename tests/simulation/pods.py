@@ -67,7 +67,7 @@ class Pod:
         return url(self.name)
 
     def come(self, template: int, defect: Defect = Defect.NONE) -> None:
-        """The pod is made anew, on the disk that it had."""
+        """The pod is recreated, on the disk that it had."""
         self.up, self.template, self.history = True, template, History()
         self.defect = defect
 
@@ -100,7 +100,7 @@ class Kubernetes:
     leaving: int | None = None
     """The ordinal that is announced as leaving."""
     template: int = 0
-    """The declared one. Only a pod that is made anew gets it (OnDelete)."""
+    """The declared one. Only a pod that is recreated gets it (OnDelete)."""
     defect: Defect = Defect.NONE
     """Of the declared template."""
     answers: bool = True

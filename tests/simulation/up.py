@@ -74,7 +74,7 @@ class Up:
             known = unit.defect is Defect.KNOWN and unit.template != newest
             if unit.up and known and not unit.stopping:
                 unit.stopping = True
-                self._diary.say(f"up: {unit.name} is made anew")
+                self._diary.say(f"up: {unit.name} is recreated")
 
     def _balance(self, view: View, history: History) -> plan.Step:
         return plan.next_step(self._goal, view, history, self._diary.now, self._workload())

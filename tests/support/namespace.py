@@ -152,7 +152,7 @@ class Namespace(Kube):
         return self.newest
 
     def delete_pod(self, pod: Any) -> None:
-        """Its StatefulSet makes it anew."""
+        """Its StatefulSet recreates it."""
         self.renewed.append(pod.metadata.name)
         self.found[self.found.index(pod)] = _anew(pod)
 

@@ -152,7 +152,7 @@ def test_a_mark_that_cannot_be_written_is_told_in_etcdctls_words() -> None:
     kube = Namespace(put=[ExecError('{"level":"warn"}\n' + SILENT)])
     with pytest.raises(SequenceError) as failure:
         accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", -1))
-    assert failure.value.problem.endswith(f"in vain for the birth mark to be written: {SILENT}")
+    assert failure.value.problem.endswith(f"waiting for the birth mark to be written: {SILENT}")
 
 
 def test_a_cluster_with_its_mark_is_gone_on_with() -> None:
@@ -212,11 +212,13 @@ def test_a_seed_on_a_new_disk_stays_held_beside_one_that_comes_back(
     with pytest.raises(SequenceError) as failure:
         accepted(kube, seconds=-1, note=note)
     assert kube.released == (["etcd-seed-0"] if claims else [])
-    assert failure.value.problem.endswith("; etcd-seed-1: held, since its disk is new")
+    assert failure.value.problem.endswith(
+        "; etcd-seed-1: scheduling gate kept, since its disk is new"
+    )
 
 
 def test_what_a_seed_is_held_on_when_a_cluster_is_accepted_is_not_noted() -> None:
-    """Nobody knows what is on it: its pod was made anew since the cluster has formed."""
+    """Nobody knows what is on it: its pod was recreated since the cluster has formed."""
     kube = Namespace()
     kube.claims, kube.others = ["claim-1", "claim-2"], ["pod-2"]
     accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))

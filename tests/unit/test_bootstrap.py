@@ -151,7 +151,7 @@ def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
     token = Token(protocol, "t", "http://etcd-discovery:2379")
     with pytest.raises(SequenceError) as failure:
         run_seeds(OnADeadNode(runs=runs), token, 2, Progress("discovery", -1), own=True)
-    assert f"in vain for {waits_for}: " in failure.value.problem
+    assert f"waiting for {waits_for}: " in failure.value.problem
     assert "etcd-seed-1: " in failure.value.problem
     assert "its node node-of-etcd-seed-1 is gone" in failure.value.problem
     assert "its node node-of-etcd-seed-0" not in failure.value.problem
@@ -230,7 +230,7 @@ def test_only_seeds_of_the_newest_template_are_let_start(
 ) -> None:
     """They may have been held since an `up` with other settings, which came to no seeds."""
     token = Token("v2", "t", "http://discovery.example.com")
-    with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
+    with pytest.raises(SequenceError, match="waiting for pods of the bootstrap"):
         run_seeds(held, token, 1, Progress("discovery", -1), own=False)
     assert (held.released, held.renewed) == (released, renewed)
 
@@ -246,7 +246,7 @@ def test_only_seeds_of_the_newest_template_are_let_start(
 def test_units_give_seeds_the_room_that_a_corrected_template_leaves(
     newest: str | None, renewed: list[str]
 ) -> None:
-    """They run, and wait for a cluster: nothing else would make them anew before there is one."""
+    """They run, and wait for a cluster: nothing else would recreate them before there is one."""
     held = Held("r2", "r2")
     seed = pod("etcd-seed-0", waiting="ContainerCreating")
     held.found = [seed, pod("etcd-0"), pod("etcd-1", ending=True)]
@@ -254,7 +254,7 @@ def test_units_give_seeds_the_room_that_a_corrected_template_leaves(
         unit.metadata.labels = {"controller-revision-hash": "r1"}
     held.newest = newest
     token = Token("v2", "t", "http://discovery.example.com")
-    with pytest.raises(SequenceError, match="in vain for pods of the bootstrap"):
+    with pytest.raises(SequenceError, match="waiting for pods of the bootstrap"):
         run_seeds(held, token, 1, Progress("discovery", -1), own=False)
     assert held.renewed == renewed
 

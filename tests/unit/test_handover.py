@@ -1,4 +1,4 @@
-"""What becomes of seeds whose pods are made anew while the handover goes on. Stands in for
+"""What becomes of seeds whose pods are recreated while the handover goes on. Stands in for
 Kubernetes: three seeds, and units that do not come."""
 
 from __future__ import annotations
@@ -162,7 +162,10 @@ def test_seeds_that_come_back_to_the_clusters_data_are_let_start(
     problem = handed_over(kube, monkeypatch)
     assert kube.released == SEEDS[1:]
     assert "held" not in problem
-    assert f"seed {SEEDS[2]} is back on its data: let start" in capsys.readouterr().out
+    assert (
+        f"seed {SEEDS[2]} is back on its data: its scheduling gate is removed"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_unit_that_cannot_start_keeps_no_seed_from_coming_back(
@@ -200,7 +203,7 @@ def test_a_unit_that_leaves_and_does_not_end_is_named_with_its_node(
     assert "its node a is gone" in problem
 
 
-NEW = "etcd-seed-1: held, since its disk is new"
+NEW = "etcd-seed-1: scheduling gate kept, since its disk is new"
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["etcd answers", "no quorum"])
@@ -216,7 +219,7 @@ NEW = "etcd-seed-1: held, since its disk is new"
         pytest.param(
             ALL_CLAIMS,
             {},
-            "etcd-seed-1: held, since nothing says whose its disk is",
+            "etcd-seed-1: scheduling gate kept, since nothing says whose its disk is",
             id="no Secret",
         ),
     ],

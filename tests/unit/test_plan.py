@@ -205,7 +205,7 @@ def test_a_surplus_unit_that_is_dead_goes_though_it_is_dead() -> None:
     ("members", "workload", "reached"),
     [
         pytest.param(UNITS, at(3), True, id="exactly the wanted units"),
-        pytest.param(UNITS, at(3, pods=2), True, id="one of their pods is being made anew"),
+        pytest.param(UNITS, at(3, pods=2), True, id="one of their pods is being recreated"),
         pytest.param(UNITS, at(3, leaving=2), False, id="one of them is told to leave"),
         pytest.param(UNITS[:2], at(3), False, id="one has not joined"),
         pytest.param(

@@ -10,7 +10,7 @@ import pytest
 
 from components.kube.pods import (
     crowded,
-    may_be_made_anew,
+    may_be_recreated,
     may_pass,
     more_memory,
     node_problem,
@@ -289,7 +289,7 @@ def crashing(*, volume: bool, starts: int = 7) -> Any:
 def test_no_pod_is_made_anew_with_which_data_would_go(
     unit: Any, voters: set[str] | None, may: bool
 ) -> None:
-    assert may_be_made_anew(unit, voters) is may
+    assert may_be_recreated(unit, voters) is may
 
 
 @pytest.mark.parametrize(

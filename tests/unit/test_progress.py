@@ -36,5 +36,7 @@ def test_a_wait_ends(
     clock = Clock()
     monkeypatch.setattr(module, "time", clock)
     progress = Progress("handover", deadline, started=clock.now)
-    with pytest.raises(SequenceError, match=f"waited {waited} s in vain for seeds: still there"):
+    with pytest.raises(
+        SequenceError, match=f"timed out after {waited} s, waiting for seeds: still there"
+    ):
         progress.wait("seeds", lambda: Unmet("still there"), "look", least_seconds=least)

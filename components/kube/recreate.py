@@ -1,4 +1,4 @@
-"""Pods of an older template that are made anew, where nothing goes with them.
+"""Pods of an older template that are recreated, where nothing goes with them.
 
 Kubernetes makes them from the template of now once they are deleted, but would itself wait for ever
 until they are ready (StatefulSet: "Forced rollback").
@@ -14,7 +14,7 @@ from components.kube.pods import REVISION_LABEL, gated, stuck
 from components.progress import Progress
 
 
-def make_anew(
+def recreate(
     kube: Kube,
     pods: Iterable[Any],
     newest: str,
@@ -23,24 +23,24 @@ def make_anew(
 ) -> list[Any]:
     """Delete those of these pods that cannot start and take no data along; returns them.
 
-    `newest`: Kubernetes' name for the template of now. `voters`: see `pods.may_be_made_anew`.
+    `newest`: Kubernetes' name for the template of now. `voters`: see `pods.may_be_recreated`.
     """
     return _delete(kube, stuck(pods, newest, voters), progress)
 
 
 def held_are_newest(kube: Kube, workload: str, pods: Collection[Any], progress: Progress) -> bool:
-    """Whether those of a workload's pods that are held may be let start; makes others anew.
+    """Whether those of a workload's pods that are held may be let start; recreates others.
 
     They may be held since an `up` with other settings, which came to no seeds.
     """
     if not any(gated(pod) for pod in pods):
         return True
     newest = kube.newest_revision(workload)
-    return newest is not None and not make_anew(kube, pods, newest, None, progress)
+    return newest is not None and not recreate(kube, pods, newest, None, progress)
 
 
 def outdated_units(kube: Kube, units: Collection[Any], progress: Progress) -> None:
-    """Make all units of an older template anew, while a cluster is being born.
+    """Recreate all units of an older template, while a cluster is being born.
 
     What they ask of their nodes may be what seeds lack, and what was corrected. There is no cluster
     yet of which one could be a member, and none has data.
@@ -57,5 +57,5 @@ def _delete(kube: Kube, pods: list[Any], progress: Progress) -> list[Any]:
         kube.delete_pod(pod)
     if pods:
         names = ", ".join(pod.metadata.name for pod in pods)
-        progress.say(f"made anew, since its template has changed: {names}")
+        progress.say(f"recreated, since its template has changed: {names}")
     return pods
