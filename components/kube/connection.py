@@ -13,6 +13,7 @@ import ssl
 import urllib.request
 from collections.abc import Collection, Mapping
 from http import HTTPStatus
+from threading import Lock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,6 +28,8 @@ from websocket import WebSocket
 
 from components.kube.patience import Patience
 from components.progress import SequenceError
+
+_LOADING = Lock()
 
 ANSWER_SECONDS = (5, 30)
 """To connect, and between two pieces of an answer: an API that is cut off says nothing at all."""
@@ -47,12 +50,20 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
         configuration.retries = Patience.about_a_minute()
     try:
         found = yaml.safe_load(kubeconfig)
-        config.load_kube_config_from_dict(
-            found, context=context, client_configuration=configuration
-        )
+        # One after the other: it hands out the name of a file with certificates, by their content,
+        # before they are in it.
+        with _LOADING:
+            config.load_kube_config_from_dict(
+                found, context=context, client_configuration=configuration
+            )
         _go_through(configuration, _named(found, context))
         return Client(configuration)
-    except (config.ConfigException, yaml.YAMLError, urllib3.exceptions.URLSchemeUnknown) as error:
+    except (
+        config.ConfigException,
+        yaml.YAMLError,
+        urllib3.exceptions.URLSchemeUnknown,
+        OSError,  # certificates and keys that are none
+    ) as error:
         raise SequenceError(
             f"the kubeconfig cannot be used: {error}",
             "pulumi config set --path etcd:kubernetes.context NAME",
@@ -111,12 +122,8 @@ class Client(client.ApiClient):
 
     def __init__(self, configuration: Any) -> None:
         super().__init__(configuration)
-        checks = ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
-        trust = create_urllib3_context(cert_reqs=checks)
-        # From Python 3.13 on certificates must have what those of many clusters lack, and what
-        # neither kubectl nor Pulumi asks for (kubernetes-client/python#2394).
-        trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        self.rest_client.pool_manager.connection_pool_kw["ssl_context"] = trust
+        pool: dict[str, Any] = self.rest_client.pool_manager.connection_pool_kw
+        pool["ssl_context"] = _trust(pool)
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
@@ -131,6 +138,23 @@ class Client(client.ApiClient):
         if answer.data[:1] not in ("{", b"{"):  # all that is asked for here is an object
             raise _stranger(answer.status, method, path)
         return answer
+
+
+def _trust(pool: dict[str, Any]) -> ssl.SSLContext:
+    """What all connections of a client's pool have in common, by the files that it names; taken
+    from it, since each connection would else load them again, into what the others use.
+
+    Raises OSError for files that are no certificates or keys.
+    """
+    trust = create_urllib3_context(cert_reqs=pool["cert_reqs"])
+    # From Python 3.13 on certificates must have what those of many clusters lack, and what neither
+    # kubectl nor Pulumi asks for (kubernetes-client/python#2394).
+    trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    trust.load_verify_locations(pool.pop("ca_certs"))
+    certificate, key = pool.pop("cert_file"), pool.pop("key_file")
+    if certificate:
+        trust.load_cert_chain(certificate, key)
+    return trust
 
 
 def _stranger(status: int, method: str, path: str) -> urllib3.exceptions.HTTPError:

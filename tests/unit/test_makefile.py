@@ -90,7 +90,13 @@ def nothing_installed() -> Iterator[Path]:
 def made(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     who = NOBODY if os.geteuid() == 0 else None
     return subprocess.run(
-        ["make", *words], cwd=folder, user=who, capture_output=True, text=True, check=False
+        # Below another make it would say where it is.
+        ["make", "--no-print-directory", *words],
+        cwd=folder,
+        user=who,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

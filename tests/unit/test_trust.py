@@ -5,11 +5,14 @@ A real TLS server on loopback; the newer Python is its two defaults, set here.
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import json
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +26,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from kubernetes.config import kube_config
 
 from components.kube.client import Kube, plain_errors
 from components.progress import SequenceError
@@ -157,3 +161,34 @@ def test_a_cluster_that_another_authority_has_signed_is_not_believed(
     other.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     with pytest.raises(SequenceError, match="certificate verify failed"):
         asked(api.url, **{"certificate-authority": str(other)})
+
+
+def test_what_is_no_certificate_is_told_as_the_kubeconfigs(api: Api) -> None:
+    text = base64.b64encode(b"no certificate").decode()
+    with pytest.raises(SequenceError, match="the kubeconfig cannot be used"):
+        asked(api.url, **{"certificate-authority-data": text})
+
+
+def test_two_that_connect_at_the_same_time_have_their_certificates(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The official client writes them to files, and knows a file's name before it is written."""
+
+    begun = threading.Event()
+
+    def slowly(name: str, mode: str) -> Any:
+        begun.set()
+        time.sleep(0.2)
+        return Path(name).open(mode)
+
+    monkeypatch.setattr(kube_config, "open", slowly, raising=False)
+    data = base64.b64encode(api.authority.read_bytes()).decode()
+
+    def ask() -> Any:
+        return asked(api.url, **{"certificate-authority-data": data})
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(ask)
+        begun.wait(10)
+        both = [first, pool.submit(ask)]
+    assert [found.result().minor for found in both] == ["35", "35"]
