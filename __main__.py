@@ -74,6 +74,7 @@ scale = Scale(
         **place,
         **sequences.change(names),
         **which,
+        "version": config.etcd.version,
         "retain": config.storage.retain,
         "found": units.replicas,
         "unfinished": units.unfinished,

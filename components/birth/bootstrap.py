@@ -83,13 +83,12 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
         kube.scale(site.discovery, 1)
     kube.scale(site.seeds, size)
     workloads = {site.seeds: size, **({site.discovery: 1} if own else {})}
-    progress.wait(
+    run = progress.wait(
         "pods of the bootstrap", lambda: _released_and_running(kube, workloads, progress), AGAIN
     )
     progress.phase_done("pods")
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]
-    run = _unique_ids(kube, workloads)
 
     def judged(found: bool | Unmet) -> bool | Unmet:
         return not_lost(kube, run, with_troubles(kube, found))
@@ -161,7 +160,8 @@ def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Pr
 
 def _released_and_running(
     kube: Kube, workloads: dict[str, int], progress: Progress
-) -> bool | Unmet:
+) -> dict[str, str] | Unmet:
+    """By name the unique IDs of the pods that run, once all do."""
     pending: list[str] = []
     found, now = kube.pods_and_time()
     for workload, size in workloads.items():
@@ -175,7 +175,7 @@ def _released_and_running(
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     if not pending:
-        return True
+        return _unique_ids(found, workloads)
     recreate.outdated_units(kube, of_stateful_set(found, kube.site.units), progress)
     return Unmet("; ".join(pending))
 
@@ -225,7 +225,8 @@ def not_lost(kube: Kube, run: Mapping[str, str], found: bool | Unmet) -> bool | 
     """
     if not isinstance(found, Unmet):
         return found
-    there = _unique_ids(kube, (kube.site.seeds, kube.site.discovery))
+    found_now, _ = kube.pods_and_time()
+    there = _unique_ids(found_now, (kube.site.seeds, kube.site.discovery))
     lost = [name for name, uid in run.items() if there.get(name) != uid]
     if f"{kube.site.discovery}-0" in lost:
         raise SequenceError("the discovery service's pod was lost, and its keys with it", AGAIN)
@@ -235,10 +236,10 @@ def not_lost(kube: Kube, run: Mapping[str, str], found: bool | Unmet) -> bool | 
     return found
 
 
-def _unique_ids(kube: Kube, workloads: Iterable[str]) -> dict[str, str]:
-    """By name, of the pods that are there."""
-    found, _ = kube.pods_and_time()
-    pods = [p for workload in workloads for p in of_stateful_set(found, workload)]
+def _unique_ids(found: Iterable[Any], workloads: Iterable[str]) -> dict[str, str]:
+    """By name, of those pods that are of these workloads."""
+    there = list(found)
+    pods = [p for workload in workloads for p in of_stateful_set(there, workload)]
     return {p.metadata.name: str(p.metadata.uid) for p in pods}
 
 

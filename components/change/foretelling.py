@@ -31,8 +31,8 @@ def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
     """Print what a change of the count will do, step by step.
 
     Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
-    that goes below `min_tolerance`, for a quota that is too small, and if it is another cluster
-    that answers.
+    that goes below `min_tolerance`, for a quota that is too small, for units whose etcd may not
+    join those that run, and if it is another cluster that answers.
 
     `resumed`: nobody asks for another count now, an earlier change was cut off.
     """
@@ -120,6 +120,11 @@ def _foretell(
     if isinstance(model, Unmet):
         progress.say(f"{what}: no steps to show, {model.reason}")
         return
+    if not restart:
+        # Again, since the preflight has not seen this growth where an `up` was cut off after it.
+        voters = {m.pod for m in model.view.voters}
+        grows = not voters.issuperset(model.goal.pods)
+        versions.require(str(props["version"]), model.view, grows=grows)
     if restart and certain:
         require_a_copy(model.goal, model.pods)
     if restart and not reached(model.goal, model.view, model.workload):

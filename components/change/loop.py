@@ -123,7 +123,8 @@ class Loop:
                 continue
             if self.unmarked:
                 self._mark_again(view)
-            if not judged:
+            # Without a leader no plan can be foretold, and none is carried out.
+            if not judged and view.leader is not None:
                 judge(view)
                 judged = True
             step = decide(view, time.monotonic())

@@ -84,8 +84,8 @@ class Scale(Resource, module="etcd", name="Scale"):
     ) -> None:
         """`props`: site, kubeconfig (secret), units, found (the count that Kubernetes has),
         unfinished (sequences that were cut off), retain (volumes outlive a scale-down),
-        min_tolerance, cluster_id, birth, floor (a revision that was reached already),
-        timeout_seconds."""
+        min_tolerance, version (of etcd), cluster_id, birth, floor (a revision that was reached
+        already), timeout_seconds."""
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(
             ScaleProvider(),

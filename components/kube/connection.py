@@ -58,12 +58,12 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
             )
         _go_through(configuration, _named(found, context))
         return Client(configuration)
-    except (
-        config.ConfigException,
-        yaml.YAMLError,
-        urllib3.exceptions.URLSchemeUnknown,
-        OSError,  # certificates and keys that are none
-    ) as error:
+    except OSError as error:
+        raise SequenceError(
+            f"the kubeconfig cannot be used: its certificates or its key are none ({error})",
+            "correct what the context has there, then pulumi up",
+        ) from None
+    except (config.ConfigException, yaml.YAMLError, urllib3.exceptions.URLSchemeUnknown) as error:
         raise SequenceError(
             f"the kubeconfig cannot be used: {error}",
             "pulumi config set --path etcd:kubernetes.context NAME",
@@ -141,16 +141,16 @@ class Client(client.ApiClient):
 
 
 def _trust(pool: dict[str, Any]) -> ssl.SSLContext:
-    """What all connections of a client's pool have in common, by the files that it names; taken
-    from it, since each connection would else load them again, into what the others use.
+    """What all connections of a client's pool have in common, by the files that it names.
 
-    Raises OSError for files that are no certificates or keys.
+    Its own certificate is taken from the pool: each connection would else load it again, into what
+    the others use. The authority stays, for a proxy. Raises OSError for files that are none.
     """
     trust = create_urllib3_context(cert_reqs=pool["cert_reqs"])
     # From Python 3.13 on certificates must have what those of many clusters lack, and what neither
     # kubectl nor Pulumi asks for (kubernetes-client/python#2394).
     trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    trust.load_verify_locations(pool.pop("ca_certs"))
+    trust.load_verify_locations(pool["ca_certs"])
     certificate, key = pool.pop("cert_file"), pool.pop("key_file")
     if certificate:
         trust.load_cert_chain(certificate, key)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.kube.client import Kube, unless
+from components.kube.pods import ordinal_of
 from components.names import CLUSTER_ANNOTATION
 from components.site import Site
 
@@ -92,9 +93,12 @@ def is_ours(site: Site, claim: Any) -> bool:
     """Whether a claim is this stack's, and may be deleted: its name alone says nothing. Pure.
 
     A StatefulSet labels what it makes as its selector says (kubernetes: stateful_set_utils.go,
-    getPersistentVolumeClaims). What it has found carries the note, while it is a member's.
+    getPersistentVolumeClaims). What it has found carries the note, while it is a member's; so do
+    those of other clusters.
     """
-    return site.owns(claim) or CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
+    named = any(ordinal_of(claim, f"data-{w}") is not None for w in site.workloads)
+    noted = CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
+    return site.owns(claim) or (named and noted)
 
 
 def of_others(site: Site, contents: Mapping[str, Iterable[Any]]) -> list[str]:

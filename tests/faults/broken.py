@@ -363,8 +363,8 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/birth/bootstrap.py",
-                "if not isinstance(found, Unmet):\n        return found\n    there =",
-                "if True:\n        return found\n    there =",
+                "if not isinstance(found, Unmet):\n        return found\n    found_now",
+                "if True:\n        return found\n    found_now",
             ),
         ),
         red=("16f",),

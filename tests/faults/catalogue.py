@@ -22,7 +22,7 @@ from tests.faults.scenarios import (
     scaling,
 )
 
-# Those that want a cluster follow each other, so that it is not made anew for each.
+# Those that want a cluster follow each other, so that it is not born again for each.
 SCENARIOS: tuple[Scenario, ...] = (
     *joining.SCENARIOS,
     *processes.SCENARIOS,

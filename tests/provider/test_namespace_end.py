@@ -126,6 +126,11 @@ def end(namespace: Namespace, process: Plugin, *, retain: bool = False) -> None:
         pytest.param(WORKLOAD, thing("kv", BESIDE), id="a workload without pods"),
         pytest.param(CLAIM, thing("data-kv-0", BESIDE), id="a volume that was kept"),
         pytest.param(CLAIM, thing("data-etcd-4"), id="a volume with the name of a unit's"),
+        pytest.param(
+            CLAIM,
+            thing("data-kv-0", BESIDE, annotations={CLUSTER_ANNOTATION: "2e"}),
+            id="a volume that holds another cluster",
+        ),
         pytest.param(CLAIM, thing("data-kv-0", BESIDE, ending=True), id="a volume that ends"),
         pytest.param("cronjobs", thing("backup"), id="a backup, between two runs"),
         pytest.param("jobs", thing("import"), id="a job that is done"),

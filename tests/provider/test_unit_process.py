@@ -147,7 +147,7 @@ SERVES = "serving until clients are led elsewhere"
 def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
     wants: Callable[..., bool], stays: bool, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 3)
+    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 6)
     stop = Event()
     with member.running(stop) as health:
         eventually("a voter", voting(health))
@@ -164,7 +164,7 @@ def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
 def test_a_unit_serves_on_only_where_clients_can_go_elsewhere(
     why: str, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 3)
+    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 6)
     with member.running() as health:
         eventually("a voter", voting(health))
         if why == "its StatefulSet goes":

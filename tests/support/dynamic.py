@@ -77,7 +77,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "timeout_seconds": 600,
     },
     HandoverProvider: SEQUENCE,
-    ScaleProvider: {**CHANGE, "retain": True, "found": 3, "unfinished": []},
+    ScaleProvider: {**CHANGE, "version": "3.6.14", "retain": True, "found": 3, "unfinished": []},
     RolloutProvider: {**CHANGE, "template": "a1b2", "quota": {}, "unfinished": []},
     AddressProvider: {"service_uid": "the-first", "timeout_seconds": 600},
     RequirementsProvider: {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +15,7 @@ from pulumi.output import Unknown
 from components.change import foretelling
 from components.change.plan import Goal, Workload
 from components.etcd.lock import AnotherClusterError
+from components.preflight.versions import VersionStepError
 from components.progress import SequenceError
 from tests.support.dynamic import SITE
 from tests.support.views import member, view
@@ -22,6 +25,7 @@ PROPS: dict[str, Any] = {
     "kubeconfig": "",
     "units": 3,
     "min_tolerance": 0,
+    "version": "3.6.14",
     "cluster_id": "c1",
     "birth": "the-mark",
 }
@@ -64,14 +68,21 @@ def let_answer(
     leaving: int | None = None,
     down: int | None = None,
     volumes: bool = True,
+    version: str = "3.6.14",
+    more: int = 0,
 ) -> None:
-    """A cluster of three units, or fewer; each runs from the template of that letter."""
+    """A cluster of three units, or fewer; each runs from the template of that letter.
+
+    `version`: of etcd, that they run. `more`: units are wanted.
+    """
     silent = [] if down is None else [10 + down]
     count = len(revisions)
     seen = view([member(10 + i, f"etcd-{i}") for i in range(count)], silent=silent)
+    statuses = {i: replace(status, version=version) for i, status in seen.statuses.items()}
+    seen = replace(seen, statuses=statuses)
     claim = SimpleNamespace(persistent_volume_claim="claim" if volumes else None)
     loop = SimpleNamespace(
-        goal=Goal(seeds="etcd-seed", units="etcd", count=count),
+        goal=Goal(seeds="etcd-seed", units="etcd", count=count + more),
         pods=[_pod(i, revision, claim, ready=i != down) for i, revision in enumerate(revisions)],
         pods_at=datetime.now(UTC),
         look=lambda: seen,
@@ -190,3 +201,20 @@ def test_any_other_restart_of_the_only_unit_is_foretold(
 ) -> None:
     let_answer(monkeypatch, revisions="a", volumes=volumes)
     foretelling.foretell_restarts({**PROPS, "min_tolerance": -1, "template": template})
+
+
+@pytest.mark.parametrize(
+    ("version", "more", "refused"),
+    [
+        pytest.param("3.5.33", 2, True, id="of 3.6 beside those of 3.5"),
+        pytest.param("3.5.33", 0, False, id="none more"),
+        pytest.param("3.6.9", 2, False, id="of the same minor"),
+    ],
+)
+def test_no_unit_comes_whose_etcd_would_not_agree_on_who_is_a_member(
+    version: str, more: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preflight has not seen it, where an `up` was cut off when that had passed."""
+    let_answer(monkeypatch, version=version, more=more)
+    with pytest.raises(VersionStepError) if refused else nullcontext():
+        foretelling.foretell_scale(PROPS)

@@ -88,7 +88,7 @@ def workload(generation: int) -> Reply:
     ("answer", "revision"),
     [
         pytest.param(workload(2), "etcd-7c", id="there"),
-        pytest.param(workload(3), None, id="its controller has not come to it"),
+        pytest.param(workload(3), None, id="its controller has not observed it"),
         pytest.param(Kubernetes.missed("/statefulsets/etcd"), None, id="gone"),
     ],
 )

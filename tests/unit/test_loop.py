@@ -117,6 +117,27 @@ def test_what_was_seen_too_long_ago_is_no_ground_for_a_step(
     assert acted == [120.1]
 
 
+def test_a_plan_is_judged_once_and_by_a_view_with_a_leader(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without one nothing can be foretold: an election may be on when the sequence begins."""
+    led = view([member(1, "etcd-0")])
+    looks = iter([view([member(1, "etcd-0")], leader=0), led, led, led])
+    monkeypatch.setattr(Loop, "look", lambda _loop: next(looks))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(Loop, "_look_at_pods", lambda _loop: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    monkeypatch.setattr(module, "time", Clock())
+    unseen: Any = SimpleNamespace(site=None)
+    loop = Loop(unseen, unseen, Progress("scale", 600), unseen, unseen)
+    judged, decided = list[View](), list[View]()
+
+    def decide(view: View, _now: float) -> str | Wait | Done:
+        decided.append(view)
+        return Done() if len(decided) == 4 else Wait("a leader")
+
+    loop.run(decide, lambda _step, _view: None, judged.append)
+    assert judged == [led]
+
+
 @pytest.mark.parametrize(
     ("seen", "following"),
     [

@@ -165,8 +165,9 @@ def test_a_cluster_that_another_authority_has_signed_is_not_believed(
 
 def test_what_is_no_certificate_is_told_as_the_kubeconfigs(api: Api) -> None:
     text = base64.b64encode(b"no certificate").decode()
-    with pytest.raises(SequenceError, match="the kubeconfig cannot be used"):
+    with pytest.raises(SequenceError, match="certificates or its key are none") as failure:
         asked(api.url, **{"certificate-authority-data": text})
+    assert failure.value.following.startswith("correct what the context has there")
 
 
 def test_two_that_connect_at_the_same_time_have_their_certificates(

@@ -340,10 +340,10 @@ class Unit:
             step = stopping.before_stop(view, self._history, time.monotonic(), me, wanted)
             try:
                 match step:
+                    case stopping.Stop() if self._serves(wanted, view, elsewhere):
+                        # Then to be looked at again: it may have been made the leader.
+                        self._serve(elsewhere)
                     case stopping.Stop():
-                        # Where the StatefulSet goes there will soon be nobody elsewhere, either.
-                        if wanted and view and len(view.voters) > 1:
-                            self._serve(elsewhere)
                         return
                     case stopping.MoveLeader(target):
                         self._health.beat(f"moving leadership to {target.pod}", etcd=True)
@@ -362,6 +362,12 @@ class Unit:
             except EtcdctlError as error:
                 log(f"not yet: {error}")
             time.sleep(WATCH_SECONDS)
+
+    def _serves(self, wanted: bool | None, view: View | None, until: float) -> bool:
+        """Whether clients may still come, and have somewhere else to go. Where the StatefulSet goes
+        there will soon be nobody else."""
+        others = view is not None and len(view.voters) > 1
+        return bool(wanted) and self._health.admitted and others and time.monotonic() < until
 
     def _serve(self, until: float) -> None:
         self._health.beat("serving until clients are led elsewhere", etcd=True)
