@@ -17,6 +17,7 @@ from components.kube.client import ExecError, Kube
 from components.progress import Progress
 from components.site import Site
 from tests.support import namespace
+from tests.support.clock import Clock
 from tests.support.dynamic import SITE
 
 PODS = ("etcd-0", "etcd-1", "etcd-2")
@@ -26,24 +27,6 @@ REVISION = 5
 
 Answer = int | tuple[int, int] | str | None
 """A hash, with the revision that is compacted; an error's text; None where none comes in time."""
-
-
-class Clock:
-    """In the place of the module `time`, for all of a program's threads."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self._lock = Lock()
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.now += seconds
 
 
 class Hashed(Kube):

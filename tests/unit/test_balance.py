@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from components.change import balance as balance_module
 from components.change import plan
 from components.change.balance import balance
 from components.progress import SequenceError
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import View
+from tests.support.clock import Clock
 from tests.support.views import healthy_since, member, view
 
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(5)]
@@ -53,15 +55,16 @@ class _Loop:
         self.pods: list[Any] = []
         self.progress = SimpleNamespace(say=lambda line: None)  # pyright: ignore[reportUnknownLambdaType]
         self.decide: Callable[[View, float], Any] | None = None
+        self.act: Callable[[Any, View], None] | None = None
         self.judge: Callable[[View], None] | None = None
 
     def run(
         self,
         decide: Callable[[View, float], Any],
-        _act: object,
+        act: Callable[[Any, View], None],
         judge: Callable[[View], None],
     ) -> None:
-        self.decide, self.judge = decide, judge
+        self.decide, self.act, self.judge = decide, act, judge
 
 
 def test_between_two_removals_etcd_is_looked_at_once() -> None:
@@ -93,3 +96,22 @@ def test_a_plan_that_no_diff_could_show_is_judged_by_the_first_view(
     balance(loop, least)
     with pytest.raises(SequenceError, match="minTolerance is 1") if refused else nullcontext():
         loop.judge(view(UNITS[:3]))
+
+
+def test_seeds_are_members_for_a_while_after_clients_are_led_to_them_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each node learns of that by itself."""
+    kube: Any = _StatefulSet(replicas=3)
+    kube.unlabel = lambda pod, label: kube.told.append(f"{pod} is not {label}")  # pyright: ignore[reportUnknownLambdaType]
+    loop: Any = _Loop(kube, count=3)
+    loop.lock, loop.progress.phase_done = None, lambda _phase: None  # pyright: ignore[reportUnknownLambdaType]
+    loop.pods = [SimpleNamespace(metadata=SimpleNamespace(name="etcd-seed-0", labels=None))]
+    clock = Clock()
+    monkeypatch.setattr(balance_module, "time", clock)
+    monkeypatch.setattr(balance_module.lock, "note", lambda *_: kube.told.append("noted"))  # pyright: ignore[reportUnknownLambdaType]
+    balance(loop)
+    began = clock.now
+    loop.act(plan.StopServing(), view([*UNITS[:3], member(1, "etcd-seed-0")]))
+    assert kube.told == ["noted", "etcd-seed-0 is not serving"]
+    assert clock.now - began == balance_module.ELSEWHERE_SECONDS > 0

@@ -22,6 +22,7 @@ from components.site import Site
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support import namespace
+from tests.support.clock import Clock
 from tests.support.dynamic import SITE
 from tests.support.views import CLUSTER, member, view
 
@@ -74,19 +75,6 @@ def test_who_is_ready_is_asked_first_and_seeds_before_units(
     loop = Loop.of(kube, {"units": 3, "cluster_id": "c1", "birth": "b"}, Progress("scale", 0))
     loop.look()
     assert list(dict.fromkeys(told)) == asked
-
-
-class Clock:
-    """In the place of the module `time`."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 def test_what_was_seen_too_long_ago_is_no_ground_for_a_step(

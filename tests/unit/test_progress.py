@@ -6,19 +6,7 @@ import pytest
 
 from components import progress as module
 from components.progress import Progress, SequenceError, Unmet
-
-
-class Clock:
-    """Time that passes only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
+from tests.support.clock import Clock
 
 
 @pytest.mark.parametrize(
