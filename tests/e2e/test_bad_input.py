@@ -200,13 +200,17 @@ def test_an_object_of_somebody_else_is_never_taken_over(stack: Stack, namespace:
 def test_units_that_leave_no_room_for_seeds_are_made_smaller_by_a_corrected_config(
     new_stack: Callable[..., Stack],
 ) -> None:
-    """They run, and wait for the cluster that the seeds are to form."""
-    stack = new_stack(seeds={"count": 1}, units={"count": 1})
+    """They run, and wait for the cluster that the seeds are to form.
+
+    The first `up` asks for seeds that fit nowhere: of pods that fit one by one, the scheduler takes
+    whichever comes first, and that has to be the unit.
+    """
+    stack = new_stack(seeds={"count": 1, "cpu": "1000"}, units={"count": 1})
     too_much = f"{free_millicores(stack) - 60}m"
     stack.set(units={"cpu": too_much}, handover={"timeoutSeconds": 30})
     text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
     assert re.search("waiting for pods of the bootstrap: .*Insufficient cpu", text)
-    stack.set(units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
+    stack.set(seeds={"cpu": "100m"}, units={"cpu": "50m"}, handover={"timeoutSeconds": 120})
     output = stack.up().output
     assert "recreated, since its template has changed: etcd-0" in output
     assert sorted(stack.members()) == ["etcd-0"]
