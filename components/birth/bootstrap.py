@@ -15,6 +15,7 @@ from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
 from components.kube import recreate
 from components.kube.client import ExecError, Kube, plain_errors
+from components.kube.contents import is_ours
 from components.kube.pods import (
     lacks_image,
     may_pass,
@@ -49,9 +50,13 @@ def wipe(kube: Kube, progress: Progress) -> None:
 
     def gone() -> bool | Unmet:
         found, now = kube.pods_and_time()
-        pods = [p for w in (site.seeds, site.discovery) for p in of_stateful_set(found, w)]
+        seeds = of_stateful_set(found, site.seeds)
+        pods = [*seeds, *of_stateful_set(found, site.discovery)]
+        claims = kube.volumes(site.seeds)
+        if not seeds:
+            _delete_volumes(kube, claims)
         left = [p.metadata.name for p in pods]
-        left += [f"volume {c.metadata.name}" for c in kube.volumes(site.seeds)]
+        left += [f"volume {c.metadata.name}" for c in claims]
         # Who should have gone: its node may be dead.
         late = kube.troubles(p for p in pods if overdue(p, now))
         return Unmet("; ".join([f"still there: {', '.join(left)}", *late])) if left else True
@@ -66,6 +71,18 @@ def wipe(kube: Kube, progress: Progress) -> None:
     )
     # Last: by this a run that comes after a cut knows that there is something to end.
     kube.delete_secret(site.discovery)
+
+
+def _delete_volumes(kube: Kube, claims: Iterable[Any]) -> None:
+    """Delete the seeds' claims once no pod of them is left.
+
+    A claim is made before its pod, and Kubernetes deletes it with that alone (whenScaled): one
+    whose pod a quota or an admission has refused would stay for ever (kubernetes: CreateStatefulPod
+    in stateful_pod_control.go; fixPodClaim in stateful_set_control.go).
+    """
+    for claim in claims:
+        if claim.metadata.deletion_timestamp is None and is_ours(kube.site, claim):
+            kube.delete_volume(claim.metadata.name)
 
 
 def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: bool) -> Cluster:

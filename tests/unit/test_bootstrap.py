@@ -19,7 +19,8 @@ from components.kube.pods import obstacle
 from components.names import GATE
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
-from tests.support.namespace import NOW, PAUSES, Namespace, pod
+from tests.support.dynamic import SITE
+from tests.support.namespace import NOW, PAUSES, Namespace, claim, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -174,6 +175,58 @@ def test_a_dead_node_under_what_is_to_end_is_named(
         wipe(kube, Progress("handover", -1))
     assert ("its node node-of-etcd-seed-1 is gone" in failure.value.problem) is named
     assert "docs/runbook.md: a node dies" in failure.value.following
+
+
+class Wiped(Namespace):
+    """A namespace in which what is deleted is gone; its seeds end when they are scaled away."""
+
+    def __init__(self, *, pods: Sequence[Any] = (), claims: Sequence[Any] = ()) -> None:
+        super().__init__(pods=pods, claims=claims)
+        self.deleted: list[str] = []
+
+    def scale(self, stateful_set: str, replicas: int) -> None: ...
+
+    def delete_volume(self, name: str) -> None:
+        self.deleted.append(name)
+        self.claims = [c for c in self.claims if c.metadata.name != name]
+
+    def delete_secret(self, name: str) -> bool:
+        return True
+
+
+def of_seed(ordinal: int, labels: Mapping[str, str], *, ending: bool = False) -> Any:
+    found = claim(f"etcd-seed-{ordinal}")
+    found.metadata.labels = labels
+    found.metadata.deletion_timestamp = NOW if ending else None
+    return found
+
+
+OURS = Site(**SITE).identity
+
+
+def test_the_claim_of_a_seed_whose_pod_was_refused_goes() -> None:
+    """Kubernetes makes the claim first, and ends it with the pod only, which there never was."""
+    kube = Wiped(claims=[of_seed(2, OURS)])
+    wipe(kube, Progress("discovery", 60))
+    assert kube.deleted == ["data-etcd-seed-2"]
+
+
+@pytest.mark.parametrize(
+    ("pods", "left"),
+    [
+        pytest.param([pod("etcd-seed-0")], of_seed(2, OURS), id="a seed ends still"),
+        pytest.param([], of_seed(2, OURS, ending=True), id="it ends already"),
+        pytest.param([], of_seed(2, {"app": "of-another-chart"}), id="somebody else's"),
+    ],
+)
+def test_no_other_claim_is_deleted_with_the_seeds(
+    pods: list[Any], left: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "END_SECONDS", 0)
+    kube = Wiped(pods=pods, claims=[left])
+    with pytest.raises(SequenceError, match=r"still there: .*volume data-etcd-seed-2"):
+        wipe(kube, Progress("discovery", -1))
+    assert kube.deleted == []
 
 
 @pytest.mark.parametrize(
