@@ -8,7 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from components.change.plan import Done, Goal, MoveLeader, Wait, furthest
-from components.kube.pods import REVISION_LABEL, never_started, on_the_way, on_volume, ready
+from components.kube.pods import (
+    REVISION_LABEL,
+    never_started,
+    on_the_way,
+    on_volume,
+    ready,
+    unheard,
+)
 from containers.etcd.supervisor.membership import History, Member, View
 from containers.etcd.supervisor.rules import SETTLE_SECONDS, unsettled
 
@@ -25,14 +32,17 @@ class Pod:
     """Told to end: Kubernetes makes another in its place."""
     on_the_way: bool = False
     """It ends in its time, is being started, or runs: how it comes back is to be seen. One for
-    which there is no room, or whose node does not confirm its end, may not come for long."""
+    which there is no room, or whose node is silent, may not come for long."""
+    unheard: bool = False
+    """It was ready when its node was last heard. If that has only lost the API server it is well,
+    and told to end now it would end when the node is back, whoever else is down then."""
     lasting: bool = True
     """No data goes with it: it has a volume, or has never run."""
 
     @property
     def failed(self) -> bool:
         """Whether it is not ready, and the newest template may be what it lacks."""
-        return not (self.ready or self.current or self.ending)
+        return not (self.ready or self.current or self.ending or self.unheard)
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ def seen(found: Iterable[Any], newest: str, now: datetime) -> list[Pod]:
             ready=ready(pod),
             ending=pod.metadata.deletion_timestamp is not None,
             on_the_way=on_the_way(pod, now),
+            unheard=unheard(pod),
             lasting=on_volume(pod) or never_started(pod),
         )
         for pod in found

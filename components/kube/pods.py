@@ -123,6 +123,15 @@ def _ready_since(pod: Any) -> datetime | None:
     return None
 
 
+def unheard(pod: Any) -> bool:
+    """Whether nothing is known of it but that it was ready when its node was last heard.
+
+    Where a node falls silent Kubernetes withdraws the pod's condition and leaves the container's
+    status (node lifecycle: MarkPodsNotReady). What runs there may be well all the same.
+    """
+    return running(pod) and not ready(pod) and pod.status.container_statuses[0].ready
+
+
 def never_started(pod: Any) -> bool:
     """Whether no container of this pod has run yet, so that it cannot have written anything."""
     return all(
@@ -172,11 +181,12 @@ def overdue(pod: Any, now: datetime) -> bool:
 
 
 def on_the_way(pod: Any, now: datetime) -> bool:
-    """Whether it ends in its time, so that another comes, is being started, or runs."""
+    """Whether it ends in its time, so that another comes, is being started, or runs, as a node says
+    that is heard."""
     if pod.metadata.deletion_timestamp is not None:
         return not overdue(pod, now)
     if running(pod):
-        return True
+        return not unheard(pod)
     return pod.spec.node_name is not None and never_started(pod) and obstacle(pod) is None
 
 

@@ -58,6 +58,7 @@ def pod(
     name: str,
     *,
     ready: bool = False,
+    unheard: bool = False,
     gated: bool = False,
     ending: bool = False,
     volume: bool = False,
@@ -66,8 +67,9 @@ def pod(
     starved: bool = False,
     template: str = "r2",
 ) -> Any:
-    """`waiting`: why its container does not run; `volume`: its data is on a claim; `starved`: its
-    container ended for want of memory; `template`: of its StatefulSet, from which it was made."""
+    """`unheard`: ready when its node was last heard; `waiting`: why its container does not run;
+    `volume`: its data is on a claim; `starved`: its container ended for want of memory; `template`:
+    of its StatefulSet, from which it was made."""
     claim = SimpleNamespace(claim_name=f"data-{name}") if volume else None
     said = SimpleNamespace(reason=waiting, message=None) if waiting else None
     state = SimpleNamespace(running=None if waiting else object(), waiting=said)
@@ -75,6 +77,7 @@ def pod(
     container = SimpleNamespace(
         state=state,
         last_state=SimpleNamespace(terminated=ended),
+        ready=ready or unheard,
         restart_count=restarts,
         image="etcd",
     )

@@ -195,6 +195,9 @@ class Broken(Kube):
     def newest_revision(self, stateful_set: str) -> str:
         return "r3"
 
+    def _node_problem(self, name: str) -> str:
+        return f"node {name} is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
+
     def supervisor_status(self, pod: str) -> dict[str, Any]:
         self.asked.append(pod)
         if self.all:
@@ -268,6 +271,17 @@ def test_every_sequence_mends_what_an_older_template_has_broken(
 ) -> None:
     """A rolling change, which would mend it too, comes after the others."""
     assert there.after_a_wait(seen, monkeypatch) == done
+
+
+def test_a_unit_whose_node_is_silent_is_waited_for_and_the_node_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If it has only lost the API server, the unit is well, and would end when it is back."""
+    there = Broken("etcd-0", "etcd-1")
+    there.found[2] = namespace.pod("etcd-2", unheard=True, volume=True)
+    there.found[2].spec.node_name = "a"
+    assert there.after_a_wait(LED_BY_0, monkeypatch) == []
+    assert "etcd-2: not ready; its node a is not ready since" in there.problem
 
 
 def test_what_was_seen_too_long_ago_mends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,16 @@ def unit(
     ready: bool = False,
     ending: bool = False,
     on_the_way: bool = True,
+    unheard: bool = False,
 ) -> restarts.Pod:
-    return restarts.Pod(f"etcd-{ordinal}", current, ready, ending=ending, on_the_way=on_the_way)
+    return restarts.Pod(
+        f"etcd-{ordinal}",
+        current,
+        ready,
+        ending=ending,
+        on_the_way=on_the_way and not unheard,
+        unheard=unheard,
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,6 +65,23 @@ def unit(
             id="one that is ending already",
         ),
         pytest.param(10, [12], pods()[:2], None, id="one that is not there"),
+        pytest.param(
+            10,
+            [],
+            [*pods()[:2], unit(2, unheard=True)],
+            None,
+            id="one whose node is silent, though it is well",
+        ),
+        pytest.param(
+            12,
+            [],
+            [*pods()[:2], unit(2, unheard=True)],
+            None,
+            id="nor does such a one lose its leadership",
+        ),
+        pytest.param(
+            10, [12], [*pods()[:2], unit(2, unheard=True)], None, id="nor if it may have died"
+        ),
         pytest.param(
             10,
             [12],
@@ -145,6 +170,7 @@ def test_who_is_on_the_way_has_not_failed(third: Member, young: int | None) -> N
         pytest.param([], id="Kubernetes has made no pod"),
         pytest.param([unit(1, current=True, on_the_way=False)], id="there is no room for its pod"),
         pytest.param([unit(1, ending=True, on_the_way=False)], id="its node is dead"),
+        pytest.param([unit(1, unheard=True)], id="its node is silent"),
     ],
 )
 def test_what_has_failed_does_not_wait_for_whom_nobody_brings(other: list[restarts.Pod]) -> None:
@@ -178,6 +204,7 @@ def test_what_has_failed_does_not_wait_for_whom_nobody_brings(other: list[restar
             id="though another is on a dead node",
         ),
         pytest.param([unit(0)], [], restarts.Restart("etcd-0"), id="the only one, always"),
+        pytest.param([unit(0, unheard=True)], [], None, id="the only one, on a silent node"),
         pytest.param([unit(0, current=True)], ["etcd-0"], None, id="of the newest template"),
         pytest.param(
             [restarts.Pod("etcd-0", False, False, lasting=False)],

@@ -19,6 +19,7 @@ from components.kube.pods import (
     ready_seconds,
     stuck,
     trouble,
+    unheard,
     words,
 )
 from tests.support import namespace
@@ -338,6 +339,7 @@ def made(*, node: str | None = None, late: bool = False, **how: Any) -> Any:
     ("found", "expected"),
     [
         pytest.param(made(node="a"), True, id="it runs"),
+        pytest.param(made(node="a", unheard=True), False, id="it ran when it was last heard"),
         pytest.param(made(node="a", ending=True), True, id="it ends in its time"),
         pytest.param(made(node="a", late=True), False, id="its time is over"),
         pytest.param(made(node="a", waiting="ContainerCreating"), True, id="it is being started"),
@@ -347,3 +349,18 @@ def made(*, node: str | None = None, late: bool = False, **how: Any) -> Any:
 )
 def test_who_is_on_the_way(found: Any, expected: bool) -> None:
     assert on_the_way(found, namespace.NOW) is expected
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        pytest.param(made(node="a", unheard=True), True, id="its node is silent"),
+        pytest.param(made(node="a"), False, id="not ready, as its node says"),
+        pytest.param(made(node="a", ready=True), False, id="ready"),
+        pytest.param(made(node="a", unheard=True, ending=True), False, id="told to end already"),
+        pytest.param(made(gated=True), False, id="never on a node"),
+    ],
+)
+def test_who_is_not_heard_of(found: Any, expected: bool) -> None:
+    """Kubernetes withdraws a pod's condition with its node, and leaves its container's status."""
+    assert unheard(found) is expected
