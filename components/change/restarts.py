@@ -70,6 +70,11 @@ def seen(found: Iterable[Any], newest: str, now: datetime) -> list[Pod]:
     ]
 
 
+def all_run(goal: Goal, pods: Iterable[Pod]) -> bool:
+    """Whether every wanted unit is there, ready and of the newest template."""
+    return {pod.name for pod in pods if pod.current and pod.ready}.issuperset(goal.pods)
+
+
 def next_restart(goal: Goal, view: View, history: History, now: float, pods: Sequence[Pod]) -> Step:
     """Return the one next step: one pod at a time, the highest ordinal first, the leader last.
 

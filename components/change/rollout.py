@@ -40,8 +40,9 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             return restarts.seen(found, newest, loop.pods_at)
 
         there = units()
-        # One of its own that was cut off may not have waited for the last unit.
-        if all(pod.current for pod in there) and ROLLOUT not in props.get("unfinished", ()):
+        # One of its own that was cut off may not have been proved. And before it has begun a drain
+        # may have made units from a template with which they do not come.
+        if restarts.all_run(loop.goal, there) and ROLLOUT not in props.get("unfinished", ()):
             return outs
         require_a_copy(loop.goal, there)
         kube.note_unfinished(ROLLOUT, unfinished=True)

@@ -24,7 +24,8 @@ class RolloutProvider(Sequence):
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Return when every unit runs with the declared template and votes.
 
-        On a first `up` all do, unless an earlier one was cut off and the template changed since.
+        On a first `up` all do, unless an earlier one was cut off: the template may have changed
+        since, and a unit that was recreated may not come with it.
         """
         from components.change.rollout import roll  # noqa: PLC0415 - kubernetes is heavy
 

@@ -300,6 +300,26 @@ def test_a_destroy_needs_no_cluster_that_answers(
     assert dynamic.said() == ""
 
 
+def _running(ordinal: int, *, revision: str) -> dict[str, Any]:
+    """A unit's pod that is ready."""
+    since = "2026-11-27T03:12:40Z"
+    container: dict[str, Any] = {
+        **{"name": "etcd", "ready": True, "restartCount": 0, "image": "etcd", "imageID": "x"},
+        "state": {"running": {"startedAt": since}},
+    }
+    return {
+        "metadata": {
+            "name": f"etcd-{ordinal}",
+            "labels": {"controller-revision-hash": revision},
+        },
+        "spec": {"containers": [{"name": "etcd"}]},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": since}],
+            "containerStatuses": [container],
+        },
+    }
+
+
 def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernetes) -> None:
     base = "/apis/apps/v1/namespaces/etcd/statefulsets/etcd"
     found = {
@@ -308,13 +328,14 @@ def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernet
         "status": {"observedGeneration": 2, "updateRevision": "r2", "replicas": 0},
     }
     api.answers[f"GET {base}"] = Reply(200, json.dumps(found))
-    api.answers["GET /api/v1/namespaces/etcd/pods"] = Reply(200, '{"items": []}')
+    pods = {"items": [_running(ordinal, revision="r2") for ordinal in range(3)]}
+    api.answers["GET /api/v1/namespaces/etcd/pods"] = Reply(200, json.dumps(pods))
     olds = inputs(RolloutProvider, api.url) | {"once_computed": "kept"}
     news = inputs(RolloutProvider, api.url, template="c3d4")
     outs = dynamic.update(RolloutProvider(), olds, news)
     assert outs["template"] == "c3d4"
     assert outs["once_computed"] == "kept"
-    assert outs["proof"] == {}, "no pod, so nothing to restart"
+    assert outs["proof"] == {}, "all run with it, so nothing to restart"
 
     # What the plugin could not hand on must not be taken for done.
     text = refused(

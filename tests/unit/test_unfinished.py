@@ -40,7 +40,15 @@ class CutError(SequenceError):
         super().__init__("cut", "pulumi up")
 
 
-_RUNS = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
+def _status(*, ready: bool) -> Any:
+    """Of a pod that runs."""
+    state = SimpleNamespace(running=object(), waiting=None)
+    condition = SimpleNamespace(
+        type="Ready", status=str(ready), last_transition_time=datetime.now(UTC)
+    )
+    return SimpleNamespace(
+        container_statuses=[SimpleNamespace(state=state, ready=ready)], conditions=[condition]
+    )
 
 
 class World:
@@ -53,6 +61,9 @@ class World:
         self.silent: tuple[int, ...] = ()
         self.answers = True
         self.revisions = "a" * count
+        """Of each pod that is there."""
+        self.unready: tuple[int, ...] = ()
+        """Whose pods are not ready."""
         self.claim: str | None = "a claim"
         self.template = "a1b2"
         self.workload = Workload(count, None, frozenset(range(count)), serving_seeds=False)
@@ -101,7 +112,7 @@ class World:
                     deletion_timestamp=None,
                 ),
                 spec=SimpleNamespace(volumes=[SimpleNamespace(persistent_volume_claim=self.claim)]),
-                status=SimpleNamespace(container_statuses=[_RUNS], conditions=[]),
+                status=_status(ready=i not in self.unready),
             )
             for i, revision in enumerate(self.revisions)
         ]
@@ -339,6 +350,32 @@ def test_a_cut_scale_leaves_the_rolling_change_nothing_if_all_run_with_the_templ
     assert world.done == []
     assert (outs["unfinished"], outs["proof"]) == ([], PROOF)
     assert outs["controller_revision"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("revisions", "unready"),
+    [
+        pytest.param("aaa", (1,), id="one is not ready"),
+        pytest.param("aa", (), id="one is not there"),
+        pytest.param("", (), id="none is there"),
+    ],
+)
+def test_units_that_do_not_run_are_no_rolling_change_that_is_done(
+    revisions: str, unready: tuple[int, ...], world: World
+) -> None:
+    """An `up` may be cut off after Kubernetes has a template by which no unit starts, and a drain
+    may let Kubernetes make them from it."""
+    world.revisions, world.unready = revisions, unready
+    roll(world, template="c3d4")
+    assert world.done == ["rollout is under way", "work", "proof", "rollout is finished"]
+
+
+def test_what_is_not_wanted_any_more_keeps_no_rolling_change_from_being_done(
+    world: World,
+) -> None:
+    world.revisions, world.unready = "aaab", (3,)
+    roll(world, template="c3d4")
+    assert world.done == []
 
 
 def test_the_last_copy_of_the_data_is_not_ended_by_a_rolling_change(world: World) -> None:
