@@ -15,7 +15,19 @@ from components.kube.pods import ordinal_of
 from components.names import SCALE
 from components.progress import Progress
 from components.site import Site
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import View
+
+
+def is_due(site: Site, props: Mapping[str, Any]) -> bool:
+    """Whether Kubernetes has another count than the wanted one, or a change of it was cut off.
+
+    One question alone: on a first `up` the handover has just brought the count.
+    """
+    with plain_errors(site):
+        found = Kube(str(props["kubeconfig"]), site).stateful_set(site.units)
+    leaving = LEAVING_ANNOTATION in (found.metadata.annotations or {})
+    return leaving or found.spec.replicas != props["units"] or SCALE in props["unfinished"]
 
 
 def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:

@@ -25,9 +25,20 @@ class ScaleProvider(Sequence):
     inputs = ("units",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Nothing: the handover before it has brought exactly these units."""
-        site = Site.of(props)
-        return CreateResult(id_=f"{site.namespace}/{site.units}", outs={**props, "proof": {}})
+        """Return when exactly the wanted units vote.
+
+        The handover before it has brought them, unless it has ended in an earlier `up`, which was
+        cut off then: the count may have been changed since. Without a diff the plan is shown here.
+        """
+        from components.change.scale import is_due  # noqa: PLC0415 - kubernetes is heavy
+
+        site, outs = Site.of(props), {**props, "proof": {}}
+        if is_due(site, props):
+            from components.change.foretelling import foretell_scale  # noqa: PLC0415 - heavy
+
+            foretell_scale(props)
+            outs = self._rescaled(props, resumed=False)
+        return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
         """Work, too, where somebody else has scaled, and where an earlier scale was cut off.
@@ -54,16 +65,15 @@ class ScaleProvider(Sequence):
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Return when exactly the wanted units vote and no other pod is left."""
+        resumed = not self._is_wanted(_olds, _news)
+        return UpdateResult(outs=self._rescaled({**_olds, **_news}, resumed=resumed))
+
+    def _rescaled(self, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:
+        """Change the count; return the outputs."""
         from components.change.scale import rescale  # noqa: PLC0415 - kubernetes is heavy
 
-        props = {**_olds, **_news}
-        resumed = not self._is_wanted(_olds, _news)
-        outs = {
-            "found": props["units"],
-            "unfinished": [],
-            "proof": rescale(Site.of(props), props, resumed=resumed),
-        }
-        return UpdateResult(outs={**props, **outs})
+        proof = rescale(Site.of(props), props, resumed=resumed)
+        return {**props, "found": props["units"], "unfinished": [], "proof": proof}
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""

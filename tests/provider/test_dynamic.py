@@ -300,6 +300,21 @@ def test_a_destroy_needs_no_cluster_that_answers(
     assert dynamic.said() == ""
 
 
+def test_a_first_scale_asks_for_the_count_and_for_nothing_else(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    """The handover before it has just brought it."""
+    question = "GET /apis/apps/v1/namespaces/etcd/statefulsets/etcd"
+    found = {
+        "metadata": {"name": "etcd"},
+        "spec": {"replicas": 3, "selector": {}, "template": {}, "serviceName": "etcd-peer"},
+    }
+    api.answers[question] = Reply(200, json.dumps(found))
+    props = inputs(ScaleProvider, api.url)
+    assert dynamic.create(ScaleProvider(), props).outs == {**props, "proof": {}}
+    assert api.asked == [question]
+
+
 def _running(ordinal: int, *, revision: str) -> dict[str, Any]:
     """A unit's pod that is ready."""
     since = "2026-11-27T03:12:40Z"

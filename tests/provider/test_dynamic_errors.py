@@ -6,14 +6,11 @@ broken in so many ways.
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.provider import Sequence
-from components.dynamic.scale import ScaleProvider
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import ASKING, AT_ONCE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
@@ -21,17 +18,10 @@ from tests.support.plugin import Plugin
 from tests.support.ports import free_port
 
 
-def work(process: Plugin, kind: type[Sequence], props: dict[str, Any]) -> object:
-    """Let a resource do its work; the scale has none before something changes."""
-    if kind is ScaleProvider:
-        return process.update(kind(), props, {**props, "units": 5})
-    return process.create(kind(), props)
-
-
 @pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
 def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
     props = inputs(kind, f"http://127.0.0.1:{free_port()}")
-    text = refused(lambda: work(dynamic, kind, props), dynamic)
+    text = refused(lambda: dynamic.create(kind(), props), dynamic)
     assert "context here does not answer" in text
 
 
@@ -41,7 +31,7 @@ def test_an_unreachable_gke_cluster_is_looked_at_with_nothing_but_gcloud(dynamic
     props = inputs(PreflightProvider, nowhere)
     props["site"] = {**props["site"], "context": "gke_my-project_us-central1_etcd"}
     props["kubeconfig"] = kubeconfig(nowhere, context="gke_my-project_us-central1_etcd")
-    text = refused(lambda: work(dynamic, PreflightProvider, props), dynamic)
+    text = refused(lambda: dynamic.create(PreflightProvider(), props), dynamic)
     look = "gcloud container clusters describe etcd --location us-central1 --project my-project"
     assert f"Next: {look}" in text
 
@@ -103,7 +93,7 @@ def test_a_refusal_of_kubernetes_is_told_in_its_own_words_and_with_what_helps(
     kind: type[Sequence], code: int, dynamic: Plugin
 ) -> None:
     with Kubernetes.running(always=Kubernetes.status(code, "so it is decreed")) as api:
-        text = refused(lambda: work(dynamic, kind, inputs(kind, api.url)), dynamic)
+        text = refused(lambda: dynamic.create(kind(), inputs(kind, api.url)), dynamic)
     assert "so it is decreed" in text
     assert "context here" in text
     assert text.splitlines()[-1].startswith(_AFTER[code])

@@ -15,7 +15,6 @@ import urllib3
 from kubernetes.client import ApiException
 
 from components.dynamic.provider import Sequence
-from components.dynamic.scale import ScaleProvider
 from components.kube import connection, patience
 from components.kube.client import Kube
 from components.progress import SequenceError
@@ -128,10 +127,8 @@ def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
     kind: type[Sequence], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(url: str) -> str:
-        # The scale has no work before something changes.
-        create = kind().create if kind is not ScaleProvider else _update
         with pytest.raises(SequenceError) as failure:
-            create(inputs(kind, url))
+            kind().create(inputs(kind, url))
         return str(failure.value)
 
     gone = work(f"http://127.0.0.1:{free_port()}")
@@ -142,10 +139,6 @@ def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
     with serving(BUSY) as server:
         busy = work(server.url)
     assert "Kubernetes refuses (context here, namespace etcd): the server is currently" in busy
-
-
-def _update(props: dict[str, Any]) -> object:
-    return ScaleProvider().update("id", props, {**props, "units": 5})
 
 
 def test_the_pauses_are_about_a_minute_together(monkeypatch: pytest.MonkeyPatch) -> None:

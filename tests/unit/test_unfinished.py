@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from components.change import rollout
+from components.change import foretelling, rollout
 from components.change import scale as scale_sequence
 from components.change.plan import Goal, Workload
 from components.dynamic.rollout import RolloutProvider
@@ -24,6 +24,7 @@ from components.names import TEMPLATE_ANNOTATION
 from components.progress import SequenceError, Unmet
 from components.site import Site
 from components.units import counted, under_way
+from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import PROOF, inputs
 from tests.support.kubernetes_api import kubeconfig
@@ -96,10 +97,14 @@ class World:
         self.done.append(f"{name} deleted")
 
     def stateful_set(self, _: str) -> Any:
+        told = self.workload.leaving
+        leaving = {} if told is None else {LEAVING_ANNOTATION: str(told)}
         return SimpleNamespace(
             metadata=SimpleNamespace(
-                generation=2, annotations={TEMPLATE_ANNOTATION: self.template}
+                generation=2,
+                annotations={TEMPLATE_ANNOTATION: self.template, **leaving},
             ),
+            spec=SimpleNamespace(replicas=self.workload.replicas),
             status=SimpleNamespace(observed_generation=2, update_revision="a"),
         )
 
@@ -176,6 +181,13 @@ def scale(**news: Any) -> dict[str, Any]:
     """An `up` of a stack whose state knows of three units."""
     olds = inputs(ScaleProvider) | {"proof": PROOF}
     return ScaleProvider().update("x", olds, inputs(ScaleProvider, **news)).outs or {}
+
+
+def scale_first(**props: Any) -> dict[str, Any]:
+    """An `up` of a stack whose state has the handover already, and nothing after it."""
+    created = ScaleProvider().create(inputs(ScaleProvider, **props))
+    assert created.id == "etcd/etcd"
+    return created.outs or {}
 
 
 def roll(world: World, **news: Any) -> dict[str, Any]:
@@ -280,6 +292,51 @@ def test_the_note_of_a_sequence_that_is_cut_off_stands(
     with pytest.raises(CutError):
         run(world)
     assert world.done == [f"{name} is under way", "work"]
+
+
+# ---------------------------------------------------------------- cut off after the handover
+
+
+def test_the_first_scale_leaves_alone_what_the_handover_has_brought(world: World) -> None:
+    assert scale_first()["proof"] == {}
+    assert world.done == []
+
+
+@pytest.mark.parametrize(
+    ("there", "leaving", "props"),
+    [
+        pytest.param(3, None, {"units": 5}, id="more are wanted now"),
+        pytest.param(5, None, {"units": 3}, id="fewer are wanted now"),
+        pytest.param(3, 2, {"units": 3}, id="this was cut off, too: one was told to leave"),
+        pytest.param(
+            5, None, {"units": 5, "unfinished": ["scale"]}, id="this was: they join still"
+        ),
+    ],
+)
+def test_the_first_scale_brings_the_count_that_the_handover_has_not(
+    there: int, leaving: int | None, props: dict[str, Any], world: World
+) -> None:
+    """It may have ended in an `up` that was cut off then, with another count."""
+    world.workload = Workload(there, leaving, frozenset(range(there)), serving_seeds=False)
+    outs = scale_first(**props)
+    assert world.done == ["scale is under way", "work", "proof", "scale is finished"]
+    assert outs["proof"] == NEW_PROOF
+    assert (outs["units"], outs["found"], outs["unfinished"]) == (*[props["units"]] * 2, [])
+
+
+def test_the_first_scale_shows_its_plan_which_no_diff_has_shown(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And may be refused by it, before its first step."""
+
+    def refuse(props: dict[str, Any]) -> None:
+        raise SequenceError(f"not with {props['units']}", "pulumi up")
+
+    monkeypatch.setattr(foretelling, "foretell_scale", refuse)
+    scale_first()
+    with pytest.raises(SequenceError, match="not with 5"):
+        scale_first(units=5)
+    assert world.done == []
 
 
 # ---------------------------------------------------------------- set back after a cut
