@@ -20,6 +20,9 @@ MEMBER_LABEL = "etcd.pulumi.com/member"
 
 ROLE_LABEL = "role"
 
+CONTAINER = "etcd"
+"""The member's own container in its pod, which may have others: of whoever injects sidecars."""
+
 GATE = "etcd.pulumi.com/bootstrap"
 """Scheduling gate of seeds and discovery: such a pod never starts by itself.
 

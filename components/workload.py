@@ -10,7 +10,14 @@ from typing import Any, Literal
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
-from components.names import GATE, MEMBER_LABEL, SERVING_LABEL, TEMPLATE_ANNOTATION, Names
+from components.names import (
+    CONTAINER,
+    GATE,
+    MEMBER_LABEL,
+    SERVING_LABEL,
+    TEMPLATE_ANNOTATION,
+    Names,
+)
 from components.quantities import canonical, heap_bytes, quota_bytes, snapshot_count
 from components.settings import Settings
 from components.settings.model import ZONES
@@ -177,7 +184,7 @@ def _container(settings: Settings, workload: Workload) -> dict[str, Any]:
     etcd = settings.etcd
     ports = {"client": etcd.client_port, "peer": etcd.peer_port, "metrics": etcd.metrics_port}
     return {
-        "name": "etcd",
+        "name": CONTAINER,
         "image": workload.image,
         "imagePullPolicy": settings.image.pull_policy,
         "env": _environment(settings, workload),

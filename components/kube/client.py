@@ -30,12 +30,10 @@ from components.kube.pods import (
     trouble,
     words,
 )
-from components.names import GATE, UNFINISHED
+from components.names import CONTAINER, GATE, UNFINISHED
 from components.progress import SequenceError
 from components.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
-
-CONTAINER = "etcd"
 
 T = TypeVar("T")
 

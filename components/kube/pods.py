@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from components.names import GATE
+from components.names import CONTAINER, GATE
 from components.quantities import doubled
 
 REVISION_LABEL = "controller-revision-hash"
@@ -76,6 +76,21 @@ def outdated(units: Iterable[Any], newest: str | None) -> list[str]:
     return names if newest else []
 
 
+def own_container(pod: Any) -> Any:
+    """The member's own, as it is made. A sidecar may stand before it (Istio:
+    holdApplicationUntilProxyStarts; Linkerd: proxy-await)."""
+    return next(c for c in pod.spec.containers if c.name == CONTAINER)
+
+
+def own_status(pod: Any) -> Any | None:
+    """How the member's own container is; None while the kubelet has said nothing of it.
+
+    The kubelet sorts them by name.
+    """
+    states = pod.status.container_statuses or []
+    return next((state for state in states if state.name == CONTAINER), None)
+
+
 def ready_seconds(pod: Any, now: datetime) -> float:
     """For how long the pod has been ready without a break, at least; 0 if it is not."""
     since = _ready_since(pod)
@@ -90,7 +105,7 @@ def on_volume(pod: Any) -> bool:
 
 def quota_bytes(pod: Any) -> int:
     """etcd's quota in it; 0 where nothing is said of one."""
-    variables = {v.name: v.value for v in pod.spec.containers[0].env or []}
+    variables = {v.name: v.value for v in own_container(pod).env or []}
     return int(variables.get("MEMBER_QUOTA_BYTES") or 0)
 
 
@@ -100,12 +115,12 @@ def gated(pod: Any) -> bool:
 
 
 def running(pod: Any) -> bool:
-    """Whether the container runs, ready or not, in a pod that is not being ended."""
-    states = pod.status.container_statuses or []
+    """Whether its container runs, ready or not, in a pod that is not being ended."""
+    own = own_status(pod)
     return (
         pod.metadata.deletion_timestamp is None
-        and bool(states)
-        and states[0].state.running is not None
+        and own is not None
+        and own.state.running is not None
     )
 
 
@@ -129,15 +144,16 @@ def unheard(pod: Any) -> bool:
     Where a node falls silent Kubernetes withdraws the pod's condition and leaves the container's
     status (node lifecycle: MarkPodsNotReady). What runs there may be well all the same.
     """
-    return running(pod) and not ready(pod) and pod.status.container_statuses[0].ready
+    # Of all containers: the condition is also withdrawn for a sidecar that is not ready.
+    heard = all(state.ready for state in pod.status.container_statuses or [])
+    return running(pod) and not ready(pod) and heard
 
 
 def never_started(pod: Any) -> bool:
-    """Whether no container of this pod has run yet, so that it cannot have written anything."""
-    return all(
-        state.state.waiting is not None and not state.restart_count
-        for state in pod.status.container_statuses or []
-    )
+    """Whether its container has not run yet, so that it cannot have written anything. A sidecar
+    may have: none has the data's volume."""
+    own = own_status(pod)
+    return own is None or (own.state.waiting is not None and not own.restart_count)
 
 
 def obstacle(pod: Any) -> str | None:
@@ -150,13 +166,14 @@ def obstacle(pod: Any) -> str | None:
     for state in pod.status.container_statuses or []:
         waiting = state.state.waiting
         if waiting is not None and waiting.reason in _FATAL:
-            return f"pod {pod.metadata.name}: {_waits(state)}: {waiting.message or state.image}"
+            why = f"{_whose(state)}{_waits(state)}: {waiting.message or state.image}"
+            return f"pod {pod.metadata.name}: {why}"
     return None
 
 
 def lacks_image(pod: Any) -> bool:
-    """Whether it does not start for want of its image."""
-    return _waits_for(pod, *_NO_IMAGE, _BAD_NAME)
+    """Whether it does not start for want of its image, which a sidecar's is not."""
+    return _waits_for([own_status(pod)], *_NO_IMAGE, _BAD_NAME)
 
 
 def may_pass(pod: Any, now: datetime) -> bool:
@@ -165,12 +182,12 @@ def may_pass(pod: Any, now: datetime) -> bool:
         (c.last_transition_time for c in pod.status.conditions or [] if c.type == "PodScheduled"),
         None,
     )
-    pulls = _waits_for(pod, *_NO_IMAGE)
+    pulls = _waits_for(pod.status.container_statuses or [], *_NO_IMAGE)
     return pulls and since is not None and (now - since).total_seconds() < PULL_SECONDS
 
 
-def _waits_for(pod: Any, *reasons: str) -> bool:
-    waits = [s.state.waiting for s in pod.status.container_statuses or []]
+def _waits_for(states: Iterable[Any], *reasons: str) -> bool:
+    waits = [state.state.waiting for state in states if state is not None]
     return any(waiting is not None and waiting.reason in reasons for waiting in waits)
 
 
@@ -199,6 +216,8 @@ def may_be_recreated(pod: Any, voters: Collection[str] | None) -> bool:
     """
     if never_started(pod):
         return True
+    if running(pod):
+        return False  # It is a sidecar that does not start: the member may well serve.
     lasting = on_volume(pod) or (voters is not None and pod.metadata.name not in voters)
     return lasting and obstacle(pod) is not None
 
@@ -227,10 +246,9 @@ def more_memory(pod: Any, group: str, status: Mapping[str, Any] | None = None) -
 
     `group`: of the settings, that says how much it has.
     """
-    starved = any(_starved(state) for state in pod.status.container_statuses or [])
-    if not starved and not _was_killed(status or {}):
+    if not _starved(own_status(pod)) and not _was_killed(status or {}):
         return None
-    enough = doubled(pod.spec.containers[0].resources.limits["memory"])
+    enough = doubled(own_container(pod).resources.limits["memory"])
     return f"pulumi config set --path etcd:{group}.memory {enough}, or more, then pulumi up"
 
 
@@ -238,8 +256,8 @@ def _was_killed(status: Mapping[str, Any]) -> bool:
     return status.get("exitCode") == _KILLED
 
 
-def _starved(state: Any) -> bool:
-    ended = state.last_state.terminated
+def _starved(state: Any | None) -> bool:
+    ended = state.last_state.terminated if state is not None else None
     return ended is not None and ended.reason == _OUT_OF_MEMORY
 
 
@@ -249,6 +267,11 @@ def _waits(state: Any) -> str:
     reason = state.state.waiting.reason
     ended = state.last_state.terminated if reason == _LOOP else None
     return f"{reason} ({ended.reason}, exit code {ended.exit_code})" if ended else reason
+
+
+def _whose(state: Any) -> str:
+    """Nothing of the member's own container, which goes without saying."""
+    return "" if state.name == CONTAINER else f"container {state.name}: "
 
 
 def pending_reason(pod: Any) -> str:
@@ -261,14 +284,18 @@ def pending_reason(pod: Any) -> str:
             return f"{pod.metadata.name}: {condition.message or condition.reason}"
     for state in pod.status.container_statuses or []:
         if state.state.waiting is not None:
-            return f"{pod.metadata.name}: {_waits(state)}"
+            return f"{pod.metadata.name}: {_whose(state)}{_waits(state)}"
     return f"{pod.metadata.name}: {pod.status.phase}"
 
 
 def _runs_unready(pod: Any, said: str | None) -> str | None:
     """What its supervisor has said; that the container was out of memory before no log can say."""
-    ends = [s.last_state.terminated for s in pod.status.container_statuses if _starved(s)]
-    known = [f"not ready, {_OUT_OF_MEMORY} at {_time(ended.finished_at)}" for ended in ends]
+    starved = [state for state in pod.status.container_statuses if _starved(state)]
+    known = [
+        f"not ready, {_whose(state)}{_OUT_OF_MEMORY} at "
+        f"{_time(state.last_state.terminated.finished_at)}"
+        for state in starved
+    ]
     known += [said] if said else []
     return f"{pod.metadata.name}: {'; '.join(known)}" if known else None
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
+from components.kube.pods import own_container
+
 SERVICES = 3
 STATEFUL_SETS = 3
 SECRETS = 1
@@ -228,7 +230,7 @@ def _wanted(props: Mapping[str, Any], there: There, cpu_limit: Decimal) -> dict[
 
     `cpu_limit`: what the namespace gives to each pod that is made, also in the place of another.
     """
-    resources = [pod.spec.containers[0].resources for pod in there.pods]
+    resources = [own_container(pod).resources for pod in there.pods]
     requests = [r.requests or {} for r in resources]
     limits = [r.limits or {} for r in resources]
 

@@ -53,7 +53,7 @@ class Kubernetes:
     limits: Sequence[object] = ()
     """Of the namespace's LimitRange."""
     units: int = 0
-    """Units that run, each with a volume; they request 500m and 1Gi."""
+    """Units that run, each with a volume; they request 500m and 1Gi, beside a sidecar."""
     cpu_limit: str = ""
     """What the namespace has given these units, if anything."""
     left: int = 0
@@ -89,7 +89,10 @@ class Kubernetes:
             "limits": {"memory": "1Gi", **({"cpu": self.cpu_limit} if self.cpu_limit else {})},
         }
         container = {"name": "etcd", "resources": resources}
-        return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": [container]}}
+        # Somebody injects it, and before all others (Istio: holdApplicationUntilProxyStarts).
+        sidecar = {"name": "proxy", "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}}
+        containers = [sidecar, container]
+        return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": containers}}
 
     @staticmethod
     def status(code: int, message: str) -> Reply:

@@ -75,6 +75,7 @@ def pod(
     state = SimpleNamespace(running=None if waiting else object(), waiting=said)
     ended = SimpleNamespace(reason="OOMKilled", exit_code=137, finished_at=NOW) if starved else None
     container = SimpleNamespace(
+        name="etcd",
         state=state,
         last_state=SimpleNamespace(terminated=ended),
         ready=ready or unheard,
@@ -95,7 +96,7 @@ def pod(
             node_name=None,
             scheduling_gates=gates,
             volumes=[SimpleNamespace(name="data", persistent_volume_claim=claim)],
-            containers=[SimpleNamespace(resources=limits)],
+            containers=[SimpleNamespace(name="etcd", resources=limits)],
         ),
         status=SimpleNamespace(
             phase="Running", conditions=[condition], container_statuses=[] if gated else [container]

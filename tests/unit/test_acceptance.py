@@ -68,7 +68,8 @@ class Namespace(Kube):
 
     def _pod(self, ordinal: int, uid: str, *, gated: bool) -> Any:
         name = f"{self.workload}-{ordinal}"
-        running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
+        state = SimpleNamespace(running=object(), waiting=None)
+        running = SimpleNamespace(name="etcd", state=state)
         ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW)
         status = SimpleNamespace(conditions=[ready], container_statuses=[running])
         if gated:

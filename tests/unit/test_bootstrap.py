@@ -119,7 +119,11 @@ class OnADeadNode(Kube):
             status=SimpleNamespace(
                 conditions=[],
                 container_statuses=[
-                    SimpleNamespace(state=self._state, last_state=SimpleNamespace(terminated=None))
+                    SimpleNamespace(
+                        name="etcd",
+                        state=self._state,
+                        last_state=SimpleNamespace(terminated=None),
+                    )
                 ],
             ),
         )

@@ -101,7 +101,8 @@ def let_answer(
 
 
 def _pod(ordinal: int, revision: str, claim: Any, *, ready: bool) -> Any:
-    running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None), ready=ready)
+    state = SimpleNamespace(running=object(), waiting=None)
+    running = SimpleNamespace(name="etcd", state=state, ready=ready)
     condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time="now")
     return SimpleNamespace(
         metadata=SimpleNamespace(

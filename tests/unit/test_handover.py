@@ -70,7 +70,10 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
             if gated
             else [
                 SimpleNamespace(
-                    state=state, restart_count=0, last_state=SimpleNamespace(terminated=None)
+                    name="etcd",
+                    state=state,
+                    restart_count=0,
+                    last_state=SimpleNamespace(terminated=None),
                 )
             ],
         ),

@@ -35,7 +35,7 @@ def pod(name: str, ready: bool) -> Any:
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, deletion_timestamp=None),
         status=SimpleNamespace(
-            conditions=[condition], container_statuses=[SimpleNamespace(state=state)]
+            conditions=[condition], container_statuses=[SimpleNamespace(name="etcd", state=state)]
         ),
     )
 

@@ -56,12 +56,12 @@ def pod(
     ]
     return SimpleNamespace(
         metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
-        spec=SimpleNamespace(containers=[SimpleNamespace(resources=memory)]),
+        spec=SimpleNamespace(containers=[SimpleNamespace(name="etcd", resources=memory)]),
         status=SimpleNamespace(
             phase="Running" if runs else "Pending",
             conditions=conditions,
             container_statuses=[
-                SimpleNamespace(state=state, last_state=last, ready=True, image="etcd")
+                SimpleNamespace(name="etcd", state=state, last_state=last, ready=True, image="etcd")
             ],
         ),
     )

@@ -39,7 +39,8 @@ def unit(ordinal: int, quota: int | None) -> Any:
     said = [] if quota is None else [("MEMBER_QUOTA_BYTES", str(quota * MIB))]
     env = [SimpleNamespace(name="POD_NAME", value=None)]
     env += [SimpleNamespace(name=name, value=value) for name, value in said]
-    running = SimpleNamespace(state=SimpleNamespace(running=object(), waiting=None))
+    state = SimpleNamespace(running=object(), waiting=None)
+    running = SimpleNamespace(name="etcd", state=state)
     condition = SimpleNamespace(type="Ready", status="True", last_transition_time="now")
     return SimpleNamespace(
         metadata=SimpleNamespace(
@@ -47,7 +48,7 @@ def unit(ordinal: int, quota: int | None) -> Any:
             labels={"controller-revision-hash": "old"},
             deletion_timestamp=None,
         ),
-        spec=SimpleNamespace(containers=[SimpleNamespace(env=env)], volumes=[]),
+        spec=SimpleNamespace(containers=[SimpleNamespace(name="etcd", env=env)], volumes=[]),
         status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
     )
 
