@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_docker as docker
 
+from components.build_context import files
 from components.settings import Settings
 
 TOKEN = "etcd:cluster:Image"
@@ -72,7 +73,7 @@ def tag(settings: Settings) -> str:
     for text in (etcd_base(settings), image.python_base, image.platform):
         content.update(f"{text}\0".encode())
     folder = Path(image.context)
-    for path in _sources(folder):
+    for path in _seen(folder):
         if path.is_file():
             content.update(f"{path.relative_to(folder)}\0".encode())
             content.update(path.read_bytes())
@@ -87,7 +88,9 @@ def open_to_all(folder: Path) -> None:
     each new digest all units restart. Raises pulumi.RunError for a file whose mode is not ours to
     change.
     """
-    for path in _sources(folder):
+    found = [path for path in _seen(folder) if not path.is_symlink()]
+    folders = {above for path in found for above in path.parents if folder in above.parents}
+    for path in sorted({*found, *folders}):
         mode = path.stat().st_mode & 0o777
         wanted = 0o755 if path.is_dir() or mode & 0o100 else 0o644
         if mode == wanted:
@@ -102,10 +105,9 @@ def open_to_all(folder: Path) -> None:
             ) from None
 
 
-def _sources(folder: Path) -> list[Path]:
-    """Files and folders, without bytecode: that comes and goes with the runs of tests, and
-    .dockerignore keeps it out of the image."""
-    return sorted(p for p in folder.rglob("*") if "__pycache__" not in p.parts)
+def _seen(folder: Path) -> list[Path]:
+    """What the build sees: not what editors, systems and runs of tests leave beside it."""
+    return files(folder, folder / "Dockerfile")
 
 
 def etcd_base(settings: Settings) -> str:

@@ -31,6 +31,7 @@ def test_a_tag_that_cannot_move_tells_what_is_in_the_image(tmp_path: Any) -> Non
         return built.inputs["imageName"].rpartition(":")[2]
 
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / ".dockerignore").write_text("**/__pycache__\n")
     first = tag(context=str(tmp_path))
     assert tag(context=str(tmp_path)) == first, "a second `up` builds nothing"
     assert tag(context=str(tmp_path), pythonBase="mirror.test/python:3") != first

@@ -5,35 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lab.plugins.build_context import digest, is_ignored, parse_ignore_file
+from lab.plugins.build_context import digest
 from lab.plugins.docker_build import Docker, DockerError, Login, Recipe
 from lab.plugins.image_inputs import changed_inputs, checked_build, recipe_of, repo_digest
-
-
-@pytest.mark.parametrize(
-    ("rules", "path", "ignored"),
-    [
-        pytest.param("*.pyc", "a.pyc", True, id="star in the first folder"),
-        pytest.param("*.pyc", "x/a.pyc", False, id="star stays in its folder"),
-        pytest.param("**/*.pyc", "x/y/a.pyc", True, id="two stars go down"),
-        pytest.param("**/*.pyc", "a.pyc", True, id="two stars also match no folder"),
-        pytest.param("**/__pycache__", "x/__pycache__/a", True, id="all below a folder"),
-        pytest.param("docs", "docs-of-mine/a", False, id="whole names only"),
-        pytest.param("/docs/", "docs/a", True, id="slashes around do not count"),
-        pytest.param("# docs", "docs", False, id="comment"),
-        pytest.param("*.md\n!README.md", "README.md", False, id="taken back in"),
-        pytest.param("!README.md\n*.md", "README.md", True, id="the last rule decides"),
-        pytest.param("a?c", "abc", True, id="any one character"),
-        pytest.param("a?c", "a/c", False, id="which is no slash"),
-        pytest.param("[ab].txt", "b.txt", True, id="a set"),
-        pytest.param("a.b", "axb", False, id="a dot is a dot"),
-        pytest.param("", "a", False, id="no rules"),
-    ],
-)
-def test_ignore_file_leaves_out_what_docker_leaves_out(
-    rules: str, path: str, ignored: bool
-) -> None:
-    assert is_ignored(path, parse_ignore_file(rules)) == ignored
 
 
 @pytest.fixture
