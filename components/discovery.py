@@ -58,7 +58,7 @@ class DiscoveryService(pulumi.ComponentResource):
             names.discovery,
             names.selector("discovery"),
             # Units too: through one of them the handover deletes the token's keys.
-            [only(names.member_selector, "client")],
+            [only(names.member_selector, settings.etcd.client_port)],
             child,
         )
         stateful_set(

@@ -40,16 +40,20 @@ def network_policy(
     )
 
 
-def everybody(*ports: str) -> Rule:
-    """Anyone may connect to these ports (names of the container's)."""
+def everybody(*ports: int) -> Rule:
+    """Anyone may connect to these ports."""
     return {"ports": [_tcp(port) for port in ports]}
 
 
-def only(pods: dict[str, str], *ports: str) -> Rule:
+def only(pods: dict[str, str], *ports: int) -> Rule:
     """Pods of the same namespace with these labels may connect to these ports."""
     peers = [{"podSelector": {"matchLabels": pods}}]
     return {"from": peers, "ports": [_tcp(port) for port in ports]}
 
 
-def _tcp(port: str) -> dict[str, str]:
+def _tcp(port: int) -> dict[str, str | int]:
+    # By number, though the container names its ports: Amazon's controller looked for a name among
+    # the ports of those who connect (aws/amazon-network-policy-controller-k8s#81, mended by its
+    # #92), so that rules for anybody let nobody through. The price: while the metrics or the health
+    # port is changed, pods that are still to restart are not reached at their old one.
     return {"protocol": "TCP", "port": port}

@@ -91,7 +91,10 @@ class Services(pulumi.ComponentResource):
             names.member_selector,
             # Members trust whoever speaks to their peer port, and ask each other by the health port
             # for how long they have been well. Metrics tell no data.
-            [only(names.member_selector, "peer", "health"), everybody("client", "metrics")],
+            [
+                only(names.member_selector, etcd.peer_port, etcd.health_port),
+                everybody(etcd.client_port, etcd.metrics_port),
+            ],
             child,
         )
         self.cluster_ip = client.spec.apply(lambda spec: spec.get("clusterIP"))

@@ -271,7 +271,7 @@ def test_what_pods_connect_to_is_what_the_policies_let_through(
         assert expected in seen, f"{expected} among {sorted(map(str, seen))}"
     specs = [policy["spec"] for policy in stack.objects("networkpolicies")]
     for connection, (client, server) in seen.items():
-        let = open_ports(specs, server["metadata"]["labels"], client["metadata"]["labels"])
+        let = open_ports(specs, server, client["metadata"]["labels"])
         assert connection.port in (let or ()), connection
 
 

@@ -6,6 +6,8 @@ members' own connections are among what is let through: tests/e2e/test_balanced.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.program.conftest import Declare
@@ -22,14 +24,18 @@ OTHER_CLUSTER = {
 }
 
 
+def template(program: Program, name: str) -> dict[str, Any]:
+    return program.one("StatefulSet", name).spec["template"]
+
+
 def labels(program: Program, name: str) -> dict[str, str]:
-    return program.one("StatefulSet", name).spec["template"]["metadata"]["labels"]
+    return template(program, name)["metadata"]["labels"]
 
 
 def reached(program: Program, name: str, source: dict[str, str]) -> set[str] | None:
     """The ports of a workload's pods that a pod of the namespace with these labels reaches."""
     specs = [policy.spec for policy in program.all("NetworkPolicy")]
-    return open_ports(specs, labels(program, name), source)
+    return open_ports(specs, template(program, name), source)
 
 
 @pytest.mark.parametrize("member", ["etcd", "etcd-seed"])
@@ -51,10 +57,14 @@ def test_only_members_reach_the_discovery_service(declare: Declare) -> None:
         assert reached(program, "etcd-discovery", source) == set()
 
 
-def test_rules_name_ports_that_the_containers_have(declare: Declare) -> None:
-    program = declare(etcd={"clientPort": 12379, "peerPort": 12380})
+def test_rules_have_the_numbers_that_the_containers_have(declare: Declare) -> None:
+    """Not their names: Amazon's controller had no port for a name in a rule without `from`."""
+    numbers = {"clientPort": 12379, "peerPort": 12380, "metricsPort": 12381, "healthPort": 12382}
+    program = declare(etcd=numbers)
     for workload in program.all("StatefulSet"):
-        assert tuple(port["name"] for port in workload.container["ports"]) == PORTS
-    for policy in program.all("NetworkPolicy"):
-        ports = [port["port"] for rule in policy.spec["ingress"] for port in rule["ports"]]
-        assert set(ports) <= set(PORTS)
+        ports = {port["name"]: port["containerPort"] for port in workload.container["ports"]}
+        assert ports == {name: numbers[f"{name}Port"] for name in PORTS}
+    rules = [rule for policy in program.all("NetworkPolicy") for rule in policy.spec["ingress"]]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == set(numbers.values())
+    for member in ("etcd", "etcd-seed"):
+        assert reached(program, member, STRANGER) == {"client", "metrics"}

@@ -1,7 +1,7 @@
 """NetworkPolicies as Kubernetes reads them: what of a pod's ports is open to which pod. Pure.
 
 Only what the program declares: policies for ingress, pods of one namespace chosen by labels, ports
-by their names.
+by their numbers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,24 @@ from typing import Any
 Labels = Mapping[str, str]
 
 
-def open_ports(specs: Iterable[Mapping[str, Any]], pod: Labels, source: Labels) -> set[str] | None:
-    """The ports of `pod` that `source` reaches; None if no policy selects the pod: all of them."""
-    selecting = [s for s in specs if _selects(s["podSelector"], pod)]
+def open_ports(
+    specs: Iterable[Mapping[str, Any]], pod: Mapping[str, Any], source: Labels
+) -> set[str] | None:
+    """The ports of `pod` that `source` reaches, by the names that the pod gives them; None if no
+    policy selects the pod: all of them."""
+    selecting = [s for s in specs if _selects(s["podSelector"], pod["metadata"]["labels"])]
     if not selecting:
         return None
     assert all(spec["policyTypes"] == ["Ingress"] for spec in selecting)
     rules = [rule for spec in selecting for rule in spec["ingress"]]
-    return {port["port"] for rule in rules if _admits(rule, source) for port in rule["ports"]}
+    named = {
+        port["containerPort"]: port["name"]
+        for container in pod["spec"]["containers"]
+        for port in container["ports"]
+    }
+    return {
+        named[port["port"]] for rule in rules if _admits(rule, source) for port in rule["ports"]
+    }
 
 
 def _admits(rule: Mapping[str, Any], source: Labels) -> bool:
