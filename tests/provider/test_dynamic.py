@@ -125,6 +125,22 @@ def test_rotated_credentials_are_noted_where_a_destroy_needs_them_and_touch_noth
     assert changed == (kind in AT_THE_END, [])
 
 
+@pytest.mark.parametrize("kind", AT_THE_END)
+def test_another_text_of_the_kubeconfig_changes_nothing_in_the_cluster(
+    kind: type[Sequence], dynamic: Plugin
+) -> None:
+    """As where several people, or CI, work on one stack (README), each with one of their own."""
+    with Kubernetes.running(namespace=True) as api:
+        api.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+        news = inputs(kind, api.url)
+        outs = dynamic.update(kind(), inputs(kind, kubeconfig="another's"), news)
+        assert outs["kubeconfig"] == news["kubeconfig"]
+        assert {asked.partition(" ")[2] for asked in api.asked} <= {
+            "/api/v1/namespaces",
+            "/api/v1/namespaces/etcd",
+        }
+
+
 DECLARED = [
     pytest.param(PreflightProvider, "pods", 9, id="preflight: more pods"),
     pytest.param(PreflightProvider, "cpu", "1.95", id="preflight: more of a processor"),
