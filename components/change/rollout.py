@@ -9,7 +9,7 @@ from components.change import restarts, room
 from components.change.balance import workload
 from components.change.forecast import Forecast, require
 from components.change.loop import Loop
-from components.change.plan import Goal
+from components.change.plan import Goal, Wait
 from components.change.proof import prove
 from components.kube.client import Kube, plain_errors
 from components.kube.pods import newest_revision, of_stateful_set
@@ -17,6 +17,8 @@ from components.names import ROLLOUT, TEMPLATE_ANNOTATION
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 from containers.etcd.supervisor.membership import View
+
+_UNSEEN = "Kubernetes to see the template"
 
 
 def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,10 +31,8 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress(ROLLOUT, int(props["timeout_seconds"]))
         template = str(props["template"])
-        newest = progress.wait(
-            "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"
-        )
-        outs = {"controller_revision": newest, "proof": props.get("proof") or {}}
+        newest = progress.wait(_UNSEEN, lambda: _newest(kube, template), "pulumi up")
+        outs = {"proof": props.get("proof") or {}}
         loop = Loop.of(kube, props, progress)
 
         def units() -> list[restarts.Pod]:
@@ -43,13 +43,22 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         # One of its own that was cut off may not have been proved. And before it has begun a drain
         # may have made units from a template with which they do not come.
         if restarts.all_run(loop.goal, there) and ROLLOUT not in props.get("unfinished", ()):
-            return outs
+            return {**outs, "controller_revision": newest}
         require_a_copy(loop.goal, there)
         kube.note_unfinished(ROLLOUT, unfinished=True)
 
         def decide(view: View, now: float) -> restarts.Step:
+            # Anew each time: units come back with the template of then. Where others change it
+            # meanwhile (kubectl rollout restart, an operator) each would else restart for ever.
+            nonlocal newest
+            found = kube.newest_revision(site.units)
+            if found is None:
+                return Wait(_UNSEEN)
+            newest = found
             room.require(props["quota"], of_stateful_set(loop.pods, site.units), view)
-            return restarts.next_restart(loop.goal, view, loop.history, now, units())
+            there = units()
+            require_a_copy(loop.goal, there)
+            return restarts.next_restart(loop.goal, view, loop.history, now, there)
 
         def judge(view: View) -> None:
             model = Forecast(loop.goal, view, workload(loop), units())
@@ -58,7 +67,7 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         loop.run(decide, loop.take, judge)
         outs["proof"] = prove(loop)
         kube.note_unfinished(ROLLOUT, unfinished=False)
-        return outs
+        return {**outs, "controller_revision": newest}
 
 
 def require_a_copy(goal: Goal, pods: Sequence[restarts.Pod]) -> None:

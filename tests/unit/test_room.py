@@ -223,6 +223,7 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
                 status=SimpleNamespace(observed_generation=2, update_revision="new"),
             )
         ),
+        newest_revision=answers("new"),
         note_unfinished=answers(None),
         delete_pod=restarted.append,
     )
