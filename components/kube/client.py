@@ -364,7 +364,7 @@ def plain_errors(site: Site) -> Generator[None]:
         what = "has no such object any more" if gone else "refuses"
         raise SequenceError(
             f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): "
-            f"{_words(error)}",
+            f"{told_by(error)}",
             remedies.of_status(error.status),
         ) from None
     except ExecError as error:
@@ -385,7 +385,7 @@ def plain_errors(site: Site) -> Generator[None]:
         ) from None
 
 
-def _words(error: ApiException) -> str:
+def told_by(error: ApiException) -> str:
     """Kubernetes' own words; the status line where something before it has answered."""
     try:
         return json.loads(error.body or "")["message"]

@@ -10,13 +10,16 @@ from typing import Any
 
 from kubernetes.client import ApiException
 
-from components.kube.client import Kube, UnreachableError, plain_errors
+from components.kube.client import Kube, UnreachableError, plain_errors, told_by, unless
 from components.kube.contents import is_ours, reason_to_stay
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 
 OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
+
+DENIALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+"""Of a webhook that validates (Kyverno's), of a ValidatingAdmissionPolicy."""
 
 DELETE_SECONDS = 120
 
@@ -59,20 +62,32 @@ def make(site: Site, kubeconfig: str) -> str:
 
 
 def _made(kube: Kube) -> Any | Unmet:
+    """Asked for first: whoever validates what is created is asked before Kubernetes says that it is
+    there already, and may refuse what nobody wants to make."""
+    # A user who may not look may be one who may make it.
+    found = unless(HTTPStatus.FORBIDDEN, kube.namespace) or _created(kube)
+    if found is None or found.metadata.deletion_timestamp is not None:
+        return Unmet("the one that is there is being deleted")
+    return found
+
+
+def _created(kube: Kube) -> Any:
+    """The one that is there if somebody was faster; None if that one has gone meanwhile."""
     site = kube.site
     labels = {OWNER_LABEL: site.stack, "app.kubernetes.io/managed-by": "pulumi"}
     try:
         return kube.core.create_namespace({"metadata": {"name": site.namespace, "labels": labels}})
     except ApiException as error:
-        # A user who may work in a namespace but not make one is forbidden.
-        if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT):
+        if error.status == HTTPStatus.CONFLICT:
+            return kube.namespace()
+        if error.status not in DENIALS:
             raise
-        found = kube.namespace()
-        if found is None and error.status == HTTPStatus.FORBIDDEN:
-            raise
-        if found is None or found.metadata.deletion_timestamp is not None:
-            return Unmet("the one that is there is being deleted")
-        return found
+        raise SequenceError(
+            f"Kubernetes refuses to make namespace {site.namespace} (context {site.context}): "
+            f"{told_by(error)}",
+            f"make namespace {site.namespace} as that asks for it, then pulumi up, which takes it "
+            "as it is",
+        ) from None
 
 
 def is_gone(site: Site, kubeconfig: str, uid: str | None) -> bool:

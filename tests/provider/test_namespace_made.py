@@ -20,39 +20,85 @@ from tests.support.plugin import Plugin
 from tests.support.ports import free_port
 from tests.support.stack import until
 
+MAKE, LOOK = "POST /api/v1/namespaces", "GET /api/v1/namespaces/etcd"
+DENIED = "so the policy has it"
 
-def test_a_namespace_that_is_there_is_taken(dynamic: Plugin, api: Kubernetes) -> None:
-    api.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param(400, id="denied by Kyverno"),
+        pytest.param(422, id="denied by a ValidatingAdmissionPolicy"),
+        pytest.param(403, id="not allowed"),
+        pytest.param(409, id="there already"),
+    ],
+)
+def test_a_namespace_that_is_there_is_taken_whatever_a_creation_would_be_told(
+    code: int, dynamic: Plugin, api: Kubernetes
+) -> None:
+    api.answers[MAKE] = Kubernetes.status(code, DENIED)
     api.namespace = True
     props = inputs(NamespaceProvider, api.url)
     outs = dynamic.create(NamespaceProvider(), props).outs
     assert outs == {**props, "uid": "the-first"}
 
 
+def test_a_namespace_that_somebody_makes_at_the_same_moment_is_taken(
+    dynamic: Plugin, api: Kubernetes
+) -> None:
+    api.answers[MAKE] = Kubernetes.status(409, "exists already")
+    there = Reply(200, json.dumps({"metadata": {"name": "etcd", "uid": "of-another"}}))
+    looks = iter([Kubernetes.missed(LOOK), there])
+    api.answers[LOOK] = lambda: next(looks)
+    outs = dynamic.create(NamespaceProvider(), inputs(NamespaceProvider, api.url)).outs
+    assert outs["uid"] == "of-another"
+    assert api.asked == [LOOK, MAKE, LOOK]
+
+
+def test_whoever_may_not_look_for_a_namespace_may_make_it(dynamic: Plugin, api: Kubernetes) -> None:
+    api.answers[LOOK] = Kubernetes.status(403, "you may not look")
+    made = Reply(201, json.dumps({"metadata": {"name": "etcd", "uid": "the-first"}}))
+    for answer in (made, Kubernetes.status(409, "exists already")):
+        api.answers[MAKE] = answer
+        props = inputs(NamespaceProvider, api.url)
+        if answer is made:
+            assert dynamic.create(NamespaceProvider(), props).outs["uid"] == "the-first"
+            continue
+        text = refused(lambda props=props: dynamic.create(NamespaceProvider(), props), dynamic)
+        assert "you may not look" in text
+
+
 def test_a_namespace_that_is_being_deleted_is_waited_for_and_made_anew(
     dynamic: Plugin, api: Kubernetes
 ) -> None:
-    make, look = "POST /api/v1/namespaces", "GET /api/v1/namespaces/etcd"
-    api.answers[make] = Kubernetes.status(409, "object is being deleted")
+    api.answers[MAKE] = Kubernetes.status(409, "object is being deleted")
     going = {"metadata": {"name": "etcd", "deletionTimestamp": "2026-11-27T03:12:40Z"}}
-    api.answers[look] = Reply(200, json.dumps(going), {"Content-Type": "application/json"})
+    api.answers[LOOK] = Reply(200, json.dumps(going), {"Content-Type": "application/json"})
     with ThreadPoolExecutor() as pool:
         done = pool.submit(dynamic.create, NamespaceProvider(), inputs(NamespaceProvider, api.url))
-        until("two looks", lambda: api.asked.count(look) >= 2 or done.done())
+        until("two looks", lambda: api.asked.count(LOOK) >= 2 or done.done())
         assert not done.done()
-        api.answers[look] = Kubernetes.missed(look)
-        api.answers[make] = Reply(201, json.dumps({"metadata": {"name": "etcd"}}))
+        api.answers[LOOK] = Kubernetes.missed(LOOK)
+        api.answers[MAKE] = Reply(201, json.dumps({"metadata": {"name": "etcd"}}))
         assert done.result(30).id == "etcd"
 
 
+@pytest.mark.parametrize(
+    ("code", "following"),
+    [
+        pytest.param(400, "make namespace etcd as that asks for it", id="denied by Kyverno"),
+        pytest.param(422, "make namespace etcd as that asks for it", id="denied by a policy"),
+        pytest.param(403, "grant what is missing", id="not allowed"),
+    ],
+)
 def test_a_namespace_that_nobody_here_may_make_is_one_clear_error(
-    dynamic: Plugin, api: Kubernetes
+    code: int, following: str, dynamic: Plugin, api: Kubernetes
 ) -> None:
-    api.answers["POST /api/v1/namespaces"] = Kubernetes.status(403, "you may not make one")
+    api.answers[MAKE] = Kubernetes.status(code, DENIED)
     props = inputs(NamespaceProvider, api.url)
-    assert "you may not make one" in refused(
-        lambda: dynamic.create(NamespaceProvider(), props), dynamic
-    )
+    text = refused(lambda: dynamic.create(NamespaceProvider(), props), dynamic)
+    assert DENIED in text
+    assert f"Next: {following}" in text
 
 
 # ---------------------------------------------------------------- another cluster
@@ -72,21 +118,20 @@ def test_another_cluster_of_the_same_context_is_refused_in_preview(
 ) -> None:
     """Its namespace has the same name, perhaps, and another stack in it."""
     with Kubernetes.running(namespace=there) as other:
-        look = "GET /api/v1/namespaces/etcd"
         if there:
             found = {"metadata": {"name": "etcd", "uid": "the-second"}}
-            other.answers[look] = Reply(200, json.dumps(found))
+            other.answers[LOOK] = Reply(200, json.dumps(found))
         way = leads_to(other.url)
         for call in (dynamic.diff, dynamic.update):
             text = refused(lambda call=call: call(NamespaceProvider(), *way.values()), dynamic)
             assert "namespace etcd of context here" in text
             assert "leads to another Kubernetes cluster" in text
-        assert set(other.asked) == {look}, "nothing was touched"
+        assert set(other.asked) == {LOOK}, "nothing was touched"
 
 
 def test_new_credentials_for_the_same_cluster_are_noted(dynamic: Plugin) -> None:
     with Kubernetes.running(namespace=True) as same:
-        same.answers["POST /api/v1/namespaces"] = Kubernetes.status(409, "exists already")
+        same.answers[MAKE] = Kubernetes.status(409, "exists already")
         olds, news = leads_to(same.url).values()
         assert dynamic.diff(NamespaceProvider(), olds, news) == (True, [])
         assert dynamic.update(NamespaceProvider(), olds, news) == {**news, "uid": "the-first"}
@@ -122,5 +167,5 @@ def test_what_stands_in_the_place_of_a_stacks_namespace_is_left_alone(
     props = inputs(NamespaceProvider, api.url, uid="of-before", retain=False)
     dynamic.delete(NamespaceProvider(), props)
     assert "namespace etcd is left alone: it is not this stack's any more" in dynamic.said()
-    assert api.asked == ["GET /api/v1/namespaces/etcd"]
+    assert api.asked == [LOOK]
     assert dynamic.read(NamespaceProvider(), "etcd", props).id == "", "a refresh takes it for gone"

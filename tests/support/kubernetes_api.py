@@ -7,7 +7,7 @@ tested on a real Kubernetes, end to end.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -64,8 +64,10 @@ class Kubernetes:
     """Whether they are being deleted."""
     always: Reply | None = None
     """The answer to everything."""
-    answers: dict[str, Reply] = field(default_factory=dict[str, Reply])
-    """Further answers: `GET /path`."""
+    answers: dict[str, Reply | Callable[[], Reply]] = field(
+        default_factory=dict[str, Reply | Callable[[], Reply]]
+    )
+    """Further answers, or what gives another one each time: `GET /path`."""
     _server: Server | None = None
 
     @staticmethod
@@ -129,7 +131,8 @@ class Kubernetes:
         if self.always is not None:
             return self.always
         if request in self.answers:
-            return self.answers[request]
+            answer = self.answers[request]
+            return answer if isinstance(answer, Reply) else answer()
         name = request.rpartition("/")[2]
         if request == "GET /version":
             return _json({"major": "1", "minor": self.minor, **dict.fromkeys(_VERSION, "x")})
