@@ -17,7 +17,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from components.kube import remedies, secret
+from components.kube import denial, remedies, secret
 from components.kube.connection import connected
 from components.kube.pods import (
     gated,
@@ -294,8 +294,8 @@ class Kube:
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         """Run a command in a pod's container and return what it prints.
 
-        Raises ExecError if the command has failed, NoExecError if it could not be run. An exit
-        code with output is no error: see `printed`.
+        Raises ExecError if the command has failed, NoExecError if it could not be run, and
+        SequenceError where that is forbidden. An exit code with output is no error: see `printed`.
         """
         # A client of its own: while it runs, `stream` turns the one it is given into one for
         # websockets, and commands may run side by side.
@@ -319,6 +319,7 @@ class Kube:
             out, err = session.read_stdout(timeout=0), session.read_stderr(timeout=0)
             code = session.returncode
         except (ApiException, OSError, TypeError, ValueError, WebSocketException) as error:
+            denial.require_none(error, self.site, pod)
             # The client reads an exit code from every end: from "container not found", which has
             # none (ValueError), and from a connection that was cut, which says nothing (TypeError).
             reason = " ".join(str(error).split())
