@@ -56,10 +56,13 @@ TAINT_KEY = "components.gke.io/gke-managed-components"
 API server), which tolerate this taint and no other. With a taint of our own they would need a
 second pool."""
 
+ARCH_LABEL = "kubernetes.io/arch"
+"""On every node: its kind of processor, as Go names it."""
+
 _ON_TAINTED = {"key": TAINT_KEY, "operator": "Exists", "effect": "NoSchedule"}
 
 _ON_ARM = {
-    "key": "kubernetes.io/arch",
+    "key": ARCH_LABEL,
     "operator": "Equal",
     "value": "arm64",
     "effect": "NoSchedule",
@@ -122,7 +125,7 @@ class Names:
         arch = image.platform.removeprefix("linux/")
         return {
             "kubernetes.io/os": "linux",
-            **({"kubernetes.io/arch": arch} if image.build else {}),
+            **({ARCH_LABEL: arch} if image.build else {}),
             **(NODE_LABEL if self._own_pool else {}),
         }
 

@@ -12,7 +12,7 @@ from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
 from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
-from components.names import SERVING_LABEL, Names
+from components.names import ARCH_LABEL, SERVING_LABEL, Names
 from components.quantities import cpu_cores, quota_bytes
 from components.service import Services
 from components.settings.syntax import size_bytes
@@ -58,6 +58,7 @@ def preflight(names: Names) -> dict[str, Any]:
         "unit_cpu": str(units.count * cpu_cores(units.cpu)),
         "unit_memory": str(units.count * size_bytes(units.memory)),
         "priority_class": names.priority_class or "",
+        "arch": _arch(names),
         "storage_class": names.storage_class or "",
         # Made after this question is asked.
         "own_storage_class": names.owns_storage_class,
@@ -69,6 +70,16 @@ def preflight(names: Names) -> dict[str, Any]:
         "discovery_mode": settings.discovery.mode,
         "discovery_url": settings.discovery.url or "",
     }
+
+
+def _arch(names: Names) -> str:
+    """The kind of nodes that pods select since `image.platform` says so; empty where it does not:
+    the nodes of a cluster that is made here are of that kind, a prebuilt image may be for any, and
+    of its own choice of nodes the stack's word is the last."""
+    settings = names.settings
+    if settings.gke.create or ARCH_LABEL in settings.units.node_selector:
+        return ""
+    return names.node_selector.get(ARCH_LABEL, "")
 
 
 def quota(names: Names) -> dict[str, Any]:

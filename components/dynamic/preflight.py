@@ -28,7 +28,7 @@ class PreflightProvider(Sequence):
         *("pods", "cpu", "memory", "volumes"),
         *("unit_pods", "unit_cpu", "unit_memory", "unit_volumes"),
     )
-    inputs = (*_amounts, "storage_class", "storage", "version")
+    inputs = (*_amounts, "storage_class", "storage", "version", "arch")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of what must stay as it is while the cluster exists, already in preview.
@@ -97,11 +97,12 @@ class Preflight(Resource, module="etcd", name="Preflight"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), fixed (setting by key), version (of etcd),
-        discovery_mode, discovery_url, seeds, and what the stack will ask for: pods, cpu, memory
-        (quantities in all), priority_class (of all pods, if any), storage_class, own_storage_class
-        (the stack brings it), storage (quantity of one volume), volumes (their number), quota (of
-        etcd, see `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the
-        units' part, which is what stays.
+        discovery_mode, discovery_url, seeds, arch (of the nodes that pods select by the image's
+        platform; else empty), and what the stack will ask for: pods, cpu, memory (quantities in
+        all), priority_class (of all pods, if any), storage_class, own_storage_class (the stack
+        brings it), storage (quantity of one volume), volumes (their number), quota (of etcd, see
+        `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the units' part,
+        which is what stays.
         """
         secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
         super().__init__(

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 from kubernetes import client
 
 from components.birth.tokens import fetch_v2, require_v3
 from components.etcd.lock import holding
 from components.kube.client import Kube, plain_errors, unless
+from components.names import ARCH_LABEL
 from components.preflight.kept import misfits
 from components.preflight.quotas import There, out_of_limits, over_quota
 from components.progress import SequenceError
+from components.settings.model import Platform
 from components.site import Site
 
 OLDEST = (1, 29)
@@ -77,6 +79,7 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
         exists = namespace is not None and namespace.metadata.deletion_timestamp is None
         missing = _rights(kube, exists=exists)
         problems += missing
+        problems += _processors(kube, str(props["arch"]))
         if not props["own_storage_class"]:
             problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if exists and not missing:
@@ -148,6 +151,30 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
         return []
     where = f"context {kube.site.context}, namespace {kube.site.namespace}"
     return [f"missing rights ({where}): {', '.join(missing)}"]
+
+
+def _processors(kube: Kube, arch: str) -> list[str]:
+    """There is a node of the kind that pods select.
+
+    None at all is no obstacle: an autoscaler may bring the first one.
+    """
+    if not arch:
+        return []
+    linux = "kubernetes.io/os=linux"
+    fit = f"{linux},{ARCH_LABEL}={arch}"
+    # Of a cluster with many nodes one will do.
+    if _seen(lambda: kube.core.list_node(label_selector=fit, limit=1)) != []:
+        return []
+    nodes = _seen(lambda: kube.core.list_node(label_selector=linux)) or []
+    there = sorted({n.metadata.labels.get(ARCH_LABEL, "none") for n in nodes})
+    problem = (
+        f"etcd:image.platform is linux/{arch}, so pods select nodes with {ARCH_LABEL}={arch}; the "
+        f"nodes of this Kubernetes have: {', '.join(there)}"
+    )
+    for platform in get_args(Platform):
+        if platform.removeprefix("linux/") in there:
+            problem += f". Set it: pulumi config set --path etcd:image.platform {platform}"
+    return [problem] if there else []
 
 
 def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:

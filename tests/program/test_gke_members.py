@@ -108,6 +108,10 @@ def test_members_are_let_onto_arm_nodes() -> None:
         assert arm not in workload.pod["tolerations"], "a changed template restarts all members"
 
 
+def test_no_node_is_looked_for_in_a_cluster_whose_nodes_are_made_as_the_image_is() -> None:
+    assert make_cluster().one(f"{DYNAMIC}Preflight").inputs["arch"] == ""
+
+
 def test_googles_own_pods_find_a_node_in_a_cluster_with_one_pool() -> None:
     """They tolerate this taint alone; without DNS and the API server's tunnel nothing works."""
     (taint,) = make_cluster().one(POOL).inputs["nodeConfig"]["taints"]

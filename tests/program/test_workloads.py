@@ -409,6 +409,26 @@ def test_no_member_is_put_on_a_node_that_cannot_run_its_image(
         assert workload.pod["nodeSelector"] == expected
 
 
+@pytest.mark.parametrize(
+    ("groups", "expected"),
+    [
+        pytest.param({}, "amd64", id="built for x86"),
+        pytest.param({"image": {"platform": "linux/arm64"}}, "arm64", id="built for Arm"),
+        pytest.param({"image": PREBUILT}, "", id="prebuilt, maybe for several"),
+        pytest.param(
+            {"units": {"nodeSelector": {"kubernetes.io/arch": "arm64"}}},
+            "",
+            id="the stack's own word is the last",
+        ),
+    ],
+)
+def test_nodes_are_looked_for_of_the_kind_that_the_image_asks_for(
+    declare: Declare, groups: dict[str, Any], expected: str
+) -> None:
+    program = declare(**groups)
+    assert program.one(f"{DYNAMIC}Preflight").inputs["arch"] == expected
+
+
 def test_members_spread_as_far_as_the_cluster_allows(declare: Declare) -> None:
     for workload in workloads(declare()).values():
         constraints = workload.pod["topologySpreadConstraints"]

@@ -81,6 +81,20 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             "create statefulsets, get pods/exec",
             id="two rights are missing",
         ),
+        pytest.param(
+            {"nodes": ["arm64", "arm64"]},
+            {},
+            "etcd:image.platform is linux/amd64, so pods select nodes with kubernetes.io/arch="
+            "amd64; the nodes of this Kubernetes have: arm64. "
+            "Set it: pulumi config set --path etcd:image.platform linux/arm64",
+            id="an image for other processors",
+        ),
+        pytest.param(
+            {"nodes": ["s390x", "ppc64le"]},
+            {},
+            "kubernetes.io/arch=amd64; the nodes of this Kubernetes have: ppc64le, s390x\n",
+            id="processors for which there is no image",
+        ),
         pytest.param({"classes": {}}, {}, "classes: none", id="no storage class at all"),
         pytest.param(
             {"classes": {"slow": False}}, {}, "no default class", id="no default storage class"
@@ -116,6 +130,14 @@ def test_an_obstacle_is_told_before_anything_is_touched(
 @pytest.mark.parametrize(
     ("kubernetes", "changed"),
     [
+        pytest.param({"nodes": ["arm64", "amd64"]}, {}, id="one node of the image's kind"),
+        pytest.param({"nodes": []}, {}, id="no node yet: an autoscaler may bring it"),
+        pytest.param({"nodes": ["arm64"]}, {"arch": ""}, id="pods go to any node"),
+        pytest.param(
+            {"answers": {"GET /api/v1/nodes": Kubernetes.status(403, "you may not look")}},
+            {},
+            id="nobody may look at nodes",
+        ),
         pytest.param({"classes": {}}, {"volumes": 0}, id="no volumes wanted: no class needed"),
         pytest.param(
             {"classes": {"slow": False}}, {"storage_class": "slow"}, id="the named class is there"

@@ -58,6 +58,7 @@ OWN: dict[type[Sequence], dict[str, Any]] = {
         "unit_memory": "3221225472",
         "unit_volumes": 3,
         "priority_class": "",
+        "arch": "amd64",
         "storage_class": "",
         "own_storage_class": False,
         "storage": "20Gi",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 from tests.support.answers import Reply, Server, serving
 
@@ -40,6 +41,8 @@ class Kubernetes:
     """Verb and resource[/subresource] that access reviews deny."""
     classes: Mapping[str, bool] = field(default_factory=lambda: {"standard": True})
     """Storage classes; True: the default one."""
+    nodes: Sequence[str] = ("amd64",)
+    """The processors of its nodes, all of Linux."""
     namespace: bool = False
     """Whether it exists."""
     quota: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
@@ -96,6 +99,12 @@ class Kubernetes:
         containers = [sidecar, container]
         return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": containers}}
 
+    def _of_all(self, name: str, path: str) -> list[object]:
+        """What belongs to no namespace."""
+        if name == "nodes":
+            return [_node(arch) for arch in self.nodes if _selects(path, arch)]
+        return [_storage_class(n, default=d) for n, d in self.classes.items()]
+
     @staticmethod
     def status(code: int, message: str) -> Reply:
         """A refusal as the API server words it."""
@@ -141,8 +150,8 @@ class Kubernetes:
             sub = f"/{wanted['subresource']}" if wanted["subresource"] else ""
             allowed = (wanted["verb"], wanted["resource"] + sub) not in self.forbidden
             return _json({"spec": {}, "status": {"allowed": allowed}}, 201)
-        if name == "storageclasses":
-            return _list([_storage_class(n, default=d) for n, d in self.classes.items()])
+        if name in ("nodes", "storageclasses"):
+            return _list(self._of_all(name, path))
         if name == "resourcequotas":
             hard = {resource: limit for resource, (limit, _) in self.quota.items()}
             used = {resource: in_use for resource, (_, in_use) in self.quota.items()}
@@ -199,6 +208,16 @@ def _json(body: object, code: int = 200) -> Reply:
 
 def _list(items: list[object]) -> Reply:
     return _json({"items": items})
+
+
+def _node(arch: str) -> object:
+    return {"metadata": {"labels": {"kubernetes.io/os": "linux", "kubernetes.io/arch": arch}}}
+
+
+def _selects(path: str, arch: str) -> bool:
+    """Whether a list's selector takes a Linux node with this processor."""
+    (selector,) = parse_qs(urlsplit(path).query)["labelSelector"]
+    return set(selector.split(",")) <= {"kubernetes.io/os=linux", f"kubernetes.io/arch={arch}"}
 
 
 def _storage_class(name: str, *, default: bool) -> object:
