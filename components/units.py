@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
+from components.member_rights import RBAC, rules
 from components.names import TEMPLATE_ANNOTATION, UNFINISHED, Names
 from components.workload import SKIP_AWAIT, Workload, stateful_set
 
@@ -109,7 +110,6 @@ def under_way(budget: Mapping[str, Any] | None) -> list[str]:
 
 def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     """An account that may read its own StatefulSet and nothing else. Returns its name."""
-    group = "rbac.authorization.k8s.io"
     account = KubernetesObject(
         names.units,
         {
@@ -123,17 +123,10 @@ def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     role = KubernetesObject(
         names.units,
         {
-            "apiVersion": f"{group}/v1",
+            "apiVersion": f"{RBAC}/v1",
             "kind": "Role",
             "metadata": names.metadata(names.units),
-            "rules": [
-                {
-                    "apiGroups": ["apps"],
-                    "resources": ["statefulsets"],
-                    "resourceNames": [names.units],
-                    "verbs": ["get"],
-                }
-            ],
+            "rules": rules(names.units),
         },
         child,
     )
@@ -141,10 +134,10 @@ def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
     KubernetesObject(
         names.units,
         {
-            "apiVersion": f"{group}/v1",
+            "apiVersion": f"{RBAC}/v1",
             "kind": "RoleBinding",
             "metadata": names.metadata(names.units),
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": names.units},
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": names.units},
             "subjects": [{"kind": "ServiceAccount", "name": names.units, "namespace": namespace}],
         },
         pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=[role])),

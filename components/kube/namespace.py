@@ -10,6 +10,7 @@ from typing import Any
 
 from kubernetes.client import ApiException
 
+from components.kube import granting
 from components.kube.client import Kube, UnreachableError, plain_errors, told_by, unless
 from components.kube.contents import is_ours, reason_to_stay
 from components.progress import Progress, SequenceError, Unmet
@@ -49,7 +50,8 @@ class AnotherNamespaceError(SequenceError):
 def make(site: Site, kubeconfig: str) -> str:
     """Return its unique ID when the namespace exists, and is not one that somebody is deleting.
 
-    Raises SequenceError.
+    Raises SequenceError, too, where one that was made just now shows what could not be asked for
+    without it, before anything is made in it.
     """
     with plain_errors(site):
         kube = Kube(kubeconfig, site, patient=False)
@@ -58,6 +60,8 @@ def make(site: Site, kubeconfig: str) -> str:
             lambda: _made(kube),
             f"kubectl get namespace {site.namespace} -o yaml, to see what holds it",
         )
+        if problem := granting.obstacle(kube):
+            raise SequenceError(problem, "pulumi up, once that is mended")
     return str(made.metadata.uid)
 
 

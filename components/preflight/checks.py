@@ -11,6 +11,7 @@ from kubernetes import client
 
 from components.birth.tokens import fetch_v2, require_v3
 from components.etcd.lock import holding
+from components.kube import granting
 from components.kube.client import Kube, plain_errors, unless
 from components.names import ARCH_LABEL
 from components.preflight.kept import misfits
@@ -86,6 +87,7 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
             claims = kube.volumes(site.units)
             problems += _room(kube, props, claims)
             problems += _taken(kube)
+            problems += filter(None, [granting.obstacle(kube)])
             if first:
                 problems += _forgotten(kube)
                 problems += misfits(site, claims, props)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.support.answers import Reply, Server, serving
@@ -39,6 +40,8 @@ class Kubernetes:
     minor: str = "34"
     forbidden: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     """Verb and resource[/subresource] that access reviews deny."""
+    grants: bool = True
+    """Whether this user holds by RBAC what he grants."""
     classes: Mapping[str, bool] = field(default_factory=lambda: {"standard": True})
     """Storage classes; True: the default one."""
     nodes: Sequence[str] = ("amd64",)
@@ -99,6 +102,17 @@ class Kubernetes:
         containers = [sidecar, container]
         return {"metadata": {"name": f"etcd-{ordinal}"}, "spec": {"containers": containers}}
 
+    def _role(self, wanted: Any) -> Reply:
+        """The answer to who wants to make this Role."""
+        if self.grants:
+            return _json(wanted, 201)
+        return self.status(
+            403,
+            f'roles.rbac.authorization.k8s.io "{wanted["metadata"]["name"]}" is forbidden: user "u"'
+            ' (groups=["g"]) is attempting to grant RBAC permissions not currently held:\n'
+            f"{wanted['rules']}",
+        )
+
     def _of_all(self, name: str, path: str) -> list[object]:
         """What belongs to no namespace."""
         if name == "nodes":
@@ -135,14 +149,22 @@ class Kubernetes:
         assert self._server is not None
         return self._server.asked
 
+    @property
+    def touched(self) -> list[str]:
+        """Of that, what changes something: no question, no review of rights and no dry run."""
+        return [
+            a
+            for a in self.asked
+            if not a.startswith("GET ") and not a.endswith(("accessreviews", "?dryRun=All"))
+        ]
+
     def _respond(self, method: str, path: str, body: str) -> Reply:
         request = f"{method} {path.partition('?')[0].rstrip('/')}"
-        if self.always is not None:
-            return self.always
-        if request in self.answers:
-            answer = self.answers[request]
+        if (answer := self.always or self.answers.get(request)) is not None:
             return answer if isinstance(answer, Reply) else answer()
         name = request.rpartition("/")[2]
+        if request.startswith("POST ") and name == "roles":
+            return self._role(json.loads(body))
         if request == "GET /version":
             return _json({"major": "1", "minor": self.minor, **dict.fromkeys(_VERSION, "x")})
         if name == "selfsubjectaccessreviews":
