@@ -20,7 +20,8 @@ def require_none(error: Exception, site: Site, pod: str) -> None:
 
     By a Status with the reason Forbidden, or with the words of an admission. Anything else may pass
     by itself: 400 is also answered while a pod has no node, or has ended, and what a kubelet says,
-    of a container that does not run yet or of who asks, is plain text.
+    of a container that does not run yet or of who asks, is plain text. A denial of more than 2 kB
+    is not seen: it comes in chunks, which the websocket's client does not read.
     """
     # The official client makes one error of all, without a status.
     handshake = error.__context__
