@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import pulumi
@@ -33,14 +34,12 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
                 f"Pulumi's plugin did not reach the Kubernetes cluster for {args.name}.\n"
                 "Next: pulumi up"
             )
-        api_version = group_version.removeprefix("core/")
+        place = address(group_version, kind, metadata)
         # Known by now: the object's own provider has it. A preview runs no hook.
         credentials = await kubeconfig.future() or ""
         try:
             # In a thread: Pulumi answers all hooks from one loop, which this would stop.
-            await asyncio.to_thread(
-                _let_go, credentials, names, api_version, kind, metadata["name"]
-            )
+            await asyncio.to_thread(_let_go, credentials, names, kind, place)
         except HTTPError as error:
             raise RuntimeError(
                 f"the Kubernetes API does not say whether {kind} {metadata['name']} is there: "
@@ -52,44 +51,84 @@ def hooks(names: Names, kubeconfig: pulumi.Output[str]) -> pulumi.ResourceHookBi
     )
 
 
-def _let_go(kubeconfig: str, names: Names, api_version: str, kind: str, name: str) -> None:
+def address(group_version: str, kind: str, metadata: Mapping[str, Any]) -> str:
+    """Where the Kubernetes API has an object. Pure.
+
+    The plural by the rule of Kubernetes itself, which holds for all its own kinds (apimachinery:
+    UnsafeGuessKindToResource). Who asks the API for it, as the official client's DynamicClient
+    does, asks more, and that one keeps the answers in a file that all programs of the machine
+    share, beyond an upgrade of the cluster.
+    """
+    singular = kind.lower()
+    match singular[-1]:
+        case "s":
+            plural = f"{singular}es"
+        case "y":
+            plural = f"{singular.removesuffix('y')}ies"
+        case _:
+            plural = f"{singular}s"
+    core = group_version.removeprefix("core/")
+    root = f"/apis/{core}" if "/" in core else f"/api/{core}"
+    namespace = f"/namespaces/{metadata['namespace']}" if "namespace" in metadata else ""
+    return f"{root}{namespace}/{plural}/{metadata['name']}"
+
+
+def _let_go(kubeconfig: str, names: Names, kind: str, place: str) -> None:
     """Delete the object if it is this stack's, and leave alone what belongs to it.
 
     Deleted with its dependents orphaned: the volumes live on, and so does the one pod that a
-    StatefulSet has before anybody has scaled it. Raises RuntimeError, and what the client does.
+    StatefulSet has before anybody has scaled it. `place`: its address. Raises RuntimeError, and
+    what the client does.
     """
-    from kubernetes import dynamic  # noqa: PLC0415 - costs every `up` time otherwise
-    from kubernetes.dynamic.exceptions import NotFoundError  # noqa: PLC0415
+    from kubernetes import client  # noqa: PLC0415 - costs every `up` time otherwise
 
+    from components.kube.client import unless  # noqa: PLC0415
     from components.kube.connection import connected  # noqa: PLC0415
 
-    client: Any = dynamic.DynamicClient(connected(kubeconfig, None, patient=True))
-    objects = client.resources.get(api_version=api_version, kind=kind)
+    api = connected(kubeconfig, None, patient=True)
+    name = place.rpartition("/")[2]
     namespace = names.settings.kubernetes.namespace
     if kind == "StatefulSet":
-        pods = client.resources.get(api_version="v1", kind="Pod")
         selector = ",".join(f"{key}={value}" for key, value in names.identity.items())
-        require_unscaled(name, pods.get(namespace=namespace, label_selector=selector).items)
-    place = {"name": name, "namespace": namespace}
+        core: Any = client.CoreV1Api(api)
+        pods = core.list_namespaced_pod(namespace, label_selector=selector)
+        require_unscaled(name, pods.items)
+
+    def call(method: str, body: object = None) -> Any:
+        """None where there is none."""
+        return unless(
+            HTTPStatus.NOT_FOUND,
+            lambda: api.call_api(
+                place,
+                method,
+                header_params={"Accept": "application/json"},
+                body=body,
+                response_type="object",
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+            ),
+        )
+
     deadline = time.monotonic() + GONE_SECONDS
     asked = False
     while time.monotonic() < deadline:
-        try:
-            found = objects.get(**place)
-            labels = dict(found.metadata.labels or {})
-            if not names.identity.items() <= labels.items():
-                return  # somebody else's: Kubernetes will say so
-            if not asked:
-                asked = True
-                objects.delete(**place, body={"propagationPolicy": "Orphan"})
-        except NotFoundError:
+        found = call("GET")
+        # Somebody else's: Kubernetes will say so.
+        if found is None or not names.identity.items() <= _labels(found).items():
             return
+        if not asked:
+            asked = True
+            call("DELETE", {"propagationPolicy": "Orphan"})
         time.sleep(0.1)
     raise RuntimeError(
         f"{kind} {name} of namespace {namespace} was deleted and is there after "
         f"{GONE_SECONDS:.0f} s.\n"
         f"Next: kubectl -n {namespace} get {kind.lower()} {name} -o yaml, to see what holds it"
     )
+
+
+def _labels(found: Mapping[str, Any]) -> dict[str, str]:
+    return found["metadata"].get("labels") or {}
 
 
 def require_unscaled(name: str, pods: Iterable[Any]) -> None:
@@ -99,7 +138,7 @@ def require_unscaled(name: str, pods: Iterable[Any]) -> None:
     once. That one had been scaled, and is in the state no more, or somebody has deleted it alone.
     """
     own = of_stateful_set(pods, name)
-    more = [p.metadata.name for p in own if not p.metadata.deletionTimestamp][1:]
+    more = [p.metadata.name for p in own if not p.metadata.deletion_timestamp][1:]
     if more:
         raise RuntimeError(
             f"{', '.join(more)} would end at once: StatefulSet {name} is no part of the stack's "

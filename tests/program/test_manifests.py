@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kubernetes import client
 
-from tests.program.conftest import Declare
+from components import orphans
+from tests.program.conftest import Declare, make_cluster
 
 _ALL_FIELDS: dict[str, Any] = {
     "etcd": {"extraEnv": [{"name": "X", "value": "1"}], "labels": {"team": "storage"}},
@@ -55,3 +57,17 @@ def test_kubernetes_knows_every_field(declare: Declare, groups: dict[str, Any]) 
 def test_a_misspelt_or_mistyped_field_is_noticed(port: dict[str, Any]) -> None:
     assert understood("Service", {"kind": "Service", "spec": {"ports": [{"port": 1}]}})
     assert not understood("Service", {"kind": "Service", "spec": {"ports": [port]}})
+
+
+def test_every_object_is_looked_for_where_kubernetes_has_its_kind(declare: Declare) -> None:
+    """By the addresses in the official client, which is made from Kubernetes' own description."""
+    folder = Path(client.__file__).parent / "api"
+    known = {part for file in folder.glob("*_api.py") for part in file.read_text().split("'")}
+    found = [r for r in (*declare().resources, *make_cluster().resources) if "metadata" in r.inputs]
+    kinds = [r for r in found if r.type.startswith("kubernetes:")]
+    assert len({r.type for r in kinds}) > 6
+    for resource in kinds:
+        _, group_version, kind = resource.type.split(":")
+        place = {key: f"{{{key}}}" for key in resource.inputs["metadata"] if key == "namespace"}
+        at = orphans.address(group_version, kind, {**place, "name": "{name}"})
+        assert at in known, resource.type
