@@ -85,7 +85,7 @@ def _let_go(kubeconfig: str, names: Names, kind: str, place: str) -> None:
     from components.kube.client import unless  # noqa: PLC0415
     from components.kube.connection import connected  # noqa: PLC0415
 
-    api = connected(kubeconfig, None, patient=True)
+    api: Any = connected(kubeconfig, None, patient=True)
     name = place.rpartition("/")[2]
     namespace = names.settings.kubernetes.namespace
     if kind == "StatefulSet":

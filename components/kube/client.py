@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Container, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -299,7 +300,7 @@ class Kube:
         """
         # A client of its own: while it runs, `stream` turns the one it is given into one for
         # websockets, and commands may run side by side.
-        own: Any = client.CoreV1Api(client.ApiClient(self._api.configuration))
+        own: Any = client.CoreV1Api(copy(self._api))
         try:
             session = stream(
                 own.connect_get_namespaced_pod_exec,

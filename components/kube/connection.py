@@ -23,6 +23,7 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 from kubernetes.stream import ws_client
 from requests.utils import should_bypass_proxies
+from urllib3.util import parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 from websocket import WebSocket
 
@@ -41,8 +42,8 @@ COMMAND_SECONDS = 10
 def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
     """The client for one context, by default the current one. It has asked nobody yet.
 
-    `patient`: bear with an API that is away for a moment. Raises SequenceError for a kubeconfig
-    that cannot be used.
+    `patient`: bear with an API that is away for a moment. Raises SequenceError for a kubeconfig or
+    a proxy that cannot be used.
     """
     # Any: its fields are typed by their defaults.
     configuration: Any = client.Configuration()
@@ -56,31 +57,44 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
             config.load_kube_config_from_dict(
                 found, context=context, client_configuration=configuration
             )
-        _go_through(configuration, _named(found, context))
+        name = context or str(found["current-context"])
+        named = str(_part(found, name, "cluster").get("proxy-url") or "")
+        _go_through(configuration, named, name)
         return Client(configuration)
     except OSError as error:
         raise SequenceError(
             f"the kubeconfig cannot be used: its certificates or its key are none ({error})",
             "correct what the context has there, then pulumi up",
         ) from None
-    except (config.ConfigException, yaml.YAMLError, urllib3.exceptions.URLSchemeUnknown) as error:
+    except (config.ConfigException, yaml.YAMLError) as error:
         raise SequenceError(
             f"the kubeconfig cannot be used: {error}",
             "pulumi config set --path etcd:kubernetes.context NAME",
         ) from None
 
 
-def _named(kubeconfig: Mapping[str, Any], context: str | None) -> str:
-    """The proxy that a kubeconfig, which is in order, names for a context; empty for none."""
-    contexts = {c["name"]: c["context"] for c in kubeconfig["contexts"]}
-    clusters = {c["name"]: c["cluster"] for c in kubeconfig["clusters"]}
-    cluster = clusters[contexts[context or kubeconfig["current-context"]]["cluster"]]
-    return str(cluster.get("proxy-url") or "")
+def _part(kubeconfig: Mapping[str, Any], context: str, part: str) -> Mapping[str, Any]:
+    """The `cluster` or `user` of a context, in a kubeconfig that is in order; empty for none."""
+    (name,) = [c["context"].get(part) for c in kubeconfig["contexts"] if c["name"] == context]
+    entries = kubeconfig.get(f"{part}s") or []
+    return next((entry[part] for entry in entries if entry["name"] == name), None) or {}
 
 
-def _go_through(configuration: Any, named: str) -> None:
+def _go_through(configuration: Any, named: str, context: str) -> None:
+    """`named`: the proxy by the kubeconfig, if any. Raises SequenceError for a proxy of a kind that
+    cannot be used."""
     environment = urllib.request.getproxies_environment()
     proxy = proxy_of(configuration.host, named, environment)
+    if proxy is not None and not _is_usable(proxy):
+        kind, mark, rest = proxy.rpartition("://")
+        variable = f"{urlsplit(configuration.host).scheme.upper()}_PROXY"
+        setting = f"proxy-url of context {context}" if named else f"the variable {variable}"
+        raise SequenceError(
+            # Without its user.
+            f"the proxy to Kubernetes cannot be used: {setting} is "
+            f"{kind}{mark}{rest.rpartition('@')[2]}, and is to begin with http:// or https://",
+            f"correct {setting}, then pulumi up",
+        )
     configuration.proxy, configuration.no_proxy = proxy, None
     user = urlsplit(proxy or "")
     if user.username:
@@ -94,7 +108,8 @@ def proxy_of(server: str, named: str, environment: Mapping[str, str]) -> str | N
     """The proxy to a server, as Go decides it (golang.org/x/net/http/httpproxy); None for none.
 
     `named`: by the kubeconfig, which comes first. `environment`: by scheme, and `no` for the hosts
-    that are reached without one. Nobody but this machine reaches its own loopback.
+    that are reached without one. Nobody but this machine reaches its own loopback. Without a scheme
+    it is one of http there, in a kubeconfig it is wrong (client-go: parseProxyURL).
     """
     if named:
         return named
@@ -102,7 +117,16 @@ def proxy_of(server: str, named: str, environment: Mapping[str, str]) -> str | N
     host = address.hostname or ""
     if _is_loopback(host) or should_bypass_proxies(server, no_proxy=environment.get("no", "")):
         return None
-    return environment.get(address.scheme)
+    given = environment.get(address.scheme)
+    return given if given is None or "://" in given else f"http://{given}"
+
+
+def _is_usable(proxy: str) -> bool:
+    try:
+        address = parse_url(proxy)
+    except urllib3.exceptions.LocationParseError:
+        return False
+    return address.scheme in ("http", "https") and bool(address.host)
 
 
 def _is_loopback(host: str) -> bool:
@@ -124,6 +148,11 @@ class Client(client.ApiClient):
         super().__init__(configuration)
         pool: dict[str, Any] = self.rest_client.pool_manager.connection_pool_kw
         pool["ssl_context"] = _trust(pool)
+        if not configuration.ssl_ca_cert:
+            # As kubectl, which believes the system's authorities, a company's own among them. Those
+            # that come with the official client stay: Python from python.org finds none on macOS.
+            pool["ssl_context"].load_default_certs()
+        configuration.pools = self.rest_client.pool_manager
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
@@ -174,14 +203,30 @@ def is_missed(said: str | bytes | None, names: Collection[str]) -> bool:
         return False
 
 
-class CommandSocket(WebSocket):
-    """To a command in a pod. The official client gives it no time-out, nor does the API server on
-    its way to a kubelet that stands still, while its node takes every connection."""
+def open_command(
+    configuration: Any, url: str, headers: Mapping[str, str] | None = None
+) -> WebSocket:
+    """The way to a command in a pod: with the same proxy and trust as all else that is asked.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.settimeout(COMMAND_SECONDS)
+    The official client's own takes NO_PROXY before a kubeconfig's `proxy-url`, a proxy of the
+    environment to this very machine, and never the system's authorities. It gives itself no
+    time-out either, nor does the API server on its way to a kubelet that stands still, while its
+    node takes every connection.
+    """
+    pools, target = configuration.pools, parse_url(url.replace("ws", "http", 1))
+    # Any: the pools hand out whole requests alone, and this connection becomes a websocket.
+    connection: Any = pools.connection_from_url(str(target))._new_conn()
+    connection.timeout = COMMAND_SECONDS
+    if pools.proxy:
+        port = target.port or {"http": 80, "https": 443}[str(target.scheme)]
+        connection.set_tunnel(target.host, port, pools.proxy_headers, pools.proxy.scheme)
+    connection.connect()
+    given = {"sec-websocket-protocol": "v4.channel.k8s.io", **(headers or {})}
+    sent = [f"{k}: {given[k]}" for k in ("authorization", "sec-websocket-protocol") if k in given]
+    websocket = WebSocket(skip_utf8_validation=False)
+    websocket.connect(url, header=sent, socket=connection.sock)
+    return websocket
 
 
-# It makes its own, and lets nobody hand it another.
-ws_client.WebSocket = CommandSocket
+# It opens its own, and lets nobody hand it another.
+ws_client.create_websocket = open_command

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import certifi
 import pytest
 import urllib3.util.ssl_
 from cryptography import x509
@@ -28,10 +29,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kubernetes.config import kube_config
 
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube, NoExecError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
 from containers.etcd.supervisor import kubernetes
+from tests.support import websocket
 from tests.support.dynamic import SITE
 from tests.support.kubernetes_api import kubeconfig
 
@@ -58,7 +60,13 @@ def api(tmp_path: Path) -> Iterator[Api]:
     Authority Key Identifier."""
 
     class Handler(BaseHTTPRequestHandler):
+        # As a real one, and 1.0 has no upgrade.
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self) -> None:
+            if "Upgrade" in self.headers:
+                websocket.run(self, "done")
+                return
             body = json.dumps(VERSION if self.path == "/version/" else UNITS).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -127,12 +135,19 @@ def newer_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(urllib3.util.ssl_, "sys", SimpleNamespace(version_info=(3, 13)))
 
 
-def asked(url: str, **cluster: Any) -> Any:
+def reached(url: str, **cluster: Any) -> Kube:
     found = json.loads(kubeconfig(url))
     found["clusters"][0]["cluster"] |= cluster
-    site = Site(**SITE)
-    with plain_errors(site):
-        return Kube(json.dumps(found), site, patient=False).version()
+    return Kube(json.dumps(found), Site(**SITE), patient=False)
+
+
+def asked(url: str, **cluster: Any) -> Any:
+    with plain_errors(Site(**SITE)):
+        return reached(url, **cluster).version()
+
+
+def run(url: str, **cluster: Any) -> str:
+    return reached(url, **cluster).exec("etcd-0", "etcdctl", seconds=1)
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -161,6 +176,37 @@ def test_a_cluster_that_another_authority_has_signed_is_not_believed(
     other.write_bytes(made.public_bytes(serialization.Encoding.PEM))
     with pytest.raises(SequenceError, match="certificate verify failed"):
         asked(api.url, **{"certificate-authority": str(other)})
+
+
+def test_where_no_authority_is_named_the_systems_own_are_believed(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by kubectl: a company's own authority is there. By a variable that OpenSSL and Go read."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(api.authority))
+    assert asked(api.url).minor == "35"
+    assert run(api.url) == "done"
+
+
+def test_where_one_is_named_the_systems_own_are_not(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(api.authority))
+    text = {"certificate-authority": certifi.where()}
+    with pytest.raises(SequenceError, match="certificate verify failed"):
+        asked(api.url, **text)
+    with pytest.raises(NoExecError, match="certificate verify failed"):
+        run(api.url, **text)
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+@pytest.mark.usefixtures("newer_python")
+def test_a_command_is_run_with_the_same_trust(api: Api) -> None:
+    for named in (
+        {"certificate-authority": str(api.authority)},
+        {"insecure-skip-tls-verify": True},
+        {"certificate-authority": str(api.authority), "tls-server-name": "127.0.0.1"},
+    ):
+        assert run(api.url, **named) == "done"
 
 
 def test_what_is_no_certificate_is_told_as_the_kubeconfigs(api: Api) -> None:
