@@ -12,6 +12,7 @@ import json
 import ssl
 import urllib.request
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
@@ -27,6 +28,7 @@ from urllib3.util import parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 from websocket import WebSocket
 
+from components.kube import login
 from components.kube.patience import Patience
 from components.progress import SequenceError
 
@@ -53,14 +55,15 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
         found = yaml.safe_load(kubeconfig)
         # One after the other: it hands out the name of a file with certificates, by their content,
         # before they are in it.
-        with _LOADING:
+        with _LOADING, login.heard() as words:
             config.load_kube_config_from_dict(
                 found, context=context, client_configuration=configuration
             )
         name = context or str(found["current-context"])
+        failed = login.failed(name, _part(found, name, "user"), configuration, words)
         named = str(_part(found, name, "cluster").get("proxy-url") or "")
         _go_through(configuration, named, name)
-        return Client(configuration)
+        return Client(configuration, failed)
     except OSError as error:
         raise SequenceError(
             f"the kubeconfig cannot be used: its certificates or its key are none ({error})",
@@ -142,10 +145,14 @@ class Client(client.ApiClient):
 
     A proxy before an API server that is away answers, too, with 404 or with a page of its own; and
     what follows from a 404 may be that data goes. Raises HTTPError there, as where nobody answers.
+
+    `failed`: the login, raised at every question to a cluster that answers at all. What is to
+    become of one that does not is none of its business.
     """
 
-    def __init__(self, configuration: Any) -> None:
+    def __init__(self, configuration: Any, failed: SequenceError | None = None) -> None:
         super().__init__(configuration)
+        self._failed = failed
         pool: dict[str, Any] = self.rest_client.pool_manager.connection_pool_kw
         pool["ssl_context"] = _trust(pool)
         if not configuration.ssl_ca_cert:
@@ -155,6 +162,13 @@ class Client(client.ApiClient):
         configuration.pools = self.rest_client.pool_manager
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        if self._failed is None:
+            return self._ask(method, url, *args, **kwargs)
+        with suppress(ApiException):
+            self._ask("GET", f"{self.configuration.host}/version")
+        raise self._failed
+
+    def _ask(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
         path = url.removeprefix(self.configuration.host)
         try:

@@ -16,7 +16,7 @@ from components.dynamic.namespace import NamespaceProvider
 from components.kube.namespace import LEAVE_UNREACHABLE
 from tests.support.answers import Reply
 from tests.support.dynamic import inputs, refused
-from tests.support.kubernetes_api import Kubernetes
+from tests.support.kubernetes_api import Kubernetes, by_command
 from tests.support.plugin import Plugin, plugin
 from tests.support.ports import free_port
 
@@ -120,6 +120,20 @@ def test_a_cluster_that_refuses_is_not_given_up(code: int, told: Plugin, api: Ku
     props = inputs(NamespaceProvider, api.url)
     text = refused(lambda: told.delete(NamespaceProvider(), props), told)
     assert LEAVE_UNREACHABLE not in text
+
+
+def test_a_cluster_to_which_one_cannot_log_in_is_not_given_up(
+    told: Plugin, dynamic: Plugin, api: Kubernetes
+) -> None:
+    """Nor is it asked as nobody, to whom a 404 may be said."""
+    api.answers[LOOK] = Kubernetes.missed(LOOK)
+    props = inputs(NamespaceProvider, kubeconfig=by_command(api.url, "no-such-login"))
+    told.turn_page()
+    text = refused(lambda: told.delete(NamespaceProvider(), props), told)
+    assert "no login to Kubernetes: no-such-login, which context here names" in text
+    assert LEAVE_UNREACHABLE not in text
+    assert dynamic.read(NamespaceProvider(), "etcd", props).id == "etcd"
+    assert "is not known: no login to Kubernetes" in dynamic.said()
 
 
 @pytest.mark.parametrize("reply", STRANGE.values(), ids=STRANGE)

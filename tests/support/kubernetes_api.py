@@ -33,6 +33,17 @@ def kubeconfig(server: str, context: str = "here", **user: str) -> str:
     )
 
 
+EXEC_API = "client.authentication.k8s.io/v1"
+
+
+def by_command(server: str, command: str) -> str:
+    """The same of a user who logs in by a command, as clouds make them."""
+    found = json.loads(kubeconfig(server))
+    login = {"apiVersion": EXEC_API, "command": command, "interactiveMode": "Never"}
+    found["users"][0]["user"] = {"exec": login}
+    return json.dumps(found)
+
+
 @dataclass
 class Kubernetes:
     """A running fake."""
