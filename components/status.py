@@ -44,11 +44,22 @@ def main() -> int:
         if arguments.first_key:
             _print_first_key(site)
             return 0
-        with plain_errors(site):
-            return _report(Kube(recorded["kubeconfig"], site, patient=False), recorded)
+        return _asked(recorded, site)
     except SequenceError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _asked(recorded: Mapping[str, Any], site: Site) -> int:
+    """The exit code, by the live cluster. Raises SequenceError where that cannot be asked."""
+    try:
+        with plain_errors(site):
+            return _report(Kube(recorded["kubeconfig"], site, patient=False), recorded)
+    except SequenceError:
+        # One of this name on this machine may lead to another cluster.
+        note = "Note: asked by the kubeconfig that the last `pulumi up` noted, not by one's own"
+        print(f"{note} (docs/runbook.md: whose kubeconfig)", file=sys.stderr)
+        raise
 
 
 def _print_first_key(site: Site) -> None:

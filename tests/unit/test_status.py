@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from components import status
+from components.progress import SequenceError
 from tests.support.dynamic import SITE
 from tests.support.hashed import LEADER, PODS, Answer, Hashed
 
@@ -293,3 +294,18 @@ def test_units_that_do_not_run_on_the_newest_template_are_told(
     assert status.main() == 0
     note = "Note: not on the newest template: etcd-0, etcd-1, etcd-2 (docs/runbook.md"
     assert (note in capsys.readouterr().out) is told
+
+
+def test_a_cluster_that_cannot_be_asked_is_told_with_whose_kubeconfig_it_was_asked(
+    members: Hashed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A colleague would look for what is wrong in one's own."""
+
+    def kube(*_args: Any, **_options: Any) -> Hashed:
+        raise SequenceError("no login to Kubernetes", "log in")
+
+    monkeypatch.setattr("components.status.Kube", kube)
+    assert status.main() == 1
+    note, *error = capsys.readouterr().err.splitlines()
+    assert "asked by the kubeconfig that the last `pulumi up` noted" in note
+    assert error == ["no login to Kubernetes", "Next: log in"]
