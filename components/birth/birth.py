@@ -32,22 +32,20 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
         if found is not None:
             return _resumed(found, earlier, progress)
         leftover.require_empty(kube, int(props["units"]), progress)
-        return _born(kube, props, earlier, progress)
+        return _born(kube, props, progress)
 
 
-def _born(
-    kube: Kube, props: Mapping[str, Any], judged: Mapping[str, str], progress: Progress
-) -> dict[str, Any]:
-    """Form a cluster. `judged`: what an earlier run has left, by which there is none."""
+def _born(kube: Kube, props: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Form a cluster, where there was none at the first look."""
     site, mode, size = kube.site, str(props["mode"]), int(props["size"])
     # Asked for before the old attempt is ended: a service that gives none changes nothing.
     token = tokens.fresh(mode, str(props["url"]), size, site.discovery_url)
     # Which takes time, and the earlier run may live on: who kills Pulumi does not kill its plugins.
+    # It may have noted its cluster meanwhile, or written the mark of one that it had noted before.
     earlier = kube.read_secret(site.discovery)
-    if gates.noted(earlier) != gates.noted(judged):
-        found = acceptance.accepted_earlier(kube, earlier, progress)
-        if found is not None:
-            return _resumed(found, earlier, progress)
+    found = acceptance.accepted_earlier(kube, earlier, progress)
+    if found is not None:
+        return _resumed(found, earlier, progress)
     if earlier:
         progress.say("an earlier attempt was not finished: its seeds and its token are ended")
         bootstrap.wipe(kube, progress)

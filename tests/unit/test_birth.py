@@ -16,6 +16,7 @@ from components.kube.client import ExecError
 from components.names import CLUSTER_ANNOTATION
 from components.progress import SequenceError
 from tests.support.namespace import (
+    ANSWERED,
     BEGINS,
     CAME_BACK,
     LISTED,
@@ -239,6 +240,30 @@ def test_what_another_run_has_accepted_meanwhile_is_not_thrown_away(
     found = born(kube, monkeypatch)
     assert (found["origin"], found["birth"], found["token"]) == ("resumed", MARK, "old")
     assert done == ["token"]
+
+
+UNWRITTEN = ANSWERED.replace('"revision": 7', '"revision": 1')
+
+
+def test_a_mark_that_lands_while_a_new_attempt_is_prepared_is_not_thrown_away(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier run has noted its cluster, and its put was under way at the first look."""
+    seeds, claims = [pod("etcd-seed-0", volume=True)], [claim("etcd-seed-0")]
+    looks = {"get": ["", MARK], "status": [UNWRITTEN, ANSWERED]}
+    found = born(Namespace(secrets=[ACCEPTED], pods=seeds, claims=claims, **looks), monkeypatch)
+    assert (found["origin"], found["birth"], found["token"]) == ("resumed", MARK, "old")
+    assert done == ["token"]
+
+
+def test_a_cluster_that_has_no_mark_at_the_last_look_either_is_ended(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds, claims = [pod("etcd-seed-0", volume=True)], [claim("etcd-seed-0")]
+    looks = {"get": [""], "status": [UNWRITTEN]}
+    kube = Namespace(secrets=[ACCEPTED], pods=seeds, claims=claims, **looks)
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert done == ["token", "wipe", *BIRTH[1:]]
 
 
 @pytest.mark.parametrize(
