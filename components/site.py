@@ -47,14 +47,18 @@ class Site:
 
     @property
     def connect(self) -> str:
-        """The beginning of a command that runs etcdctl in a unit; what etcdctl is to do follows.
+        """The beginning of a command that runs etcdctl in a unit; what etcdctl is to do follows."""
+        return self.etcdctl_in(f"{self.units}-0")
+
+    def etcdctl_in(self, pod: str) -> str:
+        """The same for a certain member's pod.
 
         The port may be another than etcdctl's default. It is no variable of the container: etcdctl
         ends where both a variable and an option name the endpoints (etcd: pkg/flags, verifyEnv).
         """
         kubectl = ("kubectl", "--context", self.context, "-n", self.namespace)
         etcdctl = ("etcdctl", f"--endpoints={self.local_url}")
-        return shlex.join((*kubectl, "exec", f"{self.units}-0", "--", *etcdctl))
+        return shlex.join((*kubectl, "exec", pod, "--", *etcdctl))
 
     def owns(self, found: Any) -> bool:
         """Whether an object of Kubernetes is labelled as this stack's."""

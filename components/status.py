@@ -13,7 +13,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from components.change.plan import Goal
 from components.change.proof import Receipt, receipt, table
+from components.change.strangers import StrangerError, require_none
 from components.etcd.cluster import Cluster
 from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
@@ -136,9 +138,9 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
             f"Note: not on the newest template: {', '.join(old)} (docs/runbook.md: an old template)"
         )
     problems = [*_problems(view, site, int(recorded["units"])), *troubles]
-    another = _another(cluster, view, site, recorded)
-    if another:
-        problems, following = [another.problem, *problems], another.following
+    strange = _strange(cluster, view, site, recorded)
+    if strange:
+        problems, following = [strange.problem, *problems], strange.following
     if not problems:
         proof = receipt(Hashing(cluster), view)
         print(_compared(proof))
@@ -153,10 +155,11 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     return 1
 
 
-def _another(
+def _strange(
     cluster: Cluster, view: View, site: Site, recorded: Mapping[str, Any]
-) -> AnotherClusterError | None:
-    """Why this is not the recorded cluster, formed anew or rolled back; None if it is."""
+) -> SequenceError | None:
+    """Why this is not the recorded cluster, formed anew or rolled back, or who is in it that is
+    neither a seed nor a unit; None if it is as the sequences know it."""
     try:
         birth = cluster.get(BIRTH_KEY)
     except ExecError:
@@ -164,7 +167,8 @@ def _another(
     known = Lock(str(recorded["cluster_id"]), str(recorded["birth"]), int(recorded["floor"]))
     try:
         require(known, view, site, birth)
-    except AnotherClusterError as error:
+        require_none(Goal(site.seeds, site.units, int(recorded["units"])), view, site)
+    except (AnotherClusterError, StrangerError) as error:
         return error
     return None
 

@@ -13,6 +13,7 @@ from components.change.forecast import Forecast, require
 from components.change.loop import Loop
 from components.change.plan import reached
 from components.change.rollout import require_a_copy
+from components.change.strangers import StrangerError
 from components.etcd import lock
 from components.etcd.cluster import Cluster
 from components.kube.client import Kube, plain_errors
@@ -32,7 +33,8 @@ def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
 
     Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
     that goes below `min_tolerance`, for a quota that is too small, for units whose etcd may not
-    join those that run, and if it is another cluster that answers.
+    join those that run, beside a member that is neither a seed nor a unit, and if it is another
+    cluster that answers.
 
     `resumed`: nobody asks for another count now, an earlier change was cut off.
     """
@@ -155,7 +157,7 @@ def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
             room.require(props.get("quota") or {}, units, view)
             seen = restarts.seen(units, newest, loop.pods_at)
             return Forecast(loop.goal, view, workload(loop), seen)
-    except (lock.AnotherClusterError, room.TooSmallError):
+    except (lock.AnotherClusterError, room.TooSmallError, StrangerError):
         raise
     except SequenceError as error:
         return Unmet(error.problem)

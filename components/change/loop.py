@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from components.change import restarts
 from components.change.plan import Done, Goal, Wait
 from components.change.renewal import Renewal
+from components.change.strangers import require_none
 from components.etcd import lock
 from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
@@ -110,8 +111,8 @@ class Loop:
         """Take steps until `decide` says done. `judge` sees the first view, and may raise.
 
         What etcd refuses now is decided anew after the next look. Raises SequenceError when the
-        deadline passes, when a unit cannot start, or when another cluster answers than the one
-        that was born.
+        deadline passes, when a unit cannot start, when another cluster answers than the one that
+        was born, or when a member is listed that is neither a seed nor a unit.
         """
         judged = False
         while True:
@@ -146,7 +147,7 @@ class Loop:
     def look(self) -> View | Unmet:
         """Read what etcd and Kubernetes have, and note how the members are.
 
-        Unmet while etcd does not answer. Raises AnotherClusterError.
+        Unmet while etcd does not answer. Raises AnotherClusterError, StrangerError.
         """
         view = self.cluster.view()
         if isinstance(view, Unmet):
@@ -158,6 +159,7 @@ class Loop:
         lock.require(self.lock, view, self.kube.site, birth)
         if birth is not None:
             self._known, self.unmarked = True, not birth and bool(self.lock.birth)
+        require_none(self.goal, view, self.kube.site)
         self._note(view, self._look_at_kubernetes())
         self.seen = view
         return view

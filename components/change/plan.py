@@ -103,6 +103,7 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
 
     Guards redundancy, where etcd guards only quorum (with a unit dead, etcd would let all seeds
     go): a living member is removed only while all wanted units vote and every voter is settled.
+    `view`: all members are seeds or units, since a sequence ends beside others (`strangers`).
     """
     first = bring_back(goal, workload)
     if first is not None:
@@ -126,6 +127,14 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
     if ending:
         return Wait(f"pods are ending: {', '.join(f'{goal.units}-{p}' for p in ending)}")
     return Done() if workload.leaving is None else Announce(None)
+
+
+def strangers(goal: Goal, view: View) -> list[Member]:
+    """The members that are neither seeds nor units, wanted or not.
+
+    By their peer URL, which is there from the add on: before its first start a member has no name.
+    """
+    return [m for m in view.members if not goal.is_seed(m) and m.ordinal_in(goal.units) is None]
 
 
 def reached(goal: Goal, view: View, workload: Workload) -> bool:

@@ -42,6 +42,8 @@ class Hashed(Kube):
         """One after the other; the last one counts for ever."""
         self.silent: Callable[[], Sequence[str]] = lambda: ()
         """Who does not answer at all."""
+        self.members: Sequence[str] = PODS
+        """Who is listed; by hand there may be more than have pods."""
         self.errors: Sequence[str] = ()
         """That each member tells: alarms."""
         self.starved: Sequence[str] = ()
@@ -116,7 +118,7 @@ class Hashed(Kube):
                 "peerURLs": [f"http://{pod}.p:2380"],
                 "clientURLs": [f"http://{pod}.p:2379"],
             }
-            for i, pod in enumerate(PODS, 1)
+            for i, pod in enumerate(self.members, 1)
         ]
         return json.dumps({"header": {"cluster_id": 1}, "members": members})
 
@@ -134,7 +136,7 @@ class Hashed(Kube):
                     "errors": list(self.errors),
                 }
             }
-            for i, pod in enumerate(PODS, 1)
+            for i, pod in enumerate(self.members, 1)
             if pod not in self.silent()
         ]
         return json.dumps(found)

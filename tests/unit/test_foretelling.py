@@ -14,6 +14,7 @@ from pulumi.output import Unknown
 
 from components.change import foretelling
 from components.change.plan import Goal, Workload
+from components.change.strangers import StrangerError
 from components.etcd.lock import AnotherClusterError
 from components.preflight.versions import VersionStepError
 from components.progress import SequenceError
@@ -47,9 +48,12 @@ def test_a_cluster_that_cannot_be_asked_is_said_and_is_no_error(
     assert "change of the count: no steps to show, nobody answers" in capsys.readouterr().out
 
 
-def test_another_cluster_stops_the_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_with(monkeypatch, AnotherClusterError("cluster c2 answers", "stop the clients"))
-    with pytest.raises(AnotherClusterError):
+@pytest.mark.parametrize("what", [AnotherClusterError, StrangerError])
+def test_another_cluster_or_a_strange_member_stops_the_preview(
+    what: type[SequenceError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_with(monkeypatch, what("it answers", "stop the clients"))
+    with pytest.raises(what):
         foretelling.foretell_restarts({**PROPS, "template": "t1"})
 
 

@@ -124,6 +124,39 @@ def test_a_unit_whose_name_begins_like_a_seed_is_no_seed() -> None:
     assert not GOAL.surplus(member(1, "etcd-seed-11"))
 
 
+@pytest.mark.parametrize(
+    ("listed", "strange"),
+    [
+        pytest.param(member(20, "other-0"), True, id="a voter"),
+        pytest.param(member(20, "other-0", learner=True), True, id="a learner"),
+        pytest.param(member(20, "other-0", started=False), True, id="one that never started"),
+        pytest.param(replace(member(20, ""), peer_url="http://10.0.0.5:2380"), True, id="an IP"),
+        pytest.param(
+            replace(member(20, "etcd-1"), peer_url="http://10.0.0.5:2380"),
+            True,
+            id="under a unit's name, elsewhere",
+        ),
+        pytest.param(member(20, "etcd-seed-x-0"), True, id="of a workload that begins like ours"),
+        pytest.param(member(20, "etcd-discovery-0"), True, id="the discovery service"),
+        pytest.param(member(20, "etcd-3"), False, id="a unit that is not wanted"),
+        pytest.param(member(20, "etcd-30", learner=True), False, id="far above the count"),
+        pytest.param(
+            member(20, "etcd-3", learner=True, started=False),
+            False,
+            id="a unit that was added, and has no name before it has started",
+        ),
+        pytest.param(
+            replace(member(20, "etcd-3"), name="by-hand"), False, id="a unit under another name"
+        ),
+        pytest.param(member(20, "etcd-seed-7"), False, id="a seed of a larger bootstrap"),
+    ],
+)
+def test_a_member_is_known_by_its_peer_url_alone(listed: Member, strange: bool) -> None:
+    """A name is there only once a member has started, and may be anything."""
+    found = plan.strangers(GOAL, view([*SEEDS, *UNITS, listed]))
+    assert found == ([listed] if strange else [])
+
+
 # ---------------------------------------------------------------- scale
 
 FIVE = [member(10 + i, f"etcd-{i}") for i in range(5)]

@@ -201,6 +201,22 @@ def test_status_calls_no_cluster_healthy_that_is_not_the_recorded_one(
     assert members.asked == [], "no hash of a stranger"
 
 
+@pytest.mark.parametrize("silent", [(), ("by-hand",)], ids=["well", "dead"])
+def test_status_names_a_member_that_is_no_unit_and_how_it_is_removed(
+    silent: Sequence[str], members: Hashed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members.members, members.silent = (*PODS, "by-hand"), lambda: silent
+    assert status.main() == 1
+    *_, told, following = capsys.readouterr().out.splitlines()
+    named = (
+        "neither a seed nor a unit of this stack: by-hand (ID 4, peer URL http://by-hand.p:2380)"
+    )
+    assert told.startswith(f"UNHEALTHY: {named}")
+    assert following.startswith("Next: kubectl --context here -n etcd exec etcd-0 -- etcdctl ")
+    assert "member remove 4, if nobody needs it" in following
+    assert members.asked == [], "no hash of a stranger"
+
+
 def test_an_alarm_is_told_once_though_each_member_tells_it(
     members: Hashed, capsys: pytest.CaptureFixture[str]
 ) -> None:
