@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from components.change import plan
 from components.change.forecast import Forecast, require
@@ -16,6 +18,7 @@ ELSEWHERE_SECONDS = 1.0
 """Between the end of the seeds as endpoints and the removal of the first. Each node learns of it by
 itself, and later: clients that connect anew would be led to where nobody is."""
 
+T = TypeVar("T")
 _ForEtcd = plan.StopServing | plan.MoveLeader | plan.Remove
 
 
@@ -25,16 +28,13 @@ def balance(loop: Loop, least: int | None = None) -> None:
     `least`: raises SequenceError for what lowers the tolerance below it. The diff does so, too, but
     only if etcd answers it. None: a handover, in which there are seeds beside the units.
     """
-    while first := plan.bring_back(loop.goal, workload(loop)):
-        _announce_or_resize(loop, first)
+    _ = _told(loop, lambda: plan.bring_back(loop.goal, workload(loop)))
 
     def next_for_etcd(view: View, now: float) -> _ForEtcd | plan.Wait | plan.Done:
         # What only Kubernetes must be told is told on the way: for that no other look is needed.
-        while True:
-            step = plan.next_step(loop.goal, view, loop.history, now, workload(loop))
-            if not isinstance(step, plan.Announce | plan.Resize):
-                return step
-            _announce_or_resize(loop, step)
+        return _told(
+            loop, lambda: plan.next_step(loop.goal, view, loop.history, now, workload(loop))
+        )
 
     def act(step: _ForEtcd, view: View) -> None:
         _take(loop, step, view)
@@ -60,6 +60,23 @@ def workload(loop: Loop) -> plan.Workload:
         pods=frozenset(o for o in ordinals if o is not None),
         serving_seeds=any(site.serving_label in (p.metadata.labels or {}) for p in seeds),
     )
+
+
+def _told(loop: Loop, decide: Callable[[], T | plan.Announce | plan.Resize]) -> T | plan.Wait:
+    """Tell Kubernetes what only it must be told; return the first step of another kind.
+
+    A wait where the same was told already: somebody sets it back, and the loop has the deadline.
+    """
+    told = set[plan.Announce | plan.Resize]()
+    while True:
+        step = decide()
+        if not isinstance(step, plan.Announce | plan.Resize):
+            return step
+        if step in told:
+            units = loop.kube.site.units
+            return plan.Wait(f"somebody else sets StatefulSet {units} back at once")
+        _announce_or_resize(loop, step)
+        told.add(step)
 
 
 def _announce_or_resize(loop: Loop, step: plan.Announce | plan.Resize) -> None:

@@ -85,6 +85,39 @@ def test_a_unit_is_announced_before_it_is_removed() -> None:
     assert kube.told == ["3 leaves"]
 
 
+class _SetBack(_StatefulSet):
+    """Somebody else sets it back at once: another controller, or a webhook."""
+
+    def announce(self, _name: str, ordinal: int | None) -> None:
+        self.told.append(f"{ordinal} leaves")
+
+    def scale(self, _name: str, replicas: int) -> None:
+        self.told.append(f"{replicas} replicas")
+
+
+@pytest.mark.parametrize(
+    ("replicas", "leaving", "count", "told"),
+    [
+        pytest.param(1, None, 3, ["3 replicas"], id="the count, upwards"),
+        pytest.param(3, 2, 3, ["None leaves"], id="who is called back"),
+        pytest.param(5, None, 3, ["4 leaves"], id="who is to leave"),
+    ],
+)
+def test_what_somebody_sets_back_is_told_once_in_each_round_and_waited_for(
+    replicas: int, leaving: int | None, count: int, told: list[str]
+) -> None:
+    """The loop has the deadline; without a wait it would never be looked at."""
+    kube = _SetBack(replicas)
+    kube.leaving = leaving
+    loop: Any = _Loop(kube, count)
+    balance(loop)
+    del kube.told[:]
+    for _ in range(2):
+        step = loop.decide(view(UNITS[:replicas]), 100.0)
+        assert step == plan.Wait("somebody else sets StatefulSet etcd back at once")
+    assert kube.told == told * 2
+
+
 @pytest.mark.parametrize(
     ("least", "refused"),
     [pytest.param(1, True, id="a scale"), pytest.param(None, False, id="a handover")],
