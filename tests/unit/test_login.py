@@ -7,10 +7,13 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from components.change import foretelling
+from components.kube import login
 from components.kube.client import Kube, UnreachableError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
@@ -112,3 +115,18 @@ def test_a_login_that_waits_for_an_answer_ends(api: Kubernetes, command: Path) -
         for end in (ours, theirs, before):
             os.close(end)
     assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize(
+    ("user", "api_key", "certificate"),
+    [
+        pytest.param({"exec": {}}, {}, "a file", id="it gave a certificate"),
+        pytest.param({"exec": {}}, {"authorization": "t"}, None, id="it gave a token"),
+        pytest.param({}, {}, None, id="nobody logs in by a command"),
+    ],
+)
+def test_who_has_something_to_show_has_not_failed(
+    user: dict[str, Any], api_key: dict[str, str], certificate: str | None
+) -> None:
+    configuration = SimpleNamespace(api_key=api_key, cert_file=certificate)
+    assert login.failed("here", user, configuration, ["of something else"]) is None
