@@ -69,7 +69,7 @@ class Namespace(Kube):
     def _pod(self, ordinal: int, uid: str, *, gated: bool) -> Any:
         name = f"{self.workload}-{ordinal}"
         state = SimpleNamespace(running=object(), waiting=None)
-        running = SimpleNamespace(name="etcd", state=state)
+        running = SimpleNamespace(name="etcd", state=state, ready=True)
         ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW)
         status = SimpleNamespace(conditions=[ready], container_statuses=[running])
         if gated:

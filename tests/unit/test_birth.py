@@ -250,8 +250,14 @@ def test_a_mark_that_lands_while_a_new_attempt_is_prepared_is_not_thrown_away(
 ) -> None:
     """The earlier run has noted its cluster, and its put was under way at the first look."""
     seeds, claims = [pod("etcd-seed-0", volume=True)], [claim("etcd-seed-0")]
-    looks = {"get": ["", MARK], "status": [UNWRITTEN, ANSWERED]}
-    found = born(Namespace(secrets=[ACCEPTED], pods=seeds, claims=claims, **looks), monkeypatch)
+    kube = Namespace(
+        secrets=[ACCEPTED],
+        pods=seeds,
+        claims=claims,
+        get=["", MARK],
+        status=[UNWRITTEN, ANSWERED],
+    )
+    found = born(kube, monkeypatch)
     assert (found["origin"], found["birth"], found["token"]) == ("resumed", MARK, "old")
     assert done == ["token"]
 
@@ -260,8 +266,7 @@ def test_a_cluster_that_has_no_mark_at_the_last_look_either_is_ended(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seeds, claims = [pod("etcd-seed-0", volume=True)], [claim("etcd-seed-0")]
-    looks = {"get": [""], "status": [UNWRITTEN]}
-    kube = Namespace(secrets=[ACCEPTED], pods=seeds, claims=claims, **looks)
+    kube = Namespace(secrets=[ACCEPTED], pods=seeds, claims=claims, get=[""], status=[UNWRITTEN])
     assert born(kube, monkeypatch)["origin"] == "born"
     assert done == ["token", "wipe", *BIRTH[1:]]
 

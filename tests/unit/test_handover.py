@@ -72,6 +72,7 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
                 SimpleNamespace(
                     name="etcd",
                     state=state,
+                    ready=True,
                     restart_count=0,
                     last_state=SimpleNamespace(terminated=None),
                 )

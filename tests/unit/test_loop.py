@@ -35,7 +35,8 @@ def pod(name: str, ready: bool) -> Any:
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, deletion_timestamp=None),
         status=SimpleNamespace(
-            conditions=[condition], container_statuses=[SimpleNamespace(name="etcd", state=state)]
+            conditions=[condition],
+            container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)],
         ),
     )
 

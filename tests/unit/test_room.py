@@ -40,7 +40,7 @@ def unit(ordinal: int, quota: int | None) -> Any:
     env = [SimpleNamespace(name="POD_NAME", value=None)]
     env += [SimpleNamespace(name=name, value=value) for name, value in said]
     state = SimpleNamespace(running=object(), waiting=None)
-    running = SimpleNamespace(name="etcd", state=state)
+    running = SimpleNamespace(name="etcd", state=state, ready=True)
     condition = SimpleNamespace(type="Ready", status="True", last_transition_time="now")
     return SimpleNamespace(
         metadata=SimpleNamespace(

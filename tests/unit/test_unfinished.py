@@ -48,7 +48,8 @@ def _status(*, ready: bool) -> Any:
         type="Ready", status=str(ready), last_transition_time=datetime.now(UTC)
     )
     return SimpleNamespace(
-        container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)], conditions=[condition]
+        container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)],
+        conditions=[condition],
     )
 
 
