@@ -31,13 +31,12 @@ LONGEST = (
     "test_interrupted.py",
     "test_discovery_modes.py",
     "test_small_quota.py",
-    "test_unit_process.py",
     "test_balanced.py",
     "test_lab.py",
 )
-"""The end-to-end tests' files, and one that takes as long, the longest about first: a file is one
-worker's, and the many short tests after them fill what is left, so that none waits for another at
-the end. The last two have tests that run alone, which wait less where others are short."""
+"""The end-to-end tests' files, the longest about first: a file is one worker's, and the many short
+tests after them fill what is left, so that none waits for another at the end. The last two have
+tests that run alone, which wait less where others are short."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,11 +1,13 @@
-"""The process that runs the dynamic providers, and a fake of the Kubernetes API for errors."""
+"""The process that runs the dynamic providers, a fake of the Kubernetes API for errors, a unit."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.joining import Member, joining
 from tests.support.kubernetes_api import Kubernetes
 from tests.support.plugin import Plugin, plugin
 
@@ -29,3 +31,9 @@ def dynamic(process: Plugin) -> Plugin:
 def api() -> Iterator[Kubernetes]:
     with Kubernetes.running() as running:
         yield running
+
+
+@pytest.fixture
+def member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Member]:
+    with joining(tmp_path, monkeypatch) as beside_a_cluster:
+        yield beside_a_cluster

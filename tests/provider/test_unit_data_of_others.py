@@ -1,0 +1,148 @@
+"""A unit's main loop with real etcd, on loopback: data on its disk that is of another cluster, and
+notes that say so, rightly or not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from containers.etcd.supervisor import rules
+from tests.support.joining import Member, three_others, voting
+from tests.support.supervisor import Supervisor, Watched, eventually, passes, supervisors
+
+
+def test_a_unit_that_began_without_the_others_does_not_serve_another_cluster(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        known = set(member.cluster.members().values())
+    identity = member.volume / "identity.json"
+    noted = json.loads(identity.read_text())
+    identity.write_text(json.dumps({**noted, "cluster_id": 7}))
+    member.cluster.stop()
+    with member.running() as health:
+        # Nobody answers without a quorum: it starts on its data, and asks later.
+        eventually("its etcd", lambda: member.start_count() == 2)
+        member.cluster.start()
+        eventually("the refusal", lambda: "not serving: the data here belongs to" in health.phase)
+        passes(health, 2)
+        assert not health.ready()
+        assert json.loads(identity.read_text())["cluster_id"] == 7, "the evidence stays"
+        identity.write_text(json.dumps(noted))
+        eventually("a voter", voting(health))
+        eventually("to serve again", health.ready)
+        assert set(member.cluster.members().values()) == known
+
+
+def take_another_clusters_data(member: Member) -> None:
+    """Such as a snapshot that was restored by hand: one member, and so a quorum of its own."""
+    with supervisors() as known:
+        other = Supervisor(member.programs, member.volume / "of", "etcd-9", role="discovery")
+        known.append(other)
+        other.start()
+        eventually("another cluster's data", lambda: other.ready)
+    shutil.rmtree(member.volume / "data", ignore_errors=True)
+    shutil.move(member.volume / "of" / "data", member.volume / "data")
+
+
+def never_serves_before(phase: str, health: Watched) -> None:
+    """Return when that is the phase, and later. AssertionError as soon as it is ready."""
+
+    def is_refused() -> bool:
+        assert not health.ready(), health.phase
+        return phase in health.phase
+
+    eventually(f"the phase to be {phase}", is_refused)
+    passes(health, 2)
+    assert not health.ready()
+
+
+def test_a_disk_of_a_cluster_that_nobody_knows_does_not_serve_beside_the_one_that_answers(
+    member: Member,
+) -> None:
+    """Somebody else's data, on a volume that has a unit's name: no note of it, and a quorum."""
+    take_another_clusters_data(member)
+    assert not (member.volume / "identity.json").exists()
+    with member.running() as health:
+        eventually("its etcd", lambda: member.start_count() == 1)
+        never_serves_before("not serving: the data here is of cluster", health)
+        assert set(member.cluster.members()) == {"etcd-seed-0"}
+
+
+@pytest.mark.parametrize("noted", [True, False], ids=["noted", "not noted"])
+def test_another_clusters_data_does_not_serve_at_the_address_of_a_voter(
+    member: Member, tmp_path: Path, noted: bool
+) -> None:
+    """The list knows the address, and a note that is left on the disk names the listed ID."""
+    with three_others(member, tmp_path):
+        with member.running() as health:
+            eventually("a voter", voting(health))
+        identity = member.volume / "identity.json"
+        note = identity.read_text()
+        take_another_clusters_data(member)
+        if not noted:
+            identity.unlink()
+        with member.running() as health:
+            never_serves_before("not serving: the data here is of member", health)
+            assert (identity.read_text() if identity.exists() else "") == (note if noted else "")
+
+
+def test_another_clusters_data_does_not_serve_at_the_address_of_a_learner(
+    member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "GATHER_SECONDS", 60.0)
+    with member.running() as health:
+        eventually("a learner", lambda: health.phase.startswith("learner"))
+    take_another_clusters_data(member)
+    with member.running() as health:
+        never_serves_before("learner: ", health)
+        passes(health, 4)
+        assert not health.ready()
+
+
+def test_another_clusters_data_does_not_serve_on_a_disk_that_is_noted_where_nobody_answers(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+    take_another_clusters_data(member)
+    member.cluster.stop()
+    with member.running() as health:
+        never_serves_before("not serving: the data here is of member", health)
+
+
+def test_a_unit_whose_note_is_lost_serves_again(member: Member, tmp_path: Path) -> None:
+    with three_others(member, tmp_path):
+        with member.running() as health:
+            eventually("a voter", voting(health))
+        identity = member.volume / "identity.json"
+        note = json.loads(identity.read_text())
+        identity.unlink()
+        with member.running() as health:
+            eventually("a voter", voting(health))
+            eventually("to serve again", health.ready)
+            assert json.loads(identity.read_text())["member_id"] == note["member_id"]
+
+
+def test_a_unit_that_refuses_looks_seldom_and_starts_once_its_note_is_mended(
+    member: Member,
+) -> None:
+    with member.running() as health:
+        eventually("a voter", voting(health))
+    identity = member.volume / "identity.json"
+    noted = json.loads(identity.read_text())
+    identity.write_text(json.dumps({**noted, "peer_url": "http://etcd-7:2380"}))
+    member.cluster.stop()
+    with member.running() as health:
+        eventually("the refusal", lambda: health.phase.startswith("refusing to start"))
+        before = len(health.phases)
+        time.sleep(3)
+        assert len(health.phases) - before <= 3, "each look takes the processor from others"
+        assert health.status()["failed"] is False, "it may run as it is, with another note"
+        identity.write_text(json.dumps(noted))
+        eventually("its etcd", lambda: member.start_count() == 2)
