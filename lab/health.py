@@ -27,6 +27,9 @@ PROGRAMS = (
 )
 """Every program that a complete lab runs."""
 
+_ANSWER_SECONDS = 5
+"""How long the name server and the registry may take: on a busy machine longer than a second."""
+
 FILES = "files"
 """The part that can be made again in a lab that is otherwise well."""
 
@@ -66,7 +69,7 @@ def dns_problem(addresses: Addresses) -> str:
     # Header of a standard query with one question; type A, class IN.
     query = struct.pack(">6H", random.getrandbits(16), 0x0100, 1, 0, 0, 0) + name + b"\0\0\1\0\1"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
-        line.settimeout(1)
+        line.settimeout(_ANSWER_SECONDS)
         try:
             line.connect((str(addresses.node), 53))
             line.send(query)
@@ -85,7 +88,7 @@ def registry_problem(addresses: Addresses) -> str:
     # The host reaches the node directly, whatever proxy the environment names.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        opener.open(url, timeout=1).close()
+        opener.open(url, timeout=_ANSWER_SECONDS).close()
     except OSError as error:
         return f"{url} does not answer: {error}"
     return ""

@@ -69,7 +69,9 @@ def test_once_a_person_has_given_the_node_up_the_unit_comes_back(stack: Stack) -
     assert f"its node {NODE} is not ready since " in status.output, status
 
     stack.kubectl("taint", "node", NODE, OUT_OF_SERVICE)
-    until("the unit under a new ID", lambda: stack.members().get(UNIT, {}).get("ID", old) != old)
+    until(
+        "the unit under a new ID", lambda: stack.members().get(UNIT, {}).get("ID", old) != old, 180
+    )
     stack.up()
     assert sorted(stack.members()) == sorted(stack.pods()) == ["etcd-0", "etcd-1", UNIT]
     status = stack.run(sys.executable, "-m", "components.status", "--stack", stack.name)

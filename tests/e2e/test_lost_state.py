@@ -83,7 +83,7 @@ def test_a_state_lost_in_the_middle_of_a_handover_costs_no_data(
     one = {"count": 1}
     stack = new_stack(seeds=one, units=one)
     with background_up(stack, tmp_path / "up.log") as up:
-        up.wait_for("all 1 units vote", 60)
+        up.wait_for("all 1 units vote", 120)
     assert "supervisor: running as a seed" in stack.kubectl("logs", "etcd-seed-0")
     status = stack.kubectl("exec", "etcd-seed-0", "--", "python3", "-m", "supervisor", "status")
     assert json.loads(status)["phase"] == "running as a seed"

@@ -169,7 +169,7 @@ def test_keys_are_copied_to_another_stack_as_the_runbook_says(stack: Stack, besi
         NEW_POD="kv-0",
     )
     # Instead of Ctrl-C.
-    copy = copy.replace("etcdctl --endpoints", "timeout -s INT 5 etcdctl --endpoints")
+    copy = re.sub("^etcdctl", "timeout -s INT 5 etcdctl", copy, flags=re.MULTILINE)
     beside.run("bash", "-uc", ENDS_ITS_JOBS + copy)
     get = ("exec", "kv-0", "--", "etcdctl", "get", "--print-value-only")
     assert beside.kubectl(*get, "kept").strip() == "yes"
@@ -230,7 +230,7 @@ def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: P
     one = {"count": 1}
     stack = new_stack(seeds=one, units=one, storage={"retain": True})
     with background_up(stack, tmp_path / "up.log") as up:
-        up.wait_for("all 1 units vote", 60)
+        up.wait_for("all 1 units vote", 120)
     before = stack.pods()
     told = the_one_error(stack.pulumi("destroy", "--yes", "--skip-preview"))
     assert "the seeds hold what clients have written" in told

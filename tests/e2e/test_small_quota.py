@@ -34,7 +34,7 @@ def test_data_in_memory_never_takes_all_of_it_and_a_quota_that_it_does_not_fit_i
     one = {"count": 1}
     stack = new_stack(seeds=one, units={**one, "memory": "1Gi"}, storage={"kind": "memory"})
     with background_up(stack, tmp_path / "up.log") as up:
-        up.wait_for("1 seeds run", 60)
+        up.wait_for("1 seeds run", 120)
         seed = stack.kubectl("logs", "--follow", "etcd-seed-0")
         up.must_succeed(120)
     # The kernel killed it where its data took its memory, at times before the log had an entry.

@@ -107,6 +107,8 @@ def test_two_clusters_behind_one_service_are_seen_as_stale_reads(
 ) -> None:
     etcd.start("a", cluster=["a"])
     etcd.start("stranger", cluster=["stranger"])
+    # The client asks only those of its endpoints that have answered.
+    until("both to be ready", lambda: etcd.is_ready("a") and etcd.is_ready("stranger"))
     with Writer(programs["writer"], etcd.endpoints("a", "stranger"), tmp_path) as writer:
         until_written(writer, 200)
 

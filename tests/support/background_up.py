@@ -54,7 +54,12 @@ class BackgroundUp:
 
     def wait_for(self, text: str, seconds: float) -> None:
         """Until it says this. AssertionError at the deadline, or when it ends without."""
-        until(f"`up` says {text!r}", lambda: text in self.output or not self.running, seconds)
+        until(
+            f"`up` says {text!r}",
+            lambda: text in self.output or not self.running,
+            seconds,
+            _LOOK_SECONDS,  # it goes on meanwhile, and is often to be killed where it is
+        )
         assert text in self.output, f"`up` ended without {text!r}:\n{self.output}"
 
     def result(self, seconds: float) -> Result:

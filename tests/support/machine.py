@@ -1,6 +1,7 @@
 """What a lab could leave behind on the machine, as sets of lines that two moments can compare."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -93,7 +94,10 @@ def _processes() -> set[str]:
 
 
 def _groups(root: Path) -> list[Path]:
-    return [path for path in root.rglob("etcd-lab*") if path.is_dir()]
+    # Not by rglob: groups of pods that end go while it looks, and os.walk bears with that.
+    return [
+        Path(folder) for folder, _, _ in os.walk(root) if Path(folder).name.startswith("etcd-lab")
+    ]
 
 
 def _output(command: list[str]) -> list[str]:

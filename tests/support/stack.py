@@ -34,10 +34,12 @@ class Result:
         return f"exit code {self.code} after {self.seconds:.1f} s\n{self.output}"
 
 
-def until(what: str, found: Callable[[], T | None], seconds: float = 60) -> T:
+def until(
+    what: str, found: Callable[[], T | None], seconds: float = 60, look_seconds: float = 0.1
+) -> T:
     """Poll until `found` returns something; raise AssertionError with `what` at the deadline.
 
-    Half of the time is left to what is waited for.
+    Half of the time is left to what is waited for, and `look_seconds` between two looks at least.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -46,7 +48,7 @@ def until(what: str, found: Callable[[], T | None], seconds: float = 60) -> T:
         if value:
             return value
         assert time.monotonic() < deadline, f"not so within {seconds} s: {what}"
-        time.sleep(max(0.1, time.monotonic() - began))
+        time.sleep(max(look_seconds, time.monotonic() - began))
 
 
 def environment(env_file: Path) -> dict[str, str]:
