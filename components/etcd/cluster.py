@@ -38,13 +38,14 @@ class Cluster:
     """Asks and changes one cluster, through whichever of its pods answers."""
 
     def __init__(self, kube: Kube, pods: Iterable[str], seconds: int = 3) -> None:
-        """`pods`: where to ask first; after the first view, its healthy voters are asked.
+        """`pods`: where to ask first; after the first view, its healthy voters are asked before.
 
         `seconds`: how long etcd may take to answer.
         """
         self._kube = kube
         self._seconds = seconds
         self._pods: tuple[str, ...] = tuple(pods)
+        self._given = self._pods
         self._mute: set[str] = set()
         """Pods in which nothing could be run: they are asked last."""
 
@@ -97,11 +98,12 @@ class Cluster:
             return listed, answered.result()
 
     def _speakers(self, view: View, answered: str) -> tuple[str, ...]:
-        """Units before seeds, since seeds go; then who has just answered. The mute come last."""
+        """Units before seeds, since seeds go; then who has just answered. After them who was to be
+        asked at first: all who speak now may be gone next time. The mute come last."""
         voters = [m.pod for m in view.voters if m.id in view.statuses]
         units = sorted(p for p in voters if not p.startswith(f"{self._kube.site.seeds}-"))
         others = sorted(p for p in voters if p not in units and p != answered)
-        found = dict.fromkeys([*units, answered, *others])
+        found = dict.fromkeys([*units, answered, *others, *self._given])
         return tuple(sorted(found, key=self._mute.__contains__))
 
     def remove(self, member: Member) -> None:

@@ -127,6 +127,21 @@ def test_nobody_is_removed_through_itself_even_where_nobody_else_can_be_asked() 
     assert not asked
 
 
+def test_who_was_to_be_asked_at_first_is_asked_again_where_all_who_spoke_are_gone() -> None:
+    """One whose way to the others is cut may be the only one that it hears, and end then."""
+    gone = set[str]()
+
+    def execute(pod: str, *command: str, seconds: float) -> str:
+        if pod in gone:
+            raise NoExecError("its node is dead")
+        return json.dumps(LIST if "list" in command else STATUSES[:1])
+
+    found = cluster(execute, "etcd-0", "etcd-1", "etcd-seed-0")
+    assert not isinstance(found.view(), Unmet)
+    gone.add("etcd-0")
+    assert not isinstance(found.view(), Unmet)
+
+
 def test_who_becomes_mute_between_two_looks_is_passed_over() -> None:
     mute: set[str] = set()
     asked: list[str] = []
