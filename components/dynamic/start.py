@@ -18,18 +18,24 @@ from components.site import Site
 
 
 class StartProvider(Sequence):
-    """Sets the count once and returns: units wait by themselves for a cluster to join."""
+    """Raises the count once and returns: units wait by themselves for a cluster to join."""
 
     # With these `delete` asks. The count matters at the start only: later it belongs to `Scale`.
     inputs = ("site", "kubeconfig")
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Set the replica count."""
+        """Raise the replica count to the wanted one.
+
+        Never lower it: more are there after a destroy that was cut off. They may be voters, and go
+        one by one in the handover, which is created after this.
+        """
         from components.kube.client import Kube, plain_errors  # noqa: PLC0415 - heavy
 
-        site = Site.of(props)
+        site, wanted = Site.of(props), int(props["units"])
         with plain_errors(site):
-            Kube(props["kubeconfig"], site).scale(site.units, int(props["units"]))
+            kube = Kube(props["kubeconfig"], site)
+            if kube.stateful_set(site.units).spec.replicas < wanted:
+                kube.scale(site.units, wanted)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=props)
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:

@@ -376,6 +376,27 @@ def test_an_update_keeps_what_it_does_not_compute(dynamic: Plugin, api: Kubernet
     assert text.endswith("Next: pulumi up")
 
 
+@pytest.mark.parametrize(
+    ("there", "scaled"),
+    [
+        pytest.param(1, True, id="as it was declared"),
+        pytest.param(0, True, id="at rest"),
+        pytest.param(3, False, id="as many as wanted"),
+        pytest.param(5, False, id="more, of a destroy that was cut off: they may be voters"),
+    ],
+)
+def test_a_start_never_ends_a_unit(
+    there: int, scaled: bool, dynamic: Plugin, api: Kubernetes
+) -> None:
+    """The handover, which comes after it, takes surplus units out one by one."""
+    base = "/apis/apps/v1/namespaces/etcd/statefulsets/etcd"
+    spec = {"replicas": there, "selector": {}, "template": {}, "serviceName": "etcd-peer"}
+    api.answers[f"GET {base}"] = Reply(200, json.dumps({"metadata": {}, "spec": spec}))
+    api.answers[f"PATCH {base}/scale"] = Reply(200, json.dumps({"spec": {"replicas": 3}}))
+    dynamic.create(StartProvider(), inputs(StartProvider, api.url))
+    assert (f"PATCH {base}/scale" in [asked.partition("?")[0] for asked in api.asked]) is scaled
+
+
 def test_every_provider_of_the_project_is_judged_here() -> None:
     def below(kind: type[ResourceProvider]) -> set[type[ResourceProvider]]:
         direct = set(kind.__subclasses__())
