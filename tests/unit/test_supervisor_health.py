@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-from containers.etcd.supervisor import etcdctl as etcdctl_module
+from containers.etcd.supervisor import asking, kubernetes, metrics
 from containers.etcd.supervisor import health as module
-from containers.etcd.supervisor import kubernetes, metrics
 from containers.etcd.supervisor.etcdctl import EtcdctlError, answers, etcdctl
-from containers.etcd.supervisor.health import Health, serve
+from containers.etcd.supervisor.health import Health, ready_seconds_of, serve
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION, wanted
 from tests.support.answers import Reply, serving
 from tests.support.ports import free_port
@@ -448,20 +447,42 @@ def test_a_port_that_nobody_listens_on_is_known_at_once() -> None:
         assert answers(server.url)
 
 
-def test_a_name_that_is_looked_up_for_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without DNS the C library tries for most of a minute, and one step asks for two or more."""
-    over, looked_up = threading.Event(), threading.Event()
+class Dns:
+    """One that says nothing: without it the C library tries for most of a minute."""
 
-    def without_dns(*_name: object, **_how: object) -> list[Any]:
-        over.wait(30)
-        looked_up.set()
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.over, self.looked_up = threading.Event(), threading.Event()
+        self._real: Any = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+        monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.2)
+
+    def _look_up(self, name: str, *more: Any, **how: Any) -> list[Any]:
+        if name == "127.0.0.1":
+            return self._real(name, *more, **how)
+        self.over.wait(30)
+        self.looked_up.set()
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    monkeypatch.setattr(socket, "getaddrinfo", without_dns)
-    monkeypatch.setattr(etcdctl_module, "ANSWER_SECONDS", 0.2)
+
+@pytest.fixture
+def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Dns]:
+    found = Dns(monkeypatch)
+    yield found
+    found.over.set()
+
+
+def test_a_name_that_is_looked_up_for_long_is_given_up(dns: Dns) -> None:
+    """One step asks for two or more."""
     assert not answers("http://etcd.etcd.svc.cluster.local:2379")
-    assert not looked_up.is_set(), "it has waited for the end"
-    over.set()
+    assert not dns.looked_up.is_set(), "it has waited for the end"
+
+
+def test_names_of_members_that_are_looked_up_for_long_are_given_up_together(dns: Dns) -> None:
+    """Four of them, one after the other, are longer than the main loop may take."""
+    with serving(Reply(body='{"readySeconds": 7.5}')) as server:
+        hosts = {1: "127.0.0.1", **{i: f"etcd-{i}.etcd-peer.etcd.svc" for i in range(2, 6)}}
+        assert ready_seconds_of(hosts, server.port) == {1: 7.5, **dict.fromkeys(range(2, 6), 0.0)}
+    assert not dns.looked_up.is_set(), "it has waited for the end"
 
 
 def test_where_no_thread_can_be_had_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -469,5 +490,5 @@ def test_where_no_thread_can_be_had_nobody_answers(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("can't start new thread")
 
     with serving(Reply()) as server:
-        monkeypatch.setattr(etcdctl_module.Thread, "start", refuses)
+        monkeypatch.setattr(asking.Thread, "start", refuses)
         assert not answers(server.url)

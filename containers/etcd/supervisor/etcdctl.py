@@ -5,17 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
-from threading import Event, Thread
 from urllib.parse import urlsplit
 
+from .asking import ask_all
 from .birth import BIRTH_KEY
 from .membership import Member, Status, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
-ANSWER_SECONDS = 2.5
-"""With the name's lookup. Without DNS the C library tries for most of a minute, and two of these
-are longer than the main loop may take (BEAT_SECONDS): members would be ended for it."""
 
 
 class EtcdctlError(Exception):
@@ -52,20 +48,13 @@ def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> 
 def answers(url: str) -> bool:
     """Whether something accepts a connection there: a far cheaper question than etcdctl's."""
     parts = urlsplit(url)
-    address, accepted = (parts.hostname, parts.port), Event()
+    address = parts.hostname, parts.port
 
-    def dial() -> None:
-        with suppress(OSError), socket.create_connection(address, timeout=DIAL_SECONDS):
-            accepted.set()
+    def dial() -> bool:
+        with socket.create_connection(address, timeout=DIAL_SECONDS):
+            return True
 
-    # Nothing can end a lookup: one that is given up ends by itself in its thread.
-    asking = Thread(target=dial, daemon=True)
-    try:
-        asking.start()
-    except RuntimeError:  # no thread to be had, and no reason to end etcd
-        return False
-    asking.join(ANSWER_SECONDS)
-    return accepted.is_set()
+    return url in ask_all({url: dial})
 
 
 def read_view(url: str) -> View | None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from .asking import ask_all
 from .http_get import http_get
 from .metrics import occupied
 
@@ -131,8 +134,16 @@ class Health:
             return False
 
 
-def ready_seconds_of(host: str, port: int) -> float:
-    """What the supervisor of another member says of its readiness; 0 if it says nothing."""
+def ready_seconds_of(hosts: Mapping[int, str], port: int) -> dict[int, float]:
+    """What the supervisors of other members say of their readiness; 0 for who says nothing.
+
+    `hosts`: by member ID. All are asked at the same time.
+    """
+    told = ask_all({i: partial(_ready_seconds_of, host, port) for i, host in hosts.items()})
+    return {i: told.get(i, 0.0) for i in hosts}
+
+
+def _ready_seconds_of(host: str, port: int) -> float:
     try:
         return float(json.loads(http_get(host, port, "/status", 1)[1])["readySeconds"])
     except (OSError, ValueError, KeyError, TypeError):

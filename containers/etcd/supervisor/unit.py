@@ -397,7 +397,7 @@ class Unit:
         if view is not None:
             view, now = but_full(view), time.monotonic()
             asked = rules.of_unknown_age(view, self._history, now, c.peer_url)
-            told = {m.id: ready_seconds_of(m.host, c.health_port) for m in asked}
+            told = ready_seconds_of({m.id: m.host for m in asked}, c.health_port)
             self._history = observe(self._history, view, now, told)
             self._seen = view
         else:
