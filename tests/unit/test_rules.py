@@ -437,3 +437,35 @@ def test_a_lost_disk_is_replaced_only_while_quorum_holds_without_it(
     history = healthy_since([m.id for m in rest if m.id not in silent], 0.0)
     blocked = rules.blocked_from(rules.Replace(gone), seen, history, 100.0)
     assert (blocked is None) is allowed
+
+
+OWN_MARK = f'{{"clusterId": "{CLUSTER:x}", "token": "t", "born": 1}}'
+NOTED = Disk(data=True, cluster_id=CLUSTER, member_id=1, birth=OWN_MARK)
+
+
+@pytest.mark.parametrize(
+    ("disk", "leader", "kept"),
+    [
+        pytest.param(NOTED, 1, OWN_MARK, id="the leader's unit"),
+        pytest.param(NOTED, 2, None, id="another one leads"),
+        pytest.param(NOTED, 0, None, id="nobody leads"),
+        pytest.param(replace(NOTED, birth=None), 1, None, id="no mark is noted"),
+        pytest.param(replace(NOTED, birth=""), 1, None, id="an empty one is noted"),
+        pytest.param(
+            replace(NOTED, birth=OWN_MARK.replace(f"{CLUSTER:x}", "abc")),
+            1,
+            None,
+            id="another cluster's, that came with its keys or its snapshot",
+        ),
+        pytest.param(replace(NOTED, birth="[1]"), 1, None, id="no mark of ours"),
+        pytest.param(replace(NOTED, cluster_id=7), 1, None, id="noted of another cluster"),
+        pytest.param(replace(NOTED, member_id=9), 1, None, id="noted of another member"),
+        pytest.param(Disk(data=True), 1, None, id="the note is lost"),
+    ],
+)
+def test_only_the_mark_that_the_leaders_unit_has_noted_of_its_own_cluster_is_kept(
+    disk: Disk, leader: int, kept: str | None
+) -> None:
+    me = member(1, "etcd-0")
+    seen = view([me, member(2, "etcd-1")], leader=leader)
+    assert rules.mark_to_keep(disk, seen, me) == kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 from collections.abc import Iterable
@@ -18,11 +19,13 @@ class EtcdctlError(Exception):
     """etcdctl failed; the text is its last line, without the decoration of its logger."""
 
 
-def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> str:
+def etcdctl(
+    endpoints: Iterable[str], *arguments: str, seconds: float = 2.0, stdin: str = ""
+) -> str:
     """Run etcdctl and return what it prints.
 
-    `seconds`: for the connection and for the command, each. Raises EtcdctlError, at the latest
-    after four times that and 2 s more.
+    `seconds`: for the connection and for the command, each. `stdin`: what it reads.
+    Raises EtcdctlError, at the latest after four times that and 2 s more.
     """
     command = [
         "etcdctl",
@@ -33,7 +36,12 @@ def etcdctl(endpoints: Iterable[str], *arguments: str, seconds: float = 2.0) -> 
     ]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=seconds * 4 + 2, check=False
+            command,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds * 4 + 2,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise EtcdctlError(f"no answer within {error.timeout:.0f} s") from None
@@ -85,6 +93,14 @@ def read_birth(url: str) -> str | None:
         return etcdctl([url], "get", "--print-value-only", BIRTH_KEY).strip()
     except EtcdctlError:
         return None
+
+
+def write_birth(url: str, mark: str) -> None:
+    """Write the birth mark if there is none: whatever stands there stays. Raises EtcdctlError."""
+    absent = f'create("{BIRTH_KEY}") = "0"'
+    # Comparisons, then what is done if they hold, then what else: each ends with an empty line.
+    # A value in quotes is read as Go reads a string, of which JSON's are a part.
+    etcdctl([url], "txn", stdin=f"{absent}\n\nput {BIRTH_KEY} {json.dumps(mark)}\n\n\n")
 
 
 def add_learner(url: str, name: str, peer_url: str) -> tuple[Member, ...]:

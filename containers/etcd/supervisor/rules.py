@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .birth import names
 from .membership import History, Member, Status, View, alarms, describe
 
 SETTLE_SECONDS = 5.0
@@ -277,6 +278,16 @@ def another_cluster(disk: Disk, view: View, birth: str | None) -> str | None:
             f"the cluster that answers is at revision {revision}, "
             f"but this disk has seen revision {disk.revision}: data was lost there"
         )
+    return None
+
+
+def mark_to_keep(disk: Disk, view: View, me: Member) -> str | None:
+    """The birth mark that the leader's unit sees to, or None: that it has noted as the member that
+    it is, and that names this cluster. One that was copied here with another cluster's keys, or
+    has come with a restored snapshot, names that one."""
+    mine = (disk.cluster_id, disk.member_id) == (view.cluster_id, me.id)
+    if view.leader == me and mine and disk.birth and names(disk.birth, view.cluster_id):
+        return disk.birth
     return None
 
 

@@ -23,6 +23,7 @@ from .etcdctl import (
     remove,
 )
 from .health import Health, log, ready_seconds_of
+from .marking import mark_again
 from .membership import History, Member, View, but_full, observe
 from .process import IDLE_SECONDS, Etcd
 
@@ -31,7 +32,7 @@ WATCH_SECONDS = 0.2
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
 ROUND_SECONDS = 15.0
-"""Between two looks of a voter for members that nobody will bring back."""
+"""Between two looks of a voter for what the leader's unit sees to: see `_make_a_round`."""
 LEAVE_SECONDS = 35.0
 """How long a unit that is told to stop may take to hand over leadership or to leave."""
 ELSEWHERE_SECONDS = 2.0
@@ -188,7 +189,7 @@ class Unit:
                 return self._start_again("etcd does not find the others, which can be reached")
             if time.monotonic() - self._round_at > ROUND_SECONDS:
                 self._round_at = time.monotonic()
-                self._remove_abandoned()
+                self._make_a_round()
             return IDLE_SECONDS
         view = self._look()
         if view is None:
@@ -302,15 +303,23 @@ class Unit:
         own = read_status(self._config.client_url)
         return own is not None and stuck.leaderless(seen.voters, mine, own)
 
-    def _remove_abandoned(self) -> None:
-        """As the leader's unit, remove a member that is away for good: scaled away without leaving.
-
-        A member whose pod is wanted is left alone, however long it takes to come back.
-        """
+    def _make_a_round(self) -> None:
+        """What one of the voters sees to: the leader's unit."""
         c, view = self._config, self._look()
         mine = view and view.by_peer_url(c.peer_url)
         if view is None or mine is None:
             return
+        mark = rules.mark_to_keep(self._volume.read(), view, mine)
+        if mark:
+            mark_again(c.client_url, mark)
+        self._remove_abandoned(view, mine)
+
+    def _remove_abandoned(self, view: View, mine: Member) -> None:
+        """Remove a member that is away for good: scaled away without leaving.
+
+        A member whose pod is wanted is left alone, however long it takes to come back.
+        """
+        c = self._config
         gone = stopping.abandoned(view, self._history, time.monotonic(), c.stateful_set, mine)
         ordinal = gone and gone.ordinal_in(c.stateful_set)
         if gone is None or ordinal is None:

@@ -1,0 +1,90 @@
+"""The leader's unit and the birth mark, a key that a client can delete, with real etcd."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import suppress
+
+import pytest
+
+from containers.etcd.supervisor import unit as unit_module
+from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.disk import Volume
+from containers.etcd.supervisor.etcdctl import read_birth, write_birth
+from tests.provider import test_unit_process as process
+from tests.provider.test_unit_process import Member, voting
+from tests.support.supervisor import Watched, eventually, passes
+
+member = process.member
+
+COPIED = '{"clusterId": "abc", "token": "t", "born": 1}'
+"""Of another cluster, whose keys were copied here."""
+
+
+def marked(member: Member) -> str:
+    """Give the cluster its mark, as the acceptance writes it."""
+    (status,) = json.loads(member.cluster.ctl("endpoint", "status", "-w", "json"))
+    cluster_id = status["Status"]["header"]["cluster_id"]
+    mark = json.dumps({"clusterId": f"{cluster_id:x}", "token": 'it\'s "one"', "born": 1})
+    member.cluster.ctl("put", BIRTH_KEY, mark)
+    return mark
+
+
+def leads(member: Member, health: Watched) -> None:
+    """Return when the unit's member leads."""
+    eventually("a voter", voting(health))
+    mine = member.unit.members()["etcd-0"]
+
+    def has_it() -> bool:
+        (status,) = json.loads(member.unit.ctl("endpoint", "status", "-w", "json"))
+        if status["Status"]["leader"] == mine:
+            return True
+        with suppress(subprocess.CalledProcessError):
+            member.cluster.ctl("move-leader", f"{mine:x}")
+        return False
+
+    eventually("the unit to lead", has_it)
+
+
+@pytest.fixture(autouse=True)
+def many_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unit_module, "ROUND_SECONDS", 0.1)
+
+
+def test_the_leaders_unit_writes_the_mark_again_that_a_client_has_deleted(member: Member) -> None:
+    mark = marked(member)
+    with member.running() as health:
+        leads(member, health)
+        member.cluster.ctl("del", "", "--from-key")
+        eventually("the mark", lambda: read_birth(member.cluster.url) == mark)
+
+
+def test_a_unit_that_does_not_lead_leaves_it_to_the_one_that_does(member: Member) -> None:
+    marked(member)
+    with member.running() as health:
+        eventually("a voter", voting(health))
+        member.cluster.ctl("del", BIRTH_KEY)
+        passes(health, 4)
+        assert read_birth(member.cluster.url) == ""
+
+
+def test_a_mark_of_another_cluster_is_neither_written_again_nor_overwritten(
+    member: Member,
+) -> None:
+    member.cluster.ctl("put", BIRTH_KEY, COPIED)
+    with member.running() as health:
+        leads(member, health)
+        eventually("the note", lambda: Volume(member.volume).read().birth == COPIED)
+        member.cluster.ctl("del", BIRTH_KEY)
+        passes(health, 4)
+        assert read_birth(member.cluster.url) == ""
+        mark = marked(member)
+    with member.running() as health:
+        leads(member, health)
+        eventually("the note", lambda: Volume(member.volume).read().birth == mark)
+        member.cluster.ctl("put", BIRTH_KEY, COPIED)
+        passes(health, 4)
+        assert read_birth(member.cluster.url) == COPIED
+        write_birth(member.unit.url, mark)
+        assert read_birth(member.cluster.url) == COPIED
