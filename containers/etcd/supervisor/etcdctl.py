@@ -14,6 +14,10 @@ from .membership import Member, Status, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
 
+NO_USER = "user name is empty"
+"""What etcd says, while its authentication is on, to whoever does not name a user (`ErrUserEmpty`
+in server/auth/store.go): to every question about the membership, too, and nothing here has one."""
+
 
 class EtcdctlError(Exception):
     """etcdctl failed; the text is its last line, without the decoration of its logger."""
@@ -85,6 +89,17 @@ def read_status(url: str) -> Status | None:
     except (EtcdctlError, ValueError):
         return None
     return next(iter(found.values()), None)
+
+
+def wants_a_user(url: str) -> bool:
+    """Whether the etcd behind `url` tells nothing because its authentication is on."""
+    if not answers(url):
+        return False
+    try:
+        etcdctl([url], "member", "list", seconds=1.0)
+    except EtcdctlError as error:
+        return NO_USER in str(error)
+    return False
 
 
 def read_birth(url: str) -> str | None:

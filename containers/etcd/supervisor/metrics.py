@@ -24,6 +24,16 @@ def occupied(metrics_port: int) -> bool:
     return any(_figure(page, name) == 1 for name in works)
 
 
+def member_id(metrics_port: int) -> int | None:
+    """Which member that etcd is; None where it does not tell.
+
+    The figure is 1, and the label is the ID (`etcd_server_id` in server/etcdserver/metrics.go, the
+    same from 3.5 to 3.7). It comes whoever asks, also while the client port wants a user's name.
+    """
+    found = re.search(rb'^etcd_server_id\{server_id="([0-9a-f]+)"\} 1$', _page(metrics_port), re.M)
+    return None if found is None else int(found[1], 16)
+
+
 def value(metrics_port: int, name: str) -> float | None:
     """One figure; None where it is not told."""
     return _figure(_page(metrics_port), name)

@@ -305,6 +305,14 @@ def another_member(own: Status, cluster_id: int | None, member_id: int | None) -
     )
 
 
+def unnamed_member(told: int | None, member_id: int | None) -> str | None:
+    """The same where etcd tells its ID alone, `told`. It is enough: that of a unit holds the time
+    of its add, and other data, such as a restored snapshot, is another member's."""
+    if told is None or told == member_id:
+        return None
+    return f"the data here is of member {told:x}, but this unit is member {member_id or 0:x}"
+
+
 def _empty(disk: Disk, view: View | None, peer_url: str, wanted: bool | None) -> Decision:
     if view is None:
         return Wait("no cluster answers at the Service")

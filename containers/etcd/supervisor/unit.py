@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from threading import Event
 
-from . import flags, kubernetes, rules, stopping, stuck
+from . import flags, kubernetes, metrics, rules, stopping, stuck
 from .config import Config
 from .disk import Volume
 from .etcdctl import (
@@ -21,6 +21,7 @@ from .etcdctl import (
     read_status,
     read_view,
     remove,
+    wants_a_user,
 )
 from .health import Health, log, ready_seconds_of
 from .marking import mark_again
@@ -218,16 +219,26 @@ class Unit:
     def _go_on_alone(self) -> float:
         """Serve where no cluster answers, as after a full outage, unless etcd says that it is
         another member than the disk does."""
-        disk, own = self._volume.read(), read_status(self._config.client_url)
+        c, disk = self._config, self._volume.read()
+        own = read_status(c.client_url)
         phase = "running; no cluster answers at the Service"
+        other: str | None = None
+        # One that is silent was given a second to answer.
+        pause = IDLE_SECONDS if own else WATCH_SECONDS
         if own is not None:
             other = rules.another_member(own, disk.cluster_id, disk.member_id)
             self._health.admitted = other is None
-            if other:
-                phase = f"not serving: {other}"
+        elif disk.member_id is not None and wants_a_user(c.client_url):
+            # As the others do, then: the cluster may be as well as ever, and its clients have one.
+            phase = "running; etcd's authentication is on: no cluster is seen"
+            pause = IDLE_SECONDS
+            told = metrics.member_id(c.metrics_port)
+            other = rules.unnamed_member(told, disk.member_id)
+            self._health.admitted = told == disk.member_id
+        if other:
+            phase = f"not serving: {other}"
         self._health.beat(phase, etcd=True)
-        # One that is silent was given a second to answer.
-        return IDLE_SECONDS if own else WATCH_SECONDS
+        return pause
 
     def _go_on_unlisted(self, view: View, disk: rules.Disk) -> float:
         """Say so, and end an etcd that nobody tells of its removal: what then is to be done stands
