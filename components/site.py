@@ -56,9 +56,17 @@ class Site:
         The port may be another than etcdctl's default. It is no variable of the container: etcdctl
         ends where both a variable and an option name the endpoints (etcd: pkg/flags, verifyEnv).
         """
+        return self._etcdctl(pod)
+
+    @property
+    def connect_and_type(self) -> str:
+        """As `connect`, for what asks for a password."""
+        return self._etcdctl(f"{self.units}-0", "-it")
+
+    def _etcdctl(self, pod: str, *options: str) -> str:
         kubectl = ("kubectl", "--context", self.context, "-n", self.namespace)
         etcdctl = ("etcdctl", f"--endpoints={self.local_url}")
-        return shlex.join((*kubectl, "exec", pod, "--", *etcdctl))
+        return shlex.join((*kubectl, "exec", *options, pod, "--", *etcdctl))
 
     def owns(self, found: Any) -> bool:
         """Whether an object of Kubernetes is labelled as this stack's."""

@@ -13,9 +13,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from components.change import strangers
 from components.change.plan import Goal
 from components.change.proof import Receipt, receipt, table
-from components.change.strangers import StrangerError, require_none
+from components.etcd import corruption
 from components.etcd.cluster import Cluster
 from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
@@ -138,9 +139,9 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
             f"Note: not on the newest template: {', '.join(old)} (docs/runbook.md: an old template)"
         )
     problems = [*_problems(view, site, int(recorded["units"])), *troubles]
-    strange = _strange(cluster, view, site, recorded)
-    if strange:
-        problems, following = [strange.problem, *problems], strange.following
+    wrong = _wrong(cluster, view, site, recorded)
+    if wrong:
+        problems, following = [wrong.problem, *problems], wrong.following
     if not problems:
         proof = receipt(Hashing(cluster), view)
         print(_compared(proof))
@@ -155,11 +156,11 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     return 1
 
 
-def _strange(
+def _wrong(
     cluster: Cluster, view: View, site: Site, recorded: Mapping[str, Any]
 ) -> SequenceError | None:
-    """Why this is not the recorded cluster, formed anew or rolled back, or who is in it that is
-    neither a seed nor a unit; None if it is as the sequences know it."""
+    """Why this is not the recorded cluster, formed anew or rolled back, who is in it that is neither
+    a seed nor a unit, or that it holds itself for corrupt; None if it is as sequences want it."""
     try:
         birth = cluster.get(BIRTH_KEY)
     except ExecError:
@@ -167,8 +168,9 @@ def _strange(
     known = Lock(str(recorded["cluster_id"]), str(recorded["birth"]), int(recorded["floor"]))
     try:
         require(known, view, site, birth)
-        require_none(Goal(site.seeds, site.units, int(recorded["units"])), view, site)
-    except (AnotherClusterError, StrangerError) as error:
+        corruption.require_none(view)
+        strangers.require_none(Goal(site.seeds, site.units, int(recorded["units"])), view, site)
+    except (AnotherClusterError, corruption.CorruptError, strangers.StrangerError) as error:
         return error
     return None
 

@@ -12,7 +12,7 @@ from components.change import restarts
 from components.change.plan import Done, Goal, Wait
 from components.change.renewal import Renewal
 from components.change.strangers import require_none
-from components.etcd import lock
+from components.etcd import corruption, lock
 from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
 from components.kube.client import ExecError, Kube
@@ -147,7 +147,8 @@ class Loop:
     def look(self) -> View | Unmet:
         """Read what etcd and Kubernetes have, and note how the members are.
 
-        Unmet while etcd does not answer. Raises AnotherClusterError, StrangerError.
+        Unmet while etcd does not answer. Raises SequenceError where waiting would not help: another
+        cluster, a member that is not ours, the alarm CORRUPT, etcd's authentication.
         """
         view = self.cluster.view()
         if isinstance(view, Unmet):
@@ -157,6 +158,7 @@ class Loop:
         # After the view, so that one of those who have answered is asked: it must be their mark.
         birth = None if self._known else self._birth()
         lock.require(self.lock, view, self.kube.site, birth)
+        corruption.require_none(view)
         if birth is not None:
             self._known, self.unmarked = True, not birth and bool(self.lock.birth)
         require_none(self.goal, view, self.kube.site)

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.kube.client import ExecError, Kube, NoExecError
-from components.progress import Unmet
+from components.progress import SequenceError, Unmet
+from components.site import Site
+from containers.etcd.supervisor.etcdctl import NO_USER
 from containers.etcd.supervisor.membership import (
     Member,
     View,
@@ -32,6 +34,18 @@ class Hash:
     value: int
     compacted: int
     """The revision up to which the member has compacted its history."""
+
+
+class NoUserError(SequenceError):
+    """etcd's authentication is on: it tells nothing to those who do not name a user."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(
+            f"etcd refuses to answer ({NO_USER}): its authentication is on, and this program does "
+            "not use it yet",
+            f"{site.connect_and_type} --user root auth disable, then pulumi up, then enable it "
+            "again (docs/runbook.md: authentication)",
+        )
 
 
 class Cluster:
@@ -75,13 +89,17 @@ class Cluster:
         raise failure
 
     def view(self) -> View | Unmet:
-        """The membership and every member's status, in one round; Unmet if nobody answers."""
+        """The membership and every member's status, in one round; Unmet if nobody answers.
+
+        Raises NoUserError where waiting for an answer would not help.
+        """
         reason = "no pod to ask"
         for pod in self._pods:
             try:
                 listed, answered = self._list_and_statuses(pod)
                 view = View(*parse_members(listed), parse_statuses(answered))
             except (ExecError, ValueError) as error:
+                self._require_no_authentication(error)
                 reason = str(error)
                 continue
             self._pods = self._speakers(view, pod)
@@ -121,8 +139,19 @@ class Cluster:
         self.etcdctl("move-leader", target.hex_id, endpoints=[leader.client_url])
 
     def get(self, key: str) -> str:
-        """A key's value by a linearizable read, empty if there is none. Raises ExecError."""
-        return self.etcdctl("get", "--print-value-only", key).strip()
+        """A key's value by a linearizable read, empty if there is none.
+
+        Raises ExecError, NoUserError.
+        """
+        try:
+            return self.etcdctl("get", "--print-value-only", key).strip()
+        except ExecError as error:
+            self._require_no_authentication(error)
+            raise
+
+    def _require_no_authentication(self, error: Exception) -> None:
+        if NO_USER in str(error):
+            raise NoUserError(self._kube.site) from None
 
     def put(self, key: str, value: str) -> None:
         self.etcdctl("put", key, value)
