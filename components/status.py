@@ -159,8 +159,8 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
 def _wrong(
     cluster: Cluster, view: View, site: Site, recorded: Mapping[str, Any]
 ) -> SequenceError | None:
-    """Why this is not the recorded cluster, formed anew or rolled back, who is in it that is neither
-    a seed nor a unit, or that it holds itself for corrupt; None if it is as sequences want it."""
+    """What ends every sequence: it is not the recorded cluster (formed anew, or rolled back), holds
+    itself for corrupt, or has a member that is neither a seed nor a unit. None if nothing does."""
     try:
         birth = cluster.get(BIRTH_KEY)
     except ExecError:

@@ -6,15 +6,12 @@ import shutil
 
 from containers.etcd.supervisor import metrics
 from containers.etcd.supervisor.etcdctl import read_view, wants_a_user
-from tests.provider import test_unit_process as process
-from tests.provider.test_unit_process import (
+from tests.support.joining import (
     Member,
     never_serves_before,
     voting,
 )
 from tests.support.supervisor import Supervisor, eventually, passes, supervisors
-
-member = process.member
 
 
 def enable(etcd: Supervisor) -> None:

@@ -11,11 +11,8 @@ import pytest
 
 from components.etcd.corruption import CorruptError, require_none
 from containers.etcd.supervisor.etcdctl import read_view
-from tests.provider import test_unit_process as process
-from tests.provider.test_unit_process import Member, three_others, voting
+from tests.support.joining import Member, three_others, voting
 from tests.support.supervisor import eventually, passes
-
-member = process.member
 
 
 def test_a_unit_that_lost_its_disk_joins_once_the_alarm_is_off(

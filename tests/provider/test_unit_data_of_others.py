@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from containers.etcd.supervisor import rules
-from tests.support.joining import Member, three_others, voting
-from tests.support.supervisor import Supervisor, Watched, eventually, passes, supervisors
+from tests.support.joining import Member, never_serves_before, three_others, voting
+from tests.support.supervisor import Supervisor, eventually, passes, supervisors
 
 
 def test_a_unit_that_began_without_the_others_does_not_serve_another_cluster(
@@ -48,18 +48,6 @@ def take_another_clusters_data(member: Member) -> None:
         eventually("another cluster's data", lambda: other.ready)
     shutil.rmtree(member.volume / "data", ignore_errors=True)
     shutil.move(member.volume / "of" / "data", member.volume / "data")
-
-
-def never_serves_before(phase: str, health: Watched) -> None:
-    """Return when that is the phase, and later. AssertionError as soon as it is ready."""
-
-    def is_refused() -> bool:
-        assert not health.ready(), health.phase
-        return phase in health.phase
-
-    eventually(f"the phase to be {phase}", is_refused)
-    passes(health, 2)
-    assert not health.ready()
 
 
 def test_a_disk_of_a_cluster_that_nobody_knows_does_not_serve_beside_the_one_that_answers(

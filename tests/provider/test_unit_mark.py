@@ -12,11 +12,8 @@ from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import read_birth, write_birth
-from tests.provider import test_unit_process as process
-from tests.provider.test_unit_process import Member, voting
+from tests.support.joining import Member, voting
 from tests.support.supervisor import Watched, eventually, passes
-
-member = process.member
 
 COPIED = '{"clusterId": "abc", "token": "t", "born": 1}'
 """Of another cluster, whose keys were copied here."""

@@ -23,7 +23,14 @@ from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from lab.tools import ensure
 from tests.support.loopback import LoopbackEtcd, loopback_etcd
-from tests.support.supervisor import Supervisor, Watched, eventually, running, supervisors
+from tests.support.supervisor import (
+    Supervisor,
+    Watched,
+    eventually,
+    passes,
+    running,
+    supervisors,
+)
 
 
 @dataclass
@@ -107,6 +114,18 @@ def not_wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: Any) 
 
 def voting(health: Watched) -> Callable[[], bool]:
     return lambda: health.phase == "running as a voter"
+
+
+def never_serves_before(phase: str, health: Watched) -> None:
+    """Return when that is the phase, and later. AssertionError as soon as it is ready."""
+
+    def is_refused() -> bool:
+        assert not health.ready(), health.phase
+        return phase in health.phase
+
+    eventually(f"the phase to be {phase}", is_refused)
+    passes(health, 2)
+    assert not health.ready()
 
 
 def is_removed(cluster: Supervisor, member_id: int) -> bool:
