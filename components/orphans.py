@@ -82,7 +82,8 @@ def _let_go(kubeconfig: str, names: Names, kind: str, place: str) -> None:
     """
     from kubernetes import client  # noqa: PLC0415 - costs every `up` time otherwise
 
-    from components.kube.client import unless  # noqa: PLC0415
+    # Of this package alone: when a hook runs, Pulumi has taken the program's folder, in which
+    # `containers` is, from Python's path.
     from components.kube.connection import connected  # noqa: PLC0415
 
     api: Any = connected(kubeconfig, None, patient=True)
@@ -94,37 +95,42 @@ def _let_go(kubeconfig: str, names: Names, kind: str, place: str) -> None:
         pods = core.list_namespaced_pod(namespace, label_selector=selector)
         require_unscaled(name, pods.items)
 
-    def call(method: str, body: object = None) -> Any:
-        """None where there is none."""
-        return unless(
-            HTTPStatus.NOT_FOUND,
-            lambda: api.call_api(
-                place,
-                method,
-                header_params={"Accept": "application/json"},
-                body=body,
-                response_type="object",
-                auth_settings=["BearerToken"],
-                _return_http_data_only=True,
-            ),
-        )
-
     deadline = time.monotonic() + GONE_SECONDS
     asked = False
     while time.monotonic() < deadline:
-        found = call("GET")
+        found = _call(api, "GET", place)
         # Somebody else's: Kubernetes will say so.
         if found is None or not names.identity.items() <= _labels(found).items():
             return
         if not asked:
             asked = True
-            call("DELETE", {"propagationPolicy": "Orphan"})
+            _call(api, "DELETE", place, {"propagationPolicy": "Orphan"})
         time.sleep(0.1)
     raise RuntimeError(
         f"{kind} {name} of namespace {namespace} was deleted and is there after "
         f"{GONE_SECONDS:.0f} s.\n"
         f"Next: kubectl -n {namespace} get {kind.lower()} {name} -o yaml, to see what holds it"
     )
+
+
+def _call(api: Any, method: str, place: str, body: object = None) -> Any:
+    """What Kubernetes answers; None where there is no such object. Raises what the client does."""
+    from kubernetes.client import ApiException  # noqa: PLC0415
+
+    try:
+        return api.call_api(
+            place,
+            method,
+            header_params={"Accept": "application/json"},
+            body=body,
+            response_type="object",
+            auth_settings=["BearerToken"],
+            _return_http_data_only=True,
+        )
+    except ApiException as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return None
 
 
 def _labels(found: Mapping[str, Any]) -> dict[str, str]:
