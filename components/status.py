@@ -17,7 +17,7 @@ from components.change import strangers
 from components.change.plan import Goal
 from components.change.proof import Receipt, receipt, table
 from components.etcd import corruption
-from components.etcd.cluster import Cluster
+from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
 from components.kube.client import ExecError, Kube, plain_errors
@@ -58,6 +58,8 @@ def _asked(recorded: Mapping[str, Any], site: Site) -> int:
     try:
         with plain_errors(site):
             return _report(Kube(recorded["kubeconfig"], site, patient=False), recorded)
+    except NoUserError:
+        raise  # it has answered
     except SequenceError:
         # One of this name on this machine may lead to another cluster.
         note = "Note: asked by the kubeconfig that the last `pulumi up` noted, not by one's own"

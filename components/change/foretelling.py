@@ -15,12 +15,16 @@ from components.change.plan import reached
 from components.change.rollout import require_a_copy
 from components.change.strangers import StrangerError
 from components.etcd import lock
-from components.etcd.cluster import Cluster
+from components.etcd.cluster import Cluster, NoUserError
+from components.etcd.corruption import CorruptError
 from components.kube.client import Kube, plain_errors
 from components.kube.pods import of_stateful_set, ready
 from components.preflight import versions
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
+
+_FINAL = (lock.AnotherClusterError, room.TooSmallError, StrangerError, NoUserError, CorruptError)
+"""What stops a preview, since every sequence would end by it: before Kubernetes gets a template."""
 
 _NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
 
@@ -157,7 +161,7 @@ def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
             room.require(props.get("quota") or {}, units, view)
             seen = restarts.seen(units, newest, loop.pods_at)
             return Forecast(loop.goal, view, workload(loop), seen)
-    except (lock.AnotherClusterError, room.TooSmallError, StrangerError):
+    except _FINAL:
         raise
     except SequenceError as error:
         return Unmet(error.problem)

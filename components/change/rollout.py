@@ -18,11 +18,12 @@ from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 from containers.etcd.supervisor.membership import View
 
-_UNSEEN = "Kubernetes to see the template"
 
-
-def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
+def roll(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:
     """Restart every unit that is not of the declared template. Raises SequenceError.
+
+    `resumed`: the template is as it was, and some sequence was cut off. Where that has left this
+    one nothing to do it is of no matter how well the members are.
 
     Returns what becomes of the resource's outputs: `controller_revision`, Kubernetes' name for that
     template, and `proof`, which is the one of before where nothing was to be done.
@@ -31,7 +32,9 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         kube = Kube(str(props["kubeconfig"]), site)
         progress = Progress(ROLLOUT, int(props["timeout_seconds"]))
         template = str(props["template"])
-        newest = progress.wait(_UNSEEN, lambda: _newest(kube, template), "pulumi up")
+        newest = progress.wait(
+            "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"
+        )
         outs = {"proof": props.get("proof") or {}}
         loop = Loop.of(kube, props, progress)
 
@@ -40,9 +43,10 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             return restarts.seen(found, newest, loop.pods_at)
 
         there = units()
-        # One of its own that was cut off may not have been proved. And before it has begun a drain
-        # may have made units from a template with which they do not come.
-        if restarts.all_run(loop.goal, there) and ROLLOUT not in props.get("unfinished", ()):
+        # Before it has begun a drain may have made units from a template by which none starts.
+        done = all(p.current for p in there) if resumed else restarts.all_run(loop.goal, there)
+        # One of its own that was cut off may not have been proved.
+        if done and ROLLOUT not in props.get("unfinished", ()):
             return {**outs, "controller_revision": newest}
         require_a_copy(loop.goal, there)
         kube.note_unfinished(ROLLOUT, unfinished=True)
@@ -53,7 +57,7 @@ def roll(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
             nonlocal newest
             found = kube.newest_revision(site.units)
             if found is None:
-                return Wait(_UNSEEN)
+                return Wait("Kubernetes has not seen the template yet")
             newest = found
             room.require(props["quota"], of_stateful_set(loop.pods, site.units), view)
             there = units()

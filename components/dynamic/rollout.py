@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
 from components.dynamic.provider import Sequence
 from components.site import Site
@@ -27,10 +27,8 @@ class RolloutProvider(Sequence):
         On a first `up` all do, unless an earlier one was cut off: the template may have changed
         since, and a unit that was recreated may not come with it.
         """
-        from components.change.rollout import roll  # noqa: PLC0415 - kubernetes is heavy
-
         site = Site.of(props)
-        outs = {**props, "unfinished": [], **roll(site, props)}
+        outs = self._rolled(props, resumed=False)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
 
     def diff(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> DiffResult:
@@ -52,6 +50,17 @@ class RolloutProvider(Sequence):
                 known = _olds.get("controller_revision")
                 foretelling.foretell_unfinished_restarts(_news, known)
         return DiffResult(changes=bool(declared.changes or resumed))
+
+    def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
+        """As `create`; after a cut with the template as it was it leaves alone what has it."""
+        resumed = not self.changed(_olds, _news)
+        return UpdateResult(outs=self._rolled({**_olds, **_news}, resumed=resumed))
+
+    def _rolled(self, props: Mapping[str, Any], *, resumed: bool) -> dict[str, Any]:
+        """Change the template; return the outputs."""
+        from components.change.rollout import roll  # noqa: PLC0415 - kubernetes is heavy
+
+        return {**props, "unfinished": [], **roll(Site.of(props), props, resumed=resumed)}
 
     def delete(self, _id: str, _props: Any) -> None:
         """Nothing: a destroy must not need a cluster that answers."""

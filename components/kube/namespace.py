@@ -11,7 +11,7 @@ from typing import Any
 from kubernetes.client import ApiException
 
 from components.kube import granting
-from components.kube.client import Kube, UnreachableError, plain_errors, told_by, unless
+from components.kube.client import Kube, UnreachableError, plain_errors, told_by
 from components.kube.contents import is_ours, reason_to_stay
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
@@ -68,8 +68,7 @@ def make(site: Site, kubeconfig: str) -> str:
 def _made(kube: Kube) -> Any | Unmet:
     """Asked for first: whoever validates what is created is asked before Kubernetes says that it is
     there already, and may refuse what nobody wants to make."""
-    # A user who may not look may be one who may make it.
-    found = unless(HTTPStatus.FORBIDDEN, kube.namespace) or _created(kube)
+    found = kube.namespace() or _created(kube)
     if found is None or found.metadata.deletion_timestamp is not None:
         return Unmet("the one that is there is being deleted")
     return found

@@ -141,12 +141,11 @@ def _ready_since(pod: Any) -> datetime | None:
 def unheard(pod: Any) -> bool:
     """Whether nothing is known of it but that it was ready when its node was last heard.
 
-    Where a node falls silent Kubernetes withdraws the pod's condition and leaves the container's
-    status (node lifecycle: MarkPodsNotReady). What runs there may be well all the same.
+    Where a node falls silent Kubernetes withdraws the pod's condition, for no reason (node
+    lifecycle: MarkPodsNotReady); a kubelet has one. What runs there may be well all the same.
     """
-    # Of all containers: the condition is also withdrawn for a sidecar that is not ready.
-    heard = all(state.ready for state in pod.status.container_statuses or [])
-    return running(pod) and not ready(pod) and heard
+    conditions = [c for c in pod.status.conditions or [] if c.type == "Ready"]
+    return running(pod) and any(c.status == "False" and not c.reason for c in conditions)
 
 
 def never_started(pod: Any) -> bool:

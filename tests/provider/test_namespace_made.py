@@ -55,19 +55,6 @@ def test_a_namespace_that_somebody_makes_at_the_same_moment_is_taken(
     assert api.asked[:3] == [LOOK, MAKE, LOOK]
 
 
-def test_whoever_may_not_look_for_a_namespace_may_make_it(dynamic: Plugin, api: Kubernetes) -> None:
-    api.answers[LOOK] = Kubernetes.status(403, "you may not look")
-    made = Reply(201, json.dumps({"metadata": {"name": "etcd", "uid": "the-first"}}))
-    for answer in (made, Kubernetes.status(409, "exists already")):
-        api.answers[MAKE] = answer
-        props = inputs(NamespaceProvider, api.url)
-        if answer is made:
-            assert dynamic.create(NamespaceProvider(), props).outs["uid"] == "the-first"
-            continue
-        text = refused(lambda props=props: dynamic.create(NamespaceProvider(), props), dynamic)
-        assert "you may not look" in text
-
-
 def test_a_namespace_that_is_being_deleted_is_waited_for_and_made_anew(
     dynamic: Plugin, api: Kubernetes
 ) -> None:

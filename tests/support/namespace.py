@@ -78,12 +78,17 @@ def pod(
         name="etcd",
         state=state,
         last_state=SimpleNamespace(terminated=ended),
-        ready=ready or unheard,
+        ready=ready,
         restart_count=restarts,
         image="etcd",
     )
     limits = SimpleNamespace(limits={"memory": "1Gi"})
-    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
+    condition = SimpleNamespace(
+        type="Ready",
+        status=str(ready),
+        last_transition_time=NOW,
+        reason=None if ready or unheard else "ContainersNotReady",
+    )
     gates = [SimpleNamespace(name=GATE)] if gated else None
     return SimpleNamespace(
         metadata=SimpleNamespace(

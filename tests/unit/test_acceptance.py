@@ -70,7 +70,7 @@ class Namespace(Kube):
         name = f"{self.workload}-{ordinal}"
         state = SimpleNamespace(running=object(), waiting=None)
         running = SimpleNamespace(name="etcd", state=state, ready=True)
-        ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW)
+        ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW, reason=None)
         status = SimpleNamespace(conditions=[ready], container_statuses=[running])
         if gated:
             status = SimpleNamespace(conditions=[], container_statuses=[], phase="Pending")

@@ -15,9 +15,12 @@ from pulumi.output import Unknown
 from components.change import foretelling
 from components.change.plan import Goal, Workload
 from components.change.strangers import StrangerError
+from components.etcd.cluster import NoUserError
+from components.etcd.corruption import CorruptError
 from components.etcd.lock import AnotherClusterError
 from components.preflight.versions import VersionStepError
 from components.progress import SequenceError
+from components.site import Site
 from tests.support.dynamic import SITE
 from tests.support.views import member, view
 
@@ -48,12 +51,21 @@ def test_a_cluster_that_cannot_be_asked_is_said_and_is_no_error(
     assert "change of the count: no steps to show, nobody answers" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", [AnotherClusterError, StrangerError])
-def test_another_cluster_or_a_strange_member_stops_the_preview(
-    what: type[SequenceError], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "what",
+    [
+        AnotherClusterError("it answers", "stop the clients"),
+        StrangerError("it answers", "remove it"),
+        CorruptError("it answers", "look"),
+        NoUserError(Site(**SITE)),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_would_end_every_sequence_stops_the_preview(
+    what: SequenceError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_with(monkeypatch, what("it answers", "stop the clients"))
-    with pytest.raises(what):
+    fail_with(monkeypatch, what)
+    with pytest.raises(type(what)):
         foretelling.foretell_restarts({**PROPS, "template": "t1"})
 
 
@@ -107,7 +119,9 @@ def let_answer(
 def _pod(ordinal: int, revision: str, claim: Any, *, ready: bool) -> Any:
     state = SimpleNamespace(running=object(), waiting=None)
     running = SimpleNamespace(name="etcd", state=state, ready=ready)
-    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time="now")
+    condition = SimpleNamespace(
+        type="Ready", status=str(ready), last_transition_time="now", reason="ContainersNotReady"
+    )
     return SimpleNamespace(
         metadata=SimpleNamespace(
             name=f"etcd-{ordinal}",

@@ -54,7 +54,9 @@ ACCEPTED = {"token": "t", "accepted": " ".join([f"claim-of-{s}" for s in SEEDS] 
 
 def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None = None) -> Any:
     """`node`: where it is and not ready; it is ready where no node is named."""
-    ready = SimpleNamespace(type="Ready", status=str(node is None), last_transition_time=NOW)
+    ready = SimpleNamespace(
+        type="Ready", status=str(node is None), last_transition_time=NOW, reason=None
+    )
     state = SimpleNamespace(running=object(), waiting=None)
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels=LABELS),

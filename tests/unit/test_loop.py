@@ -31,7 +31,9 @@ NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
 def pod(name: str, ready: bool) -> Any:
     state = SimpleNamespace(running=object(), waiting=None)
-    condition = SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NOW)
+    condition = SimpleNamespace(
+        type="Ready", status=str(ready), last_transition_time=NOW, reason="ContainersNotReady"
+    )
     return SimpleNamespace(
         metadata=SimpleNamespace(name=name, deletion_timestamp=None),
         status=SimpleNamespace(

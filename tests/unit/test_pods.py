@@ -52,7 +52,12 @@ def pod(
     memory = SimpleNamespace(limits={"memory": "1536Mi"})
     conditions = [
         SimpleNamespace(type="PodScheduled", status=str(not why), message=why, reason=None),
-        SimpleNamespace(type="Ready", status=str(ready), last_transition_time=NIGHT),
+        SimpleNamespace(
+            type="Ready",
+            status=str(ready),
+            last_transition_time=NIGHT,
+            reason="ContainersNotReady",
+        ),
     ]
     return SimpleNamespace(
         metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
@@ -362,5 +367,5 @@ def test_who_is_on_the_way(found: Any, expected: bool) -> None:
     ],
 )
 def test_who_is_not_heard_of(found: Any, expected: bool) -> None:
-    """Kubernetes withdraws a pod's condition with its node, and leaves its container's status."""
+    """Kubernetes withdraws a pod's condition with its node, for no reason that it would name."""
     assert unheard(found) is expected

@@ -99,7 +99,7 @@ def roll(
     monkeypatch.setattr(rollout, "Loop", Loop)
     monkeypatch.setattr(rollout, "prove", answers({}))
     declared = inputs(RolloutProvider, template="a1b2", quota={}, **props)
-    return rollout.roll(Site(**SITE), declared)
+    return rollout.roll(Site(**SITE), declared, resumed=False)
 
 
 def test_each_unit_restarts_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_nobody_restarts_while_the_newest_template_is_not_known(
 ) -> None:
     units = Units(changes=1, unseen=1)
     roll(units, monkeypatch)
-    assert units.waited == ["Kubernetes to see the template"]
+    assert units.waited == ["Kubernetes has not seen the template yet"]
     assert set(units.templates.values()) == {"r3"}
 
 

@@ -41,7 +41,9 @@ def unit(ordinal: int, quota: int | None) -> Any:
     env += [SimpleNamespace(name=name, value=value) for name, value in said]
     state = SimpleNamespace(running=object(), waiting=None)
     running = SimpleNamespace(name="etcd", state=state, ready=True)
-    condition = SimpleNamespace(type="Ready", status="True", last_transition_time="now")
+    condition = SimpleNamespace(
+        type="Ready", status="True", last_transition_time="now", reason=None
+    )
     return SimpleNamespace(
         metadata=SimpleNamespace(
             name=f"etcd-{ordinal}",
@@ -238,5 +240,5 @@ def test_a_unit_does_not_restart_into_a_quota_that_has_become_too_small(
     monkeypatch.setattr(rollout, "Kube", answers(kube))
     monkeypatch.setattr(rollout, "Loop", SimpleNamespace(of=answers(loop)))
     with pytest.raises(SequenceError, match="etcd would take no more writes"):
-        rollout.roll(Site(**SITE), inputs(RolloutProvider, quota=LESS))
+        rollout.roll(Site(**SITE), inputs(RolloutProvider, quota=LESS), resumed=False)
     assert restarted == []

@@ -454,7 +454,7 @@ class Dns:
         self.over, self.looked_up = threading.Event(), threading.Event()
         self._real: Any = socket.getaddrinfo
         monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
-        monkeypatch.setattr(asking, "ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr(asking, "ANSWER_SECONDS", 2)
 
     def _look_up(self, name: str, *more: Any, **how: Any) -> list[Any]:
         if name == "127.0.0.1":

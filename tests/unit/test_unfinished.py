@@ -45,7 +45,10 @@ def _status(*, ready: bool) -> Any:
     """Of a pod that runs."""
     state = SimpleNamespace(running=object(), waiting=None)
     condition = SimpleNamespace(
-        type="Ready", status=str(ready), last_transition_time=datetime.now(UTC)
+        type="Ready",
+        status=str(ready),
+        last_transition_time=datetime.now(UTC),
+        reason="ContainersNotReady",
     )
     return SimpleNamespace(
         container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)],
@@ -404,6 +407,8 @@ def test_a_rolling_change_that_was_cut_off_after_the_last_restart_is_proved(worl
 def test_a_cut_scale_leaves_the_rolling_change_nothing_if_all_run_with_the_template(
     world: World,
 ) -> None:
+    """Nor does a unit that is down: no restart would mend it."""
+    world.unready = (1,)
     outs = roll(world, unfinished=["scale"])
     assert world.done == []
     assert (outs["unfinished"], outs["proof"]) == ([], PROOF)
