@@ -137,3 +137,4 @@ def test_status_tells_the_way_out(
     told = "".join(capsys.readouterr())
     assert says in told
     assert following in told.splitlines()[-1]
+    assert "Note: asked" not in told, "the way there is right"
