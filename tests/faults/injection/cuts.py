@@ -23,16 +23,19 @@ _READS = frozenset({"list", "status", "hashkv", "get"})
 def watched(kube: Any, sequence: str) -> Any:
     """The same `components.kube.client.Kube`, with its calls counted."""
     count = _counter(Path(os.environ[VARIABLE]), sequence)
-    api = kube.core.api_client
-    call_api, execute = api.call_api, kube.exec
+    api, execute = kube.core.api_client, kube.exec
+    client: Any = type(api)
 
-    def counted_call(path: str, method: str, *rest: Any, **named: Any) -> Any:
-        answer = call_api(path, method, *rest, **named)
-        if method != "GET":
-            parameters: dict[str, Any] = rest[0] if rest else {}
-            _, _, place = path.partition("/namespaces/{namespace}/")
-            count(f"{method} {place.format(**parameters)}")
-        return answer
+    class Counted(client):
+        """A class, and no attribute of this client: commands are run through copies of it."""
+
+        def call_api(self, path: str, method: str, *rest: Any, **named: Any) -> Any:
+            answer = super().call_api(path, method, *rest, **named)
+            if method != "GET":
+                parameters: dict[str, Any] = rest[0] if rest else {}
+                _, _, place = path.partition("/namespaces/{namespace}/")
+                count(f"{method} {place.format(**parameters)}")
+            return answer
 
     def counted_exec(pod: str, *command: str, **named: Any) -> str:
         answer = execute(pod, *command, **named)
@@ -41,7 +44,7 @@ def watched(kube: Any, sequence: str) -> Any:
             count(" ".join(words[:3]))
         return answer
 
-    api.call_api, kube.exec = counted_call, counted_exec
+    api.__class__, kube.exec = Counted, counted_exec
     return kube
 
 
