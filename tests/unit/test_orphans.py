@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -315,3 +316,20 @@ def test_where_nothing_of_ours_is_left_kubernetes_is_asked_once(
     with serving(kubernetes(["apps/v1"], objects, asked)) as server:
         let_go(server, "Service", "etcd", monkeypatch)
     assert asked == [f"GET {SERVICE}"]
+
+
+def test_a_hook_needs_nothing_that_is_beside_its_own_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Pulumi runs it when it has taken the program's folder from Python's path."""
+    package = sys.modules["components.kube"]
+    for name, module in list(sys.modules.items()):
+        if name.startswith("components.kube."):
+            monkeypatch.delitem(sys.modules, name)
+            # As it is now, again after this test.
+            monkeypatch.setattr(package, name.rpartition(".")[2], module)
+        elif name.startswith("containers."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "containers", None)
+    with serving(kubernetes([], {}, [])) as server:
+        let_go(server, "Service", "etcd", monkeypatch)
