@@ -129,14 +129,6 @@ def next_step(goal: Goal, view: View, history: History, now: float, workload: Wo
     return Done() if workload.leaving is None else Announce(None)
 
 
-def strangers(goal: Goal, view: View) -> list[Member]:
-    """The members that are neither seeds nor units, wanted or not.
-
-    By their peer URL, which is there from the add on: before its first start a member has no name.
-    """
-    return [m for m in view.members if not goal.is_seed(m) and m.ordinal_in(goal.units) is None]
-
-
 def reached(goal: Goal, view: View, workload: Workload) -> bool:
     """Whether nothing of a change of the count is left to be done, however well the members are."""
     return (

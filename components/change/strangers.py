@@ -6,7 +6,7 @@ no count is what it says: a healthy one votes, and a dead one keeps every unit f
 
 from __future__ import annotations
 
-from components.change.plan import Goal, strangers
+from components.change.plan import Goal
 from components.progress import SequenceError
 from components.site import Site
 from containers.etcd.supervisor.membership import Member, View
@@ -16,9 +16,17 @@ class StrangerError(SequenceError):
     """A member is listed that no sequence knows."""
 
 
+def of(goal: Goal, view: View) -> list[Member]:
+    """The members that are neither seeds nor units, wanted or not.
+
+    By their peer URL, which is there from the add on: before its first start a member has no name.
+    """
+    return [m for m in view.members if not goal.is_seed(m) and m.ordinal_in(goal.units) is None]
+
+
 def require_none(goal: Goal, view: View, site: Site) -> None:
     """Raise StrangerError if there is one."""
-    found = strangers(goal, view)
+    found = of(goal, view)
     if found:
         named = ", ".join(_named(member) for member in found)
         raise StrangerError(

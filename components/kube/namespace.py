@@ -19,7 +19,7 @@ from components.site import Site
 OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
-DENIALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
+_DENIALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 """Of a webhook that validates (Kyverno's), of a ValidatingAdmissionPolicy."""
 
 DELETE_SECONDS = 120
@@ -83,7 +83,7 @@ def _created(kube: Kube) -> Any:
     except ApiException as error:
         if error.status == HTTPStatus.CONFLICT:
             return kube.namespace()
-        if error.status not in DENIALS:
+        if error.status not in _DENIALS:
             raise
         raise SequenceError(
             f"Kubernetes refuses to make namespace {site.namespace} (context {site.context}): "

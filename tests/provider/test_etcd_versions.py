@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
 from lab import tools
+from tests.support.joining import let_it_join
 from tests.support.loopback import loopback_etcd
 from tests.support.supervisor import Supervisor, eventually, running, supervisors
 
@@ -145,27 +145,6 @@ def test_seeds_of_each_minor_are_born_and_a_unit_joins_and_comes_back(
             eventually("a voter", lambda h=health: h.status()["phase"] == "running as a voter")
             eventually("etcd to be ready", health.ready)
             assert set(unit.members()) == {"etcd-0", "etcd-seed-0", "etcd-seed-1", "etcd-seed-2"}
-
-
-def let_it_join(
-    programs: dict[str, Path], unit: Supervisor, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Give the answers that a pod has from Kubernetes and from DNS, whose names are members'."""
-    wrapper = folder / "etcd"
-    wrapper.write_text(
-        f'#!/bin/sh\nexec {programs["etcd"]} $(echo "$*" | sed -E '
-        f"'s|127={unit.peer_url}|{unit.name}={unit.peer_url}|; "
-        "s|127=(http://127[.]0[.]0[.]1:([0-9]+))|peer\\2=\\1|g')\n"
-    )
-    wrapper.chmod(0o755)
-    path = (str(folder), str(programs["etcdctl"].parent), os.environ["PATH"])
-    monkeypatch.setenv("PATH", os.pathsep.join(path))
-    monkeypatch.setattr(kubernetes, "wants", wanted)
-    monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)  # it is not about that
-
-
-def wanted(_namespace: str, _stateful_set: str, _ordinal: int, **_how: int) -> bool:
-    return True
 
 
 def test_a_member_goes_on_with_the_next_minor_and_with_no_other(

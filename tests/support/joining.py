@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,23 +69,32 @@ def joining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Member
             cluster_url=cluster.url,
             quota_bytes=str(4 * 1024**2),
         )
-        starts = tmp_path / "starts"
-        wrapper = tmp_path / "etcd"
-        # The supervisor takes members' names from those in DNS, and here there are none.
-        wrapper.write_text(
-            f'#!/bin/sh\necho "$*" >> {starts}\n'
-            f"exec {programs['etcd']} "
-            f'$(echo "$*" | sed -E \'s|127={unit.peer_url}|{unit.name}={unit.peer_url}|; '
-            "s|127=(http://127[.]0[.]0[.]1:([0-9]+))|peer\\2=\\1|g')\n"
-        )
-        wrapper.chmod(0o755)
-        path = (str(tmp_path), str(programs["etcdctl"].parent), os.environ["PATH"])
-        monkeypatch.setenv("PATH", os.pathsep.join(path))
-        monkeypatch.setattr(kubernetes, "wants", wanted)
-        # Nothing here is about how long a voter must be well: that is tests/unit/test_rules.py.
-        monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)
+        starts = let_it_join(programs, unit, tmp_path, monkeypatch)
         monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 0)
         yield Member(programs, cluster, unit, tmp_path / "unit", starts)
+
+
+def let_it_join(
+    programs: Mapping[str, Path], unit: Supervisor, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Give the answers that a pod has from Kubernetes and from DNS, whose names are members'.
+
+    Returns a file that gets one line for each start of the unit's etcd.
+    """
+    starts, wrapper = folder / "starts", folder / "etcd"
+    wrapper.write_text(
+        f'#!/bin/sh\necho "$*" >> {starts}\n'
+        f"exec {programs['etcd']} "
+        f'$(echo "$*" | sed -E \'s|127={unit.peer_url}|{unit.name}={unit.peer_url}|; '
+        "s|127=(http://127[.]0[.]0[.]1:([0-9]+))|peer\\2=\\1|g')\n"
+    )
+    wrapper.chmod(0o755)
+    path = (str(folder), str(programs["etcdctl"].parent), os.environ["PATH"])
+    monkeypatch.setenv("PATH", os.pathsep.join(path))
+    monkeypatch.setattr(kubernetes, "wants", wanted)
+    # Nobody's test is about how long a voter must be well: that is tests/unit/test_rules.py.
+    monkeypatch.setattr(rules, "SETTLE_SECONDS", 0.5)
+    return starts
 
 
 @contextmanager

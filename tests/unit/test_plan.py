@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.change import plan
+from components.change import plan, strangers
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support.views import healthy_since, member, view
 
@@ -153,7 +153,7 @@ def test_a_unit_whose_name_begins_like_a_seed_is_no_seed() -> None:
 )
 def test_a_member_is_known_by_its_peer_url_alone(listed: Member, strange: bool) -> None:
     """A name is there only once a member has started, and may be anything."""
-    found = plan.strangers(GOAL, view([*SEEDS, *UNITS, listed]))
+    found = strangers.of(GOAL, view([*SEEDS, *UNITS, listed]))
     assert found == ([listed] if strange else [])
 
 
