@@ -97,7 +97,8 @@ def _die(stack: Stack, tmp_path: Path) -> None:
     stack.kubectl("cordon", alive)
     try:
         stack.kubectl("delete", "pod", UNIT)
-        until("the new pod", lambda: UNIT in stack.pods())
+        # Before its word comes, or it would come after the binding, with no kubelet to correct it.
+        until("the scheduler to have found no node", lambda: _finds_no_node(stack))
         # As the scheduler does, which would not do it now.
         binding = {
             "kind": "Binding",
@@ -107,6 +108,11 @@ def _die(stack: Stack, tmp_path: Path) -> None:
         _create(stack, tmp_path, f"/namespaces/{stack.namespace}/pods/{UNIT}/binding", binding)
     finally:
         stack.kubectl("uncordon", alive)
+
+
+def _finds_no_node(stack: Stack) -> bool:
+    conditions = stack.pods().get(UNIT, {}).get("status", {}).get("conditions", [])
+    return any(c["type"] == "PodScheduled" and c["status"] == "False" for c in conditions)
 
 
 def _create(stack: Stack, tmp_path: Path, where: str, what: Mapping[str, object]) -> None:

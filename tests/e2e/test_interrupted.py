@@ -21,8 +21,8 @@ STEPS = {
     # Or was, where the kill before came late.
     "the cluster is born": " born",
     "the handover begins": "all 3 units vote",
-    # The kill before came after the decision to remove the first one, perhaps after the removal.
-    "seeds are being removed": "removed: 4 members",
+    # Whichever is left to be removed: the kill before may have come late.
+    "seeds are being removed": " removed: ",
 }
 """What an `up` is doing when it is killed, by the line that says so."""
 

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.background_up import background_up
 from tests.support.guest import guest_of
+from tests.support.held import held_before_the_first_removal
 from tests.support.refusal import the_one_error
 from tests.support.runbook import ENDS_ITS_JOBS, blocks
 from tests.support.stack import Stack, until
@@ -229,7 +230,8 @@ def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: P
     """While seeds are members their volumes hold a part of it, and go with every destroy."""
     one = {"count": 1}
     stack = new_stack(seeds=one, units=one, storage={"retain": True})
-    with background_up(stack, tmp_path / "up.log") as up:
+    held = held_before_the_first_removal(tmp_path / "held")
+    with stack.running(held, {}), background_up(stack, tmp_path / "up.log") as up:
         up.wait_for("all 1 units vote", 120)
     before = stack.pods()
     told = the_one_error(stack.pulumi("destroy", "--yes", "--skip-preview"))

@@ -74,11 +74,12 @@ def recorded(lab: Lab, stack: Stack, folder: Path) -> Generator[Record]:
     addresses = read_addresses(lab)
     assert addresses is not None
     new = ("conntrack", "--event", "--event-mask=NEW", "--proto=tcp", "--output=extended")
+    roomy = (*new, "--buffer-size=8388608")
     pods = ("kubectl", "-n", stack.namespace, "get", "pods", "--watch", "--output=json")
     folder.mkdir()
     record = Record(folder / "connections", folder / "pods")
     with (
-        _noting(processes.inside(lab, addresses, new), record.begun),
+        _noting(processes.inside(lab, addresses, roomy), record.begun),
         _noting(pods, record.changes, stack.env),
     ):
         yield record
@@ -88,11 +89,14 @@ def recorded(lab: Lab, stack: Stack, folder: Path) -> Generator[Record]:
 def _noting(
     command: Sequence[str], file: Path, env: Mapping[str, str] | None = None
 ) -> Generator[None]:
-    with file.open("wb") as out:
-        process = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.DEVNULL)
+    amiss = file.with_suffix(".amiss")
+    with file.open("wb") as out, amiss.open("wb") as errors:
+        process = subprocess.Popen(command, env=env, stdout=out, stderr=errors)
     try:
         yield
         assert process.poll() is None, f"{command[0]} has ended: nothing was noted any more"
+        # conntrack goes on where the kernel had more to say than there was room for.
+        assert "ENOBUFS" not in amiss.read_text(), "not everything was noted"
     finally:
         process.terminate()
         process.wait()

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from lab import cgroups
@@ -66,7 +67,9 @@ def _names_of_labs() -> set[str]:
         names |= {record.parent.name, addresses.kernel_name, f"10.{200 + addresses.slot}."}
         # The only names that do not show whose they are: the sockets of containerd's shims.
         bundles = record.parent / "run" / "containerd" / "io.containerd.runtime.v2.task"
-        names |= {Path(address.read_text()).name for address in bundles.glob("*/*/address")}
+        for address in bundles.glob("*/*/address"):
+            with suppress(FileNotFoundError):  # that pod ends just now
+                names.add(Path(address.read_text()).name)
     return names
 
 
@@ -74,8 +77,9 @@ def _file(path: Path) -> str:
     """Return a file's name, with what shows whose it is."""
     if path.is_symlink():
         return f"file {path} -> {path.readlink()}"
-    if path.parent.name == "results" and path.exists():
-        return f"file {path} {path.read_text()}"
+    if path.parent.name == "results":
+        with suppress(FileNotFoundError):  # of a pod that ends just now
+            return f"file {path} {path.read_text()}"
     return f"file {path}"
 
 

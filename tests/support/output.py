@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _WITH_ITSELF = re.compile(
-    r"warning: (FailedUpdate: [^\n]* could not update claim data-\S+ for delete policy ownerRefs: "
+    r"warning: (\w+: [^\n]*"
     r"Operation cannot be fulfilled [^\n]* the object has been modified; please apply your changes"
     r"|ClusterIPNotAllocated: [^\n]* is not allocated; repairing)"
 )
@@ -14,5 +14,5 @@ _WITH_ITSELF = re.compile(
 def of_the_program(output: str) -> str:
     """The output without what Kubernetes says of itself: two of its own controllers met at an
     object that has just been made, and one of them puts it right. Pulumi's plugin shows what is
-    said of an object while it is made (each seen once)."""
+    said of an object while it is made."""
     return _WITH_ITSELF.sub("", output)

@@ -35,7 +35,7 @@ class Result:
 
 
 def until(
-    what: str, found: Callable[[], T | None], seconds: float = 60, look_seconds: float = 0.1
+    what: str, found: Callable[[], T | None], seconds: float = 180, look_seconds: float = 0.1
 ) -> T:
     """Poll until `found` returns something; raise AssertionError with `what` at the deadline.
 
@@ -57,6 +57,15 @@ def environment(env_file: Path) -> dict[str, str]:
     text = subprocess.run(command, capture_output=True, check=True).stdout.decode()
     pairs = [entry.partition("=") for entry in text.split("\0") if entry]
     return {name: value for name, _, value in pairs}
+
+
+def answer(text: str) -> Any:
+    """What etcdctl answers in JSON; nothing where it says nothing.
+
+    Its log is JSON as well and beside it: of a call that it repeated, since the leader changed.
+    """
+    found = [json.loads(line) for line in text.splitlines() if line.startswith(("{", "["))]
+    return next((one for one in found if "level" not in one), {})
 
 
 def kill_session(leader: int) -> None:
@@ -250,8 +259,7 @@ class Stack:
 
     def etcdctl(self, *arguments: str, pod: str = "etcd-0") -> Any:
         """etcdctl's JSON in a member's pod."""
-        text = self.kubectl("exec", pod, "--", "etcdctl", *arguments, "-w", "json")
-        return json.loads(text[text.index("{") if "{" in text else 0 :] if text else "{}")
+        return answer(self.kubectl("exec", pod, "--", "etcdctl", *arguments, "-w", "json"))
 
     def members(self) -> dict[str, Any]:
         """The membership list by name, as a voter has it; no name: a member that never started."""
@@ -270,4 +278,9 @@ class Stack:
     def birth_mark(self, pod: str = "etcd-0") -> dict[str, Any]:
         """The mark that tells this cluster from one that was formed again."""
         key = ("get", "--print-value-only", "etcd.pulumi.com/birth")
-        return json.loads(self.kubectl("exec", pod, "--", "etcdctl", *key))
+        return answer(self.kubectl("exec", pod, "--", "etcdctl", *key))
+
+    def term(self) -> int:
+        """Raft's term, which goes up by one with each leader."""
+        (endpoint,) = self.etcdctl("endpoint", "status")
+        return endpoint["Status"]["raftTerm"]

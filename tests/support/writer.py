@@ -8,6 +8,7 @@ assert writer.check(["http://10.244.0.5:2379", ...]).problems == []
 """
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -22,6 +23,12 @@ ELECTION_SECONDS = 1.0
 """A gap that is shorter holds no election: followers wait for 1 to 2 s before they stand for one
 (etcd's default). The aim of a planned change is 0.5 s (docs/measurements.md); beside the tests of
 another worker a machine with two processors has stood still for longer than that."""
+
+
+def elections(terms: int, output: str) -> int:
+    """How many of the leaders of so many new terms of Raft got there by an election: those to whom
+    a sequence has moved leadership are in its output."""
+    return terms - len(set(re.findall(r"leader moved from \S+ to \S+", output)))
 
 
 @dataclass(frozen=True)
@@ -210,7 +217,7 @@ class Writer:
         began_ns, ended_ns = longest_gap(self.attempts(), since_ns, until_ns)
         return (ended_ns - began_ns) / 1e9
 
-    def check(self, endpoints: Sequence[str], wait_seconds: float = 10) -> Report:
+    def check(self, endpoints: Sequence[str], wait_seconds: float = 60) -> Report:
         """Compare every member's own copy with the log; `endpoints` are the members' client URLs.
 
         Members that are catching up or electing have `wait_seconds` to finish.
