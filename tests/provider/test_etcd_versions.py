@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import subprocess
 import urllib.parse
 import urllib.request
 from collections.abc import Generator, Iterator
@@ -23,7 +22,7 @@ from containers.etcd.supervisor.health import Health
 from lab import tools
 from tests.support.joining import let_it_join
 from tests.support.loopback import loopback_etcd
-from tests.support.supervisor import Supervisor, eventually, running, supervisors
+from tests.support.supervisor import Supervisor, eventually, running, supervisors, when_possible
 
 VERSION = {"3.6": tools.ETCD.version, **{m: e.version for m, e in tools.OTHER_ETCDS.items()}}
 """By minor."""
@@ -106,18 +105,11 @@ def born(
         seed.start()
     for seed in seeds:
         eventually(f"etcd of {seed.name}", lambda seed=seed: "birth mark" in seed.status()["phase"])
-    eventually("a leader", lambda: led(seeds[0]))
-    seeds[0].ctl("put", BIRTH_KEY, "{}")
+    eventually("a leader", seeds[0].is_led)
+    when_possible(lambda: seeds[0].ctl("put", BIRTH_KEY, "{}"))
     for seed in seeds:
         eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
     return seeds
-
-
-def led(seed: Supervisor) -> bool:
-    try:
-        return "is healthy" in seed.ctl("endpoint", "health")
-    except subprocess.SubprocessError:
-        return False
 
 
 @pytest.mark.parametrize("minor", ["3.5", "3.7"])

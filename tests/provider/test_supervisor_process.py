@@ -26,8 +26,18 @@ from containers.etcd.supervisor.metrics import has_applied, occupied, value
 from containers.etcd.supervisor.seed import Seed
 from lab.tools import ensure
 from tests.support import members, views
+from tests.support.joining import is_removed
 from tests.support.ports import free_port
-from tests.support.supervisor import Supervisor, Watched, eventually, passes, running, supervisors
+from tests.support.supervisor import (
+    Supervisor,
+    Watched,
+    eventually,
+    passes,
+    running,
+    supervisors,
+    told,
+    when_possible,
+)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +107,7 @@ def answers(seed: Supervisor, names: set[str]) -> bool:
 def born(service: Supervisor, seeds: list[Supervisor]) -> None:
     """The same, accepted: every seed is ready."""
     formed(service, seeds)
-    seeds[0].ctl("put", BIRTH_KEY, "{}")
+    when_possible(lambda: seeds[0].ctl("put", BIRTH_KEY, "{}"))
     for seed in seeds:
         eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
 
@@ -117,12 +127,12 @@ def test_seeds_form_one_cluster_and_let_nobody_in_before_its_birth_mark(
     names = {s.name for s in trio}
     for seed in trio:
         eventually(f"the cluster of {seed.name}", lambda seed=seed: answers(seed, names))
-    eventually("a leader", lambda: "healthy" in trio[0].ctl("endpoint", "health"))
+    eventually("a leader", trio[0].is_led)
     assert [s.ready for s in trio] == [False] * 3
     assert [s.status()["admitted"] for s in trio] == [False] * 3
     assert all(s.live for s in trio)
 
-    trio[0].ctl("put", BIRTH_KEY, "{}")
+    when_possible(lambda: trio[0].ctl("put", BIRTH_KEY, "{}"))
     for seed in trio:
         eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
     assert trio[0].members() == trio[1].members() == trio[2].members()
@@ -137,8 +147,9 @@ def test_an_etcd_that_is_killed_comes_back_as_the_same_member(
     (seed,) = seeds(1)
     assert not has_applied(seed.metrics_port)
     born(service, [seed])
-    assert has_applied(seed.metrics_port)
-    assert value(seed.metrics_port, "etcd_disk_defrag_inflight") == 0
+    eventually("its figures", lambda: has_applied(seed.metrics_port))
+    figure = "etcd_disk_defrag_inflight"
+    assert told(f"its {figure}", lambda: value(seed.metrics_port, figure)) == 0
     assert not occupied(seed.metrics_port)
     members = seed.members()
     seed.ctl("put", "greeting", "hello")
@@ -171,7 +182,7 @@ def test_a_seed_with_data_comes_back_without_its_token(
     assert seed.stop() == 0
     service.ctl("del", "--prefix", f"/_etcd/registry/{seed.token}/")
     seed.start()
-    assert seed.status()["data"] is True
+    eventually("its data to be known", lambda: seed.status()["data"] is True)
     eventually("the seed to be ready again", lambda: seed.ready)
     assert seed.members() == members
 
@@ -186,11 +197,8 @@ def test_a_removed_seed_idles_and_never_comes_back(
     last.env["MEMBER_CLUSTER_URL"] = others[0].url
     last.start()
     eventually("it to be back", lambda: last.ready)
-    gone = f"{last.members()[last.name]:x}"
-    eventually(
-        "etcd's own five seconds",
-        lambda: "removed" in quietly(lambda: others[0].ctl("member", "remove", gone)),
-    )
+    gone = last.members()[last.name]
+    eventually("etcd's own five seconds", lambda: is_removed(others[0], gone))
     eventually("the removed etcd to end", lambda: "nothing more" in last.status()["phase"])
     assert last.etcd_pid() is None
     assert last.live, "it waits for a good reason"
@@ -233,18 +241,11 @@ def test_a_seed_whose_etcd_ends_with_0_comes_back_unless_the_list_lacks_it(
     with running(config, Watched(config.metrics_port), Seed) as health:
         eventually("etcd to end", lambda: "ended with 0" in str(health.status()["phase"]))
         if starts_again:
-            eventually("another start", lambda: count() == 2)
+            eventually("another start", lambda: count() >= 2)
         else:
             eventually("to idle", lambda: "nothing more" in str(health.status()["phase"]))
             passes(health, 2)
             assert count() == 1
-
-
-def quietly(command: Callable[[], str]) -> str:
-    try:
-        return command()
-    except subprocess.CalledProcessError:
-        return ""
 
 
 def test_a_token_is_used_once_however_often_a_seed_starts(

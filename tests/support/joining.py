@@ -6,10 +6,11 @@ in a pod is fixed.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -21,6 +22,8 @@ from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
+from containers.etcd.supervisor.etcdctl import read_view
+from containers.etcd.supervisor.membership import View
 from lab.tools import ensure
 from tests.support.loopback import LoopbackEtcd, loopback_etcd
 from tests.support.supervisor import (
@@ -30,6 +33,8 @@ from tests.support.supervisor import (
     passes,
     running,
     supervisors,
+    told,
+    when_possible,
 )
 
 
@@ -61,7 +66,7 @@ def joining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Member
         known.append(cluster)
         cluster.start()
         eventually("the cluster to be ready", lambda: cluster.ready)
-        cluster.ctl("put", BIRTH_KEY, "the mark")
+        when_possible(lambda: cluster.ctl("put", BIRTH_KEY, "the mark"))
         unit = Supervisor(
             programs,
             tmp_path / "unit",
@@ -104,7 +109,7 @@ def three_others(member: Member, directory: Path) -> Generator[LoopbackEtcd]:
     with loopback_etcd(member.programs, directory, names) as others:
         others.start(*names, cluster=names)
         eventually("the others", lambda: others.is_ready("b"))
-        others.ctl("put", BIRTH_KEY, "the mark", at=["b"])
+        when_possible(lambda: others.ctl("put", BIRTH_KEY, "the mark", at=["b"]))
         member.unit.settings["MEMBER_CLUSTER_URL"] = others.endpoints("b")[0]
         yield others
 
@@ -125,6 +130,22 @@ def voting(health: Watched) -> Callable[[], bool]:
     return lambda: health.phase == "running as a voter"
 
 
+def take_the_lead(member: Member, others: Callable[..., str]) -> None:
+    """Return when the unit's member leads. `others`: etcdctl with them, of which one may lead."""
+    mine = member.unit.members()[member.unit.name]
+
+    def has_it() -> bool:
+        said = when_possible(lambda: member.unit.ctl("endpoint", "status", "-w", "json"))
+        (status,) = json.loads(said)
+        if status["Status"]["leader"] == mine:
+            return True
+        with suppress(subprocess.SubprocessError):
+            others("move-leader", f"{mine:x}")
+        return False
+
+    eventually("the unit to lead", has_it)
+
+
 def never_serves_before(phase: str, health: Watched) -> None:
     """Return when that is the phase, and later. AssertionError as soon as it is ready."""
 
@@ -137,9 +158,22 @@ def never_serves_before(phase: str, health: Watched) -> None:
     assert not health.ready()
 
 
+def seen_at(url: str) -> View:
+    """The cluster that answers there, with what one of its members at least says of itself."""
+
+    def look() -> View | None:
+        view = read_view(url)
+        return view if view and view.statuses else None
+
+    return told("the cluster", look)
+
+
 def is_removed(cluster: Supervisor, member_id: int) -> bool:
+    """Ask for it unless it is so: an answer may have been lost."""
+    if member_id not in cluster.members().values():
+        return True
     try:
         cluster.ctl("member", "remove", f"{member_id:x}")
-    except subprocess.CalledProcessError:
+    except subprocess.SubprocessError:
         return False
     return True
