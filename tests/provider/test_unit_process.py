@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
@@ -17,9 +18,9 @@ from containers.etcd.supervisor import kubernetes, rules, stuck
 from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.etcdctl import read_view
-from containers.etcd.supervisor.membership import History, observe
-from tests.support.joining import Member, gone, is_removed, not_wanted, voting, wanted
-from tests.support.supervisor import Supervisor, eventually, passes
+from containers.etcd.supervisor.membership import History, View, observe
+from tests.support.joining import Member, gone, is_removed, not_wanted, seen_at, voting, wanted
+from tests.support.supervisor import Supervisor, eventually, passes, told, when_possible
 
 VALUE = "x" * 100_000
 
@@ -39,6 +40,19 @@ def test_a_kubelet_that_asks_nobody_ends_no_etcd(
         assert member.start_count() == 1
 
 
+class Ahead:
+    """In the place of the module `time`: the time that passes, and what a test adds to it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
 SERVES = "serving until clients are led elsewhere"
 
 
@@ -52,15 +66,23 @@ SERVES = "serving until clients are led elsewhere"
 def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
     wants: Callable[..., bool], stays: bool, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 6)
+    clock = Ahead()
+    monkeypatch.setattr(unit_module, "time", clock)
     stop = Event()
     with member.running(stop) as health:
         eventually("a voter", voting(health))
         monkeypatch.setattr(kubernetes, "wants", wants)
+        # It ends when all was looked at, and two minutes are left to leave.
+        monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 600)
+        monkeypatch.setattr(unit_module, "LEAVE_SECONDS", 600 + 120)
         stop.set()
-        eventually("it to go on", lambda: health.phase == SERVES)
-        assert member.unit.ctl("get", "--print-value-only", BIRTH_KEY).strip() == "the mark"
-        assert len(member.cluster.members()) == 2
+        try:
+            eventually("it to go on", lambda: health.phase == SERVES)
+            get = ("get", "--print-value-only", BIRTH_KEY)
+            assert when_possible(lambda: member.unit.ctl(*get)).strip() == "the mark"
+            assert len(member.cluster.members()) == 2
+        finally:
+            clock.seconds = 600
     left = "leaving the membership: scaled down" in health.phases
     assert left is not stays
 
@@ -69,7 +91,7 @@ def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
 def test_a_unit_serves_on_only_where_clients_can_go_elsewhere(
     why: str, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 6)
+    monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 60)
     with member.running() as health:
         eventually("a voter", voting(health))
         if why == "its StatefulSet goes":
@@ -77,6 +99,12 @@ def test_a_unit_serves_on_only_where_clients_can_go_elsewhere(
         else:
             other = member.unit.members()[member.cluster.name]
             eventually("etcd's own five seconds", lambda: is_removed(member.unit, other))
+
+            def alone(_url: str) -> View | None:
+                """Nobody else answers at the Service any more; its own etcd says who there is."""
+                return read_view(member.unit.url)
+
+            monkeypatch.setattr(unit_module, "read_view", alone)
     assert SERVES not in health.phases
 
 
@@ -107,22 +135,17 @@ def test_a_disk_without_room_for_a_note_ends_no_etcd(member: Member) -> None:
 def test_an_alarm_is_named_and_ends_as_the_runbook_says(member: Member) -> None:
     with member.running() as health:
         eventually("a voter", voting(health))
-        eventually("the database to be full", lambda: not _is_put(member.unit))
-        seen = read_view(member.cluster.url)
-        assert seen is not None
-        reason = rules.unsettled(seen, observe(History(), seen, 0.0), 0.0)
-        assert "alarm:NOSPACE" in (reason or "")
+        eventually("the database to be full", lambda: bool(_is_refused(member.unit, VALUE * 10)))
+        eventually("it to be named", lambda: "alarm:NOSPACE" in _reason(member.cluster.url))
 
-        status = json.loads(member.unit.ctl("endpoint", "status", "-w", "json"))
-        revision = status[0]["Status"]["header"]["revision"]
+        said = when_possible(lambda: member.unit.ctl("endpoint", "status", "-w", "json"))
+        revision = json.loads(said)[0]["Status"]["header"]["revision"]
         member.unit.ctl("compact", "--physical", str(revision))
         for each in (member.unit, member.cluster):
-            each.ctl("defrag")
-        member.unit.ctl("alarm", "disarm")
-        assert _is_put(member.unit)
-        seen = read_view(member.cluster.url)
-        assert seen is not None
-        assert [s.errors for s in seen.statuses.values()] == [(), ()]
+            when_possible(lambda each=each: each.ctl("defrag"))
+        when_possible(lambda: member.unit.ctl("alarm", "disarm"))
+        when_possible(lambda: member.unit.ctl("put", "key", VALUE))
+        eventually("all to say so", lambda: _errors(member.cluster.url) == [(), ()])
 
 
 def test_a_full_database_keeps_no_unit_away(member: Member) -> None:
@@ -131,11 +154,11 @@ def test_a_full_database_keeps_no_unit_away(member: Member) -> None:
     member.cluster.env["ETCD_QUOTA_BACKEND_BYTES"] = str(4 * 1024**2)
     member.cluster.start()
     eventually("the cluster to be ready", lambda: member.cluster.ready)
-    eventually("the database to be full", lambda: not _is_put(member.cluster))
+    eventually("the database to be full", lambda: bool(_is_refused(member.cluster, VALUE * 10)))
     with member.running() as health:
         eventually("a voter", voting(health))
         eventually("to serve", health.ready)
-        assert not _is_put(member.unit), "the alarm stands"
+        assert told("an answer", lambda: _is_refused(member.unit, "small")), "the alarm stands"
 
 
 def test_the_log_of_large_values_is_let_go_by_a_snapshot(member: Member) -> None:
@@ -147,7 +170,7 @@ def test_the_log_of_large_values_is_let_go_by_a_snapshot(member: Member) -> None
         first = member.volume / "data" / "member" / "wal" / f"{0:016x}-{0:016x}.wal"
         assert _is_held(first)
         for _ in range(80):  # a file of the log has 64 MiB
-            member.unit.ctl("put", "key", stdin=VALUE * 10)
+            when_possible(lambda: member.unit.ctl("put", "key", stdin=VALUE * 10))
         eventually("the first file to be let go", lambda: not _is_held(first))
 
 
@@ -160,11 +183,22 @@ def _is_held(file: Path) -> bool:
     return False
 
 
-def _is_put(unit: Supervisor) -> bool:
+def _is_refused(etcd: Supervisor, value: str) -> bool | None:
+    """Whether etcd takes no value for want of room; None where it says nothing of that."""
     try:
-        unit.ctl("put", "key", VALUE)
+        etcd.ctl("put", "key", stdin=value)
     except subprocess.CalledProcessError as error:
-        if "database space exceeded" not in error.stderr:
-            raise
-        return False
-    return True
+        return "database space exceeded" in error.stderr or None
+    except subprocess.TimeoutExpired:
+        return None
+    return False
+
+
+def _reason(url: str) -> str:
+    """Why nobody may join or leave now."""
+    seen = seen_at(url)
+    return rules.unsettled(seen, observe(History(), seen, 0.0), 0.0) or ""
+
+
+def _errors(url: str) -> list[tuple[str, ...]]:
+    return [status.errors for status in seen_at(url).statuses.values()]
