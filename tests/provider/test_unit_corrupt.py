@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.etcd.corruption import CorruptError, require_none
-from containers.etcd.supervisor.etcdctl import read_view
-from tests.support.joining import Member, three_others, voting
+from tests.support.joining import Member, seen_at, three_others, voting
 from tests.support.supervisor import eventually, passes
 
 
@@ -30,8 +29,7 @@ def test_a_unit_that_lost_its_disk_joins_once_the_alarm_is_off(
             with urllib.request.urlopen(f"{url}/v3/maintenance/alarm", body, timeout=10) as answer:
                 assert b"CORRUPT" in answer.read()
             eventually("the end of its readiness", lambda: not health.ready())
-            seen = read_view(url)
-            assert seen is not None
+            seen = seen_at(url)
             with pytest.raises(CorruptError, match="alarm CORRUPT stands for 127: "):
                 require_none(seen)
         shutil.rmtree(member.volume / "data")
