@@ -10,7 +10,6 @@ import ipaddress
 import json
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -221,11 +220,13 @@ def test_two_that_connect_at_the_same_time_have_their_certificates(
 ) -> None:
     """The official client writes them to files, and knows a file's name before it is written."""
 
-    begun = threading.Event()
+    begun, joined, ended = (threading.Event() for _ in range(3))
 
     def slowly(name: str, mode: str) -> Any:
         begun.set()
-        time.sleep(0.2)
+        joined.wait(60)
+        # In vain where the other one waits for this one, as it is to.
+        ended.wait(1)
         return Path(name).open(mode)
 
     monkeypatch.setattr(kube_config, "open", slowly, raising=False)
@@ -234,8 +235,15 @@ def test_two_that_connect_at_the_same_time_have_their_certificates(
     def ask() -> Any:
         return asked(api.url, **{"certificate-authority-data": data})
 
+    def join() -> Any:
+        joined.set()
+        try:
+            return ask()
+        finally:
+            ended.set()
+
     with ThreadPoolExecutor() as pool:
         first = pool.submit(ask)
-        begun.wait(10)
-        both = [first, pool.submit(ask)]
+        assert begun.wait(60)
+        both = [first, pool.submit(join)]
     assert [found.result().minor for found in both] == ["35", "35"]
