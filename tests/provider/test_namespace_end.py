@@ -191,7 +191,7 @@ def test_a_namespace_goes_when_its_members_have_ended(dynamic: Plugin) -> None:
     own = thing("etcd-0", IDENTITY, ending=True)
     with Namespace.running(objects={POD: [own]}) as namespace, ThreadPoolExecutor() as pool:
         done = pool.submit(end, namespace, dynamic)
-        until("further looks", lambda: namespace.looks >= 10 or done.done())
+        until("further looks", lambda: namespace.looks >= 4 or done.done())
         assert not namespace.gone
         namespace.objects[POD].remove(own)
         done.result(30)
@@ -202,7 +202,7 @@ def test_what_others_bring_while_members_end_keeps_the_namespace(dynamic: Plugin
     own, other = thing("etcd-0", IDENTITY, ending=True), thing("web-0")
     with Namespace.running(objects={POD: [own]}) as namespace, ThreadPoolExecutor() as pool:
         done = pool.submit(end, namespace, dynamic)
-        until("further looks", lambda: namespace.looks >= 10 or done.done())
+        until("further looks", lambda: namespace.looks >= 4 or done.done())
         namespace.objects[POD] = [other]
         done.result(30)
         assert not namespace.gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 _CHECKOUT = Path(__file__).resolve().parent.parent.parent
 _KEY = "__provider"
-_SECONDS = 30.0
+_SECONDS = 120.0
 _DECORATION = "Exception calling application: "
 """What gRPC's Python server writes before the text of an exception."""
 
@@ -133,6 +134,7 @@ def _port(process: subprocess.Popen[bytes], output: Path) -> int:
         line, end, _ = output.read_text().partition("\n")
         if end:
             return int(line)
+        time.sleep(0.05)
     raise RuntimeError(f"the plugin ended: {output.read_text()}")
 
 

@@ -79,7 +79,7 @@ def test_an_up_in_the_background_does_not_outlive_the_test_that_fails_beside_it(
 
     def fail_beside_it() -> None:
         with background_up(stack, tmp_path / "log"):
-            until("the child", lambda: note.exists() and note.read_text(), 10)
+            until("the child", lambda: note.exists() and note.read_text())
             raise AssertionError("red")
 
     with pytest.raises(AssertionError, match="red"):
@@ -88,7 +88,7 @@ def test_an_up_in_the_background_does_not_outlive_the_test_that_fails_beside_it(
 
 
 def has_ended(process: Path) -> None:
-    until("the end of the child", lambda: not process.exists() or " Z " in _stat(process), 10)
+    until("the end of the child", lambda: not process.exists() or " Z " in _stat(process))
 
 
 def _stat(process: Path) -> str:
