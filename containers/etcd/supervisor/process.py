@@ -51,7 +51,8 @@ class Etcd:
         """Seconds to wait before a start after a failure: more after each that came soon."""
         ran = time.monotonic() - self.started_at
         self._failures = 0 if ran > LONGEST_PAUSE_SECONDS else self._failures + 1
-        return min(0.1 * 2**self._failures, LONGEST_PAUSE_SECONDS)
+        # Seven make the longest pause, and two to the power of 1024 would be no float any more.
+        return min(0.1 * 2 ** min(self._failures, 7), LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:
         """End etcd as it wants to be ended: it hands leadership over on SIGTERM."""
