@@ -1,7 +1,8 @@
 """Which etcd version may follow those that the members run. Pure.
 
 etcd is upgraded one minor at a time, and goes back to an older one only by a procedure of its own
-(`etcdctl downgrade`). While a single member runs the older minor the cluster's version is that one,
+(`etcdctl downgrade`), which this program does not have: a minor below what all members run is
+refused. While a single member runs the older minor the cluster's version is that one,
 and all may still go back to it (https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/, "Downgrade"): a
 change that has stopped at its first unit can be taken back.
 """
