@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
-from threading import Event, Thread
-from types import FrameType
 
 from .config import Config, from_environment
 from .discovery import Discovery
 from .health import Health, log, serve
 from .http_get import http_get
 from .seed import Seed
+from .stop_signal import told_to_stop
 from .unit import Unit
 
 
@@ -66,14 +64,7 @@ def _check(wanted: str) -> int:
 
 def _run(config: Config) -> int:
     _take_proxies_away()
-    stop = Event()
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        # Not from here: the loop that was interrupted may hold the event's lock, for ever then.
-        Thread(target=stop.set).start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+    stop = told_to_stop()
     health = Health(config.metrics_port)
     serve(health, config.health_port)
     log(f"{config.role} {config.name}, etcd {config.etcd_version}")
