@@ -74,12 +74,16 @@ def _kept(
 
 
 def _at_rest(kube: Kube, known: frozenset[str]) -> bool:
-    """Whether no seed is a member: all are held, and none of them on data of the cluster."""
+    """Whether no seed is a member: none of them runs, and none of the cluster's data is left.
+
+    A claim counts without its pod, too, which a quota or an admission may keep away. After the last
+    removal of a handover that is so as well: the handover ends what is left.
+    """
     seeds = kube.pods(kube.site.seeds)
     if not all(gated(pod) for pod in seeds):
         return False
-    claims = kube.volumes(kube.site.seeds) if seeds and known else []
-    return not gates.returning(seeds, claims, known)
+    claims = kube.staying_volumes(kube.site.seeds) if known else []
+    return known.isdisjoint(str(found.metadata.uid) for found in [*seeds, *claims])
 
 
 def _resumed(born: lock.Lock, earlier: Mapping[str, str], progress: Progress) -> dict[str, Any]:
