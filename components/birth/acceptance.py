@@ -19,7 +19,7 @@ from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
 from components.kube.client import ExecError, Kube
 from components.kube.pods import ready, running
-from components.progress import Progress, Unmet
+from components.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 
@@ -33,7 +33,7 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     """Write the birth mark: from here on clients and units are let in.
 
     Repeated until etcd has answered, always with the same mark: one whose answer was lost may
-    stand there already. Raises SequenceError at the deadline.
+    stand there already. Raises SequenceError at the deadline, and where another one stands.
     """
     seeds = kube.site.seeds
     disks = gates.disks(kube.pods(seeds), kube.volumes(seeds))
@@ -44,20 +44,35 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
         view = cluster.view()
         if isinstance(view, Unmet):
             return view
-        mark = {
-            "clusterId": f"{view.cluster_id:x}",
-            "token": hashlib.sha256(token.value.encode()).hexdigest()[:16],
-            "born": born,
-        }
+        mark = json.dumps(
+            {
+                "clusterId": f"{view.cluster_id:x}",
+                "token": hashlib.sha256(token.value.encode()).hexdigest()[:16],
+                "born": born,
+            }
+        )
         try:
-            cluster.put(BIRTH_KEY, json.dumps(mark))
+            cluster.write_birth(mark)
+            found = cluster.get(BIRTH_KEY)
         except ExecError as error:
             return Unmet(str(error))
-        return _lock(view, json.dumps(mark))
+        _require_own(found, mark, view)
+        return _lock(view, mark) if found else Unmet("it is gone again")
 
     return progress.wait(
         "the birth mark to be written", lambda: _seen_to(kube, progress, written()), "pulumi up"
     )
+
+
+def _require_own(found: str, mark: str, view: View) -> None:
+    """Raise SequenceError where the cluster has another mark: another run of Pulumi has formed it,
+    in the place of ours, or has accepted ours before us. What was let in knows that mark."""
+    if found not in ("", mark):
+        raise SequenceError(
+            f"cluster {view.cluster_id:x} has another birth mark already, {found}: another "
+            "pulumi up runs, or ran, beside this one",
+            "pulumi up, once no other one runs: it goes on with that cluster",
+        )
 
 
 def accepted_earlier(kube: Kube, secret: Mapping[str, str], progress: Progress) -> Lock | None:

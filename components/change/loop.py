@@ -175,7 +175,7 @@ class Loop:
         if view.leader is None:
             return
         try:
-            self.cluster.put(BIRTH_KEY, self.lock.birth)
+            self.cluster.write_birth(self.lock.birth)
         except ExecError:
             return  # tried again in the next round
         self.unmarked = False

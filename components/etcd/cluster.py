@@ -11,6 +11,7 @@ from typing import Any
 from components.kube.client import ExecError, Kube, NoExecError
 from components.progress import SequenceError, Unmet
 from components.site import Site
+from containers.etcd.supervisor.birth import creation
 from containers.etcd.supervisor.etcdctl import NO_USER
 from containers.etcd.supervisor.membership import (
     Member,
@@ -25,6 +26,15 @@ SPARE_SECONDS = 7
 STATUS_SECONDS = 2
 """For one member to tell its status. etcdctl asks one after the other: four that are silent, which
 beside a quorum may be, fit into the time of one command."""
+
+
+_WITH_STDIN = """\
+import subprocess, sys
+_, seconds, text, *command = sys.argv
+sys.exit(subprocess.run(command, input=text, text=True, timeout=float(seconds)).returncode)
+"""
+"""Runs a command on a text, in the pod: admission rules against people's shells deny commands with
+an open input. It sets the limit as well: `etcdctl txn` has none (etcdctl: txn_command.go)."""
 
 
 @dataclass(frozen=True)
@@ -69,16 +79,19 @@ class Cluster:
         pods: Iterable[str] | None = None,
         endpoints: Sequence[str] = (),
         seconds: int | None = None,
+        stdin: str = "",
     ) -> str:
         """Run etcdctl in the first of `pods` in which anything can be run.
 
         None: those that are asked. `seconds`: how long etcd may take for this one; unset as
-        for all. Raises ExecError.
+        for all. `stdin`: what it reads. Raises ExecError.
         """
         urls = ",".join(endpoints) or self._kube.site.local_url
         limit = seconds or self._seconds
         limits = (f"--command-timeout={limit}s", f"--dial-timeout={self._seconds}s")
         command = ("etcdctl", f"--endpoints={urls}", *limits, *arguments)
+        if stdin:
+            command = ("python3", "-c", _WITH_STDIN, str(limit), stdin, *command)
         failure = NoExecError("no pod to ask")
         for pod in self._pods if pods is None else tuple(pods):
             try:
@@ -153,8 +166,9 @@ class Cluster:
         if NO_USER in str(error):
             raise NoUserError(self._kube.site) from None
 
-    def put(self, key: str, value: str) -> None:
-        self.etcdctl("put", key, value)
+    def write_birth(self, mark: str) -> None:
+        """Write the birth mark if there is none: whatever stands there stays. Raises ExecError."""
+        self.etcdctl("txn", stdin=creation(mark))
 
     def hash(self, member: Member, revision: int, seconds: int) -> Hash:
         """The hash of a member's content up to `revision`. It may take `seconds`.

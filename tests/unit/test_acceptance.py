@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from types import SimpleNamespace
@@ -46,7 +47,7 @@ class Namespace(Kube):
         self.site = cast(Site, site)
         self.answers: dict[str, list[Any]] = {
             "get": [MARK],
-            "put": ["OK"],
+            "txn": ["SUCCESS"],
             "list": [LISTED],
             "status": [ANSWERED],
         }
@@ -116,14 +117,17 @@ class Namespace(Kube):
 
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         verb = next(word for word in command if word in self.answers)
-        if verb == "put":
+        if verb == "txn":
             self.done.append("mark")
-            self.marks.append(command[-1])
+            (line,) = (x for x in command[4].splitlines() if x.startswith("put"))
+            self.marks.append(json.loads(line.split(maxsplit=2)[2]))
         answers = self.answers[verb]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        # The mark that stands is the one that was written; tests/provider/test_birth_mark.py has a
+        # real etcd.
+        return self.marks[-1] if answer == MARK and self.marks else answer
 
 
 def accepted(kube: Namespace, seconds: int = 60, note: str = "pod-1 claim-1") -> Any:
@@ -143,17 +147,30 @@ def test_what_may_be_accepted_is_noted_before_it_is() -> None:
 
 def test_a_mark_whose_answer_is_lost_is_written_again_as_it_was() -> None:
     lost = ExecError('{"level":"warn","msg":"retrying of unary invoker failed"}\n' + SILENT)
-    kube = Namespace(put=[lost, lost, "OK"])
+    kube = Namespace(txn=[lost, lost, "SUCCESS"])
     accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
     assert len(kube.marks) == 3
     assert len(set(kube.marks)) == 1
 
 
 def test_a_mark_that_cannot_be_written_is_told_in_etcdctls_words() -> None:
-    kube = Namespace(put=[ExecError('{"level":"warn"}\n' + SILENT)])
+    kube = Namespace(txn=[ExecError('{"level":"warn"}\n' + SILENT)])
     with pytest.raises(SequenceError) as failure:
         accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", -1))
     assert failure.value.problem.endswith(f"waiting for the birth mark to be written: {SILENT}")
+
+
+def test_a_mark_that_a_client_deletes_at_once_is_written_again() -> None:
+    kube = Namespace(get=["", MARK])
+    found = accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
+    assert kube.marks == [found.birth] * 2
+
+
+def test_a_mark_of_another_run_is_the_end() -> None:
+    kube = Namespace(get=["another"])
+    with pytest.raises(SequenceError, match="another birth mark already, another: ") as failure:
+        accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
+    assert failure.value.following.startswith("pulumi up, once no other one runs")
 
 
 def test_a_cluster_with_its_mark_is_gone_on_with() -> None:

@@ -78,7 +78,7 @@ def test_a_pod_in_which_nothing_can_be_run_holds_up_nothing_that_another_can_do(
     asked: list[tuple[str, str]] = []
 
     def execute(pod: str, *command: str, seconds: float) -> str:
-        words = ("list", "status", "get", "put", "remove", "move-leader")
+        words = ("list", "status", "get", "txn", "remove", "move-leader")
         what = next(word for word in words if word in command)
         asked.append((pod, what))
         if pod == "etcd-0":
@@ -91,7 +91,7 @@ def test_a_pod_in_which_nothing_can_be_run_holds_up_nothing_that_another_can_do(
     first, second, seed = view.members
     asked.clear()
     found.get("key")
-    found.put("key", "value")
+    found.write_birth("mark")
     found.remove(seed)
     found.move_leader(first, second)
     assert {pod for pod, _ in asked} == {"etcd-1"}, "who is known to be mute is asked last"

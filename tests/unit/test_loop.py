@@ -391,11 +391,11 @@ class Marked:
     def get(self, _key: str) -> str:
         return self.birth
 
-    def put(self, key: str, value: str) -> None:
+    def write_birth(self, mark: str) -> None:
         if self.refusals:
             self.refusals -= 1
             raise ExecError("etcdserver: request timed out")
-        self.done.append(f"{key}={value}")
+        self.done.append(f"{BIRTH_KEY}={mark}")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,15 @@ import json
 BIRTH_KEY = "etcd.pulumi.com/birth"
 
 
+def creation(mark: str) -> str:
+    """What `etcdctl txn` is to read to write the mark if there is none: what stands there stays.
+
+    Comparisons, then what is done if they hold, then what else: each ends with an empty line. A
+    value in quotes is read as Go reads a string, of which JSON's are a part.
+    """
+    return f'create("{BIRTH_KEY}") = "0"\n\nput {BIRTH_KEY} {json.dumps(mark)}\n\n\n'
+
+
 def names(mark: str, cluster_id: int) -> bool:
     """Whether a mark, as the acceptance writes it, is this cluster's."""
     try:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .asking import ask_all
-from .birth import BIRTH_KEY
+from .birth import BIRTH_KEY, creation
 from .membership import Member, Status, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
@@ -112,10 +111,7 @@ def read_birth(url: str) -> str | None:
 
 def write_birth(url: str, mark: str) -> None:
     """Write the birth mark if there is none: whatever stands there stays. Raises EtcdctlError."""
-    absent = f'create("{BIRTH_KEY}") = "0"'
-    # Comparisons, then what is done if they hold, then what else: each ends with an empty line.
-    # A value in quotes is read as Go reads a string, of which JSON's are a part.
-    etcdctl([url], "txn", stdin=f"{absent}\n\nput {BIRTH_KEY} {json.dumps(mark)}\n\n\n")
+    etcdctl([url], "txn", stdin=creation(mark))
 
 
 def add_learner(url: str, name: str, peer_url: str) -> tuple[Member, ...]:
