@@ -128,6 +128,7 @@ def test_the_identity_is_on_the_disk_before_etcd_may_start(
         pytest.param(b'{"cluster_id": 1}', id="half of it"),
         pytest.param(b'{"cluster_id": null, "member_id": null}', id="nulls"),
         pytest.param(b'{"cluster_id": "x", "member_id": 2}', id="no number"),
+        pytest.param(b'{"cluster_id": 1, "member_id": 2, "revision": "x"}', id="edited by hand"),
     ],
 )
 def test_a_damaged_identity_is_a_lost_one_and_data_counts_all_the_same(

@@ -359,10 +359,14 @@ def stateful_set(replicas: int | None = 3, **metadata: Any) -> dict[str, Any]:
             False,
             id="and end at six",
         ),
+        pytest.param([], 0, None, id="a list"),
+        pytest.param({"kind": "Status", "metadata": {}}, 0, None, id="another kind"),
+        pytest.param({"metadata": None, "spec": {}}, 0, None, id="no metadata"),
+        pytest.param({"metadata": {}, "spec": {"replicas": "3"}}, 0, None, id="no number"),
     ],
 )
 def test_a_member_is_wanted_as_long_as_its_ordinal_is(
-    found: dict[str, Any], ordinal: int, expected: bool | None
+    found: Any, ordinal: int, expected: bool | None
 ) -> None:
     assert wanted(found, ordinal) is expected
 
@@ -399,6 +403,12 @@ def test_an_api_that_does_not_answer_is_asked_as_often_as_it_matters(
     monkeypatch.setattr(kubernetes, "_asked", asked)
     monkeypatch.setattr(kubernetes, "PAUSE_SECONDS", 0)
     assert kubernetes.wants("etcd", "etcd", 2, attempts=attempts) is answer
+
+
+def test_a_value_that_is_no_text_is_printed_all_the_same(program: Path) -> None:
+    """Whatever a client has put in the place of the birth mark."""
+    does(program, r"printf 'a\377b\n'")
+    assert etcdctl(["http://127.0.0.1:1"], "get", "key") == "a\ufffdb\n"
 
 
 def test_what_etcdctl_prints_is_returned(program: Path) -> None:

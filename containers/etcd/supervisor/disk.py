@@ -114,6 +114,8 @@ class Volume:
             identity = json.loads(self._identity.read_text())
             for key in ("cluster_id", "member_id"):
                 identity[key] = int(identity[key])
+            if identity.get("revision") is not None:
+                identity["revision"] = int(identity["revision"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return {}
         return identity

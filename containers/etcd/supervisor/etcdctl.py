@@ -43,6 +43,7 @@ def etcdctl(
             input=stdin,
             capture_output=True,
             text=True,
+            errors="replace",  # a client may have put anything in the place of the birth mark
             timeout=seconds * 4 + 2,
             check=False,
         )

@@ -49,7 +49,7 @@ def _asked(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
     trust.verify_flags &= ~ssl.VERIFY_X509_STRICT
     try:
         with urllib.request.urlopen(request, timeout=3, context=trust) as answer:
-            found: dict[str, Any] = json.load(answer)
+            found = json.load(answer)
     except urllib.error.HTTPError as error:
         if error.code == HTTPStatus.TOO_MANY_REQUESTS or error.code >= 500:
             raise
@@ -57,12 +57,15 @@ def _asked(namespace: str, stateful_set: str, ordinal: int) -> bool | None:
     return wanted(found, ordinal)
 
 
-def wanted(stateful_set: dict[str, Any], ordinal: int) -> bool | None:
-    """The rule behind `wants`, on the object as Kubernetes gives it."""
-    metadata, spec = stateful_set["metadata"], stateful_set["spec"]
-    if metadata.get("deletionTimestamp"):
+def wanted(stateful_set: Any, ordinal: int) -> bool | None:
+    """The rule behind `wants`, on the object as Kubernetes gives it; None for what is no such."""
+    try:
+        metadata, spec = stateful_set["metadata"], stateful_set["spec"]
+        if metadata.get("deletionTimestamp"):
+            return None
+        if metadata.get("annotations", {}).get(LEAVING_ANNOTATION) == str(ordinal):
+            return False
+        start = spec.get("ordinals", {}).get("start", 0)
+        return ordinal < spec.get("replicas", 1) + start
+    except (AttributeError, KeyError, TypeError):
         return None
-    if metadata.get("annotations", {}).get(LEAVING_ANNOTATION) == str(ordinal):
-        return False
-    start = spec.get("ordinals", {}).get("start", 0)
-    return ordinal < spec.get("replicas", 1) + start
