@@ -238,7 +238,12 @@ def test_the_runbook_has_the_id_of_everything_that_google_makes() -> None:
 
 @pytest.mark.parametrize(
     ("role", "file", "name"),
-    [("unit", "unit", "Unit"), ("seed", "seed", "Seed"), ("discovery", "discovery", "Discovery")],
+    [
+        ("unit", "unit", "Unit"),
+        ("seed", "seed", "Seed"),
+        ("discovery", "discovery", "Discovery"),
+        ("all", "main_loop", "told"),
+    ],
 )
 def test_every_phase_of_a_supervisor_is_told_and_none_that_it_has_not(
     role: str, file: str, name: str
@@ -248,15 +253,16 @@ def test_every_phase_of_a_supervisor_is_told_and_none_that_it_has_not(
     rows = re.findall(rf"^\| {role} .*(?:\n\| \| .*)*", table, re.M)
     told = re.findall(r"`(.*?)`", "".join(rows))
     tree = ast.parse((ROOT / "containers" / "etcd" / "supervisor" / f"{file}.py").read_text())
-    (member,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == name)
+    defined = [n for n in tree.body if isinstance(n, ast.ClassDef | ast.FunctionDef)]
+    (member,) = (n for n in defined if n.name == name)
     parts = phase_parts(member)
     assert {part for part in parts if not any(part in phase for phase in told)} == set()
     assert {phase for phase in told if not any(part in phase for part in parts)} == set()
 
 
-def phase_parts(member: ast.ClassDef) -> set[str]:
+def phase_parts(member: ast.ClassDef | ast.FunctionDef) -> set[str]:
     """The constant parts of the texts that become phases: given to one of the methods that say
-    them, or kept under one of the names that are given to these."""
+    them, or kept under one of the names that are given to these; or returned by a function."""
     texts: list[ast.expr] = []
     for node in ast.walk(member):
         match node:
@@ -264,6 +270,8 @@ def phase_parts(member: ast.ClassDef) -> set[str]:
                 texts.append(text)
             case ast.Assign(targets=[ast.Name(kept) | ast.Attribute(attr=kept)], value=text):
                 texts += [text] * (kept in _KEPT)
+            case ast.Return(value=ast.JoinedStr() as text) if isinstance(member, ast.FunctionDef):
+                texts.append(text)
             case _:
                 pass
     parts = [part for t in texts for part in (t.values if isinstance(t, ast.JoinedStr) else [t])]

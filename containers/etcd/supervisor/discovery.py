@@ -7,6 +7,7 @@ from threading import Event
 from . import flags
 from .config import Config
 from .health import Health
+from .main_loop import keep_on
 from .process import IDLE_SECONDS, Etcd
 
 
@@ -22,14 +23,7 @@ class Discovery:
     def run(self) -> None:
         """Keep one etcd running until told to stop."""
         self._health.admitted = True
-        while not self._stop.is_set():
-            try:
-                pause = self._keep_running()
-            except OSError as error:
-                reason = f"cannot use the disk or start a process: {error}"
-                self._health.beat(reason, etcd=False)
-                pause = IDLE_SECONDS
-            self._stop.wait(pause)
+        keep_on(self._keep_running, self._health, self._etcd, self._stop)
         self._etcd.stop()
 
     def _keep_running(self) -> float:

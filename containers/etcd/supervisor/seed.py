@@ -9,6 +9,7 @@ from .config import Config
 from .disk import Volume
 from .etcdctl import EtcdctlError, answers, etcdctl, read_birth, read_view
 from .health import Health
+from .main_loop import keep_on
 from .process import IDLE_SECONDS, Etcd
 
 PAUSE_SECONDS = 0.2
@@ -36,16 +37,12 @@ class Seed:
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
         self._health.data = self._volume.may_hold_data()
-        while not self._stop.is_set():
-            try:
-                pause = self._accompany() if self._etcd.running else self._bring_up()
-            except OSError as error:  # no room, no process: waited for here as by a unit
-                reason = f"cannot use the disk or start a process: {error}"
-                self._health.beat(reason, etcd=self._etcd.running)
-                pause = IDLE_SECONDS
-            self._stop.wait(pause)
+        keep_on(self._step, self._health, self._etcd, self._stop)
         self._health.beat("stopping", etcd=False)
         self._etcd.stop()
+
+    def _step(self) -> float:
+        return self._accompany() if self._etcd.running else self._bring_up()
 
     def _bring_up(self) -> float:
         code = self._etcd.take_exit_code()

@@ -24,6 +24,7 @@ from .etcdctl import (
     wants_a_user,
 )
 from .health import Health, log, ready_seconds_of
+from .main_loop import keep_on, told
 from .marking import mark_again
 from .membership import History, Member, View, but_full, observe
 from .process import IDLE_SECONDS, Etcd
@@ -72,18 +73,17 @@ class Unit:
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
         self._health.data = self._volume.may_hold_data()
-        while not self._stop.is_set():
-            try:
-                pause = self._accompany() if self._etcd.running else self._bring_up()
-            except OSError as error:  # a disk that is full or broken: etcd may live on it still
-                reason = f"cannot use the disk or start a process: {error}"
-                self._health.beat(reason, etcd=self._etcd.running)
-                pause = IDLE_SECONDS
-            self._stop.wait(pause)
+        keep_on(self._step, self._health, self._etcd, self._stop)
         if self._etcd.running:
-            self._before_stop()
+            try:
+                self._before_stop()
+            except Exception as error:  # noqa: BLE001 - whatever it is, etcd is to end in order
+                log(told(error))
         self._health.beat("stopping", etcd=False)
         self._etcd.stop()
+
+    def _step(self) -> float:
+        return self._accompany() if self._etcd.running else self._bring_up()
 
     # ------------------------------------------------------------ etcd is not running
 
