@@ -125,7 +125,7 @@ def test_up_waits_for_a_part_that_answers_late_and_keeps_the_cluster(
     monkeypatch.setattr(health, "check", until_it_is_missed)
     os.kill(dns.pid, signal.SIGSTOP)
     lifecycle.up(FIRST)
-    assert "coredns" in ill
+    assert "DNS" in ill
     assert processes.recorded(first.lab) == before
 
 
