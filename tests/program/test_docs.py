@@ -242,7 +242,7 @@ def test_the_runbook_has_the_id_of_everything_that_google_makes() -> None:
         ("unit", "unit", "Unit"),
         ("seed", "seed", "Seed"),
         ("discovery", "discovery", "Discovery"),
-        ("all", "main_loop", "told"),
+        ("all", "main_loop", "words_for"),
     ],
 )
 def test_every_phase_of_a_supervisor_is_told_and_none_that_it_has_not(

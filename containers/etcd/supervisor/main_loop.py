@@ -21,12 +21,12 @@ def keep_on(step: Callable[[], float], health: Health, etcd: Etcd, stop: Event) 
         try:
             pause = step()
         except Exception as error:  # noqa: BLE001 - of any kind: see above
-            health.beat(told(error), etcd=etcd.running)
+            health.beat(words_for(error), etcd=etcd.running)
             pause = IDLE_SECONDS
         stop.wait(pause)
 
 
-def told(error: Exception) -> str:
+def words_for(error: Exception) -> str:
     """What is said of an error. One of the disk, or for want of a process, may come to everybody;
     any other is a mistake in this program, and has its place in it. To be called with one that was
     raised from here."""

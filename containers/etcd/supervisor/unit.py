@@ -24,7 +24,7 @@ from .etcdctl import (
     wants_a_user,
 )
 from .health import Health, log, ready_seconds_of
-from .main_loop import keep_on, told
+from .main_loop import keep_on, words_for
 from .marking import mark_again
 from .membership import History, Member, View, but_full, observe
 from .process import IDLE_SECONDS, Etcd
@@ -78,7 +78,7 @@ class Unit:
             try:
                 self._before_stop()
             except Exception as error:  # noqa: BLE001 - whatever it is, etcd is to end in order
-                log(told(error))
+                log(words_for(error))
         self._health.beat("stopping", etcd=False)
         self._etcd.stop()
 
