@@ -33,8 +33,9 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     """Write the birth mark: from here on clients and units are let in.
 
     Repeated until etcd has answered, always with the same mark: one whose answer was lost may
-    stand there already. Raises SequenceError at the deadline, and where another one stands.
+    stand there already. Raises SequenceError at the deadline, and where another run has got ahead.
     """
+    _require_current(kube, token)
     seeds = kube.site.seeds
     disks = gates.disks(kube.pods(seeds), kube.volumes(seeds))
     kube.write_secret(kube.site.discovery, {**token.secret, gates.NOTE: " ".join(sorted(disks))})
@@ -44,6 +45,7 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
         view = cluster.view()
         if isinstance(view, Unmet):
             return view
+        _require_current(kube, token)
         mark = json.dumps(
             {
                 "clusterId": f"{view.cluster_id:x}",
@@ -62,6 +64,16 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     return progress.wait(
         "the birth mark to be written", lambda: _seen_to(kube, progress, written()), "pulumi up"
     )
+
+
+def _require_current(kube: Kube, token: Token) -> None:
+    """Raise SequenceError where the seeds are another run's by now: it would take a mark that it
+    has not noted for none, and throw them away with what clients have written."""
+    if kube.read_secret(kube.site.discovery).get("token") != token.value:
+        raise SequenceError(
+            "another pulumi up has begun a birth of its own, beside this one",
+            "pulumi up, once no other one runs",
+        )
 
 
 def _require_own(found: str, mark: str, view: View) -> None:

@@ -132,7 +132,7 @@ class Loop:
             if isinstance(step, Done):
                 if not self.unmarked:
                     return
-                step = Wait("the birth mark, which a client has deleted, is to be written again")
+                step = Wait("the birth mark, which a client has deleted, is being written again")
             if isinstance(step, Wait):
                 self._wait(step.reason, view, pause=not first)
                 continue
@@ -178,7 +178,7 @@ class Loop:
             self.cluster.write_birth(self.lock.birth)
         except ExecError:
             return  # tried again in the next round
-        self.unmarked = False
+        self._known = False  # until the next look: another's may have come meanwhile
         self.progress.say("the cluster's birth mark, which a client had deleted, is written again")
 
     def take(self, step: restarts.Change, view: View) -> None:

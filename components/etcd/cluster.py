@@ -31,7 +31,10 @@ beside a quorum may be, fit into the time of one command."""
 _WITH_STDIN = """\
 import subprocess, sys
 _, seconds, text, *command = sys.argv
-sys.exit(subprocess.run(command, input=text, text=True, timeout=float(seconds)).returncode)
+try:
+    sys.exit(subprocess.run(command, input=text, text=True, timeout=float(seconds)).returncode)
+except subprocess.TimeoutExpired:
+    sys.exit(f"no answer within {seconds} s")
 """
 """Runs a command on a text, in the pod: admission rules against people's shells deny commands with
 an open input. It sets the limit as well: `etcdctl txn` has none (etcdctl: txn_command.go)."""

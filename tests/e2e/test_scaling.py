@@ -16,7 +16,7 @@ from lab.state import Lab
 from tests.faults.cluster import is_ready
 from tests.support.refusal import the_one_error
 from tests.support.stack import Stack, until
-from tests.support.writer import ELECTION_SECONDS, Writer, elections
+from tests.support.writer import Writer, interrupted
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ class Written:
 
     output: str
     interrupted: bool
-    """Whether there was a time without acknowledged writes that an election explains."""
+    """Whether clients could not write for some time."""
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def write(stack: Stack, writer_binary: Path, tmp_path: Path) -> Callable[..., Wr
         report = writer.check(stack.endpoints())
         assert (report.missing, report.problems, summary.stale_reads) == (0, [], [])
         assert not [error for error in summary.errors if "learner" in error]
-        elected = elections(report.members[0]["term"] - term, output)
-        return Written(output, elected > 0 and summary.longest_gap_seconds >= ELECTION_SECONDS)
+        terms = report.members[0]["term"] - term
+        return Written(output, interrupted(summary.longest_gap_seconds, terms, output))
 
     return run
 

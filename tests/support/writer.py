@@ -24,11 +24,16 @@ ELECTION_SECONDS = 1.0
 (etcd's default). The aim of a planned change is 0.5 s (docs/measurements.md); beside the tests of
 another worker a machine with two processors has stood still for longer than that."""
 
+OUTAGE_SECONDS = 5.0
+"""A machine does not stand still for that long: clients are led to where nobody is."""
 
-def elections(terms: int, output: str) -> int:
-    """How many of the leaders of so many new terms of Raft got there by an election: those to whom
-    a sequence has moved leadership are in its output."""
-    return terms - len(set(re.findall(r"leader moved from \S+ to \S+", output)))
+
+def interrupted(gap_seconds: float, terms: int, output: str) -> bool:
+    """Whether this time without acknowledged writes was an outage, in so many new terms of Raft: a
+    leader was elected, beside those to whom a sequence has moved leadership, or it was a long one.
+    """
+    moves = len(set(re.findall(r"leader moved from \S+ to \S+", output)))
+    return gap_seconds >= OUTAGE_SECONDS or (gap_seconds >= ELECTION_SECONDS and terms > moves)
 
 
 @dataclass(frozen=True)

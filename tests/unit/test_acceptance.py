@@ -56,7 +56,7 @@ class Namespace(Kube):
         """What was changed, in its order."""
         self.marks: list[str] = []
         self.released: list[str] = []
-        self.secret: dict[str, str] = {}
+        self.secret: dict[str, str] = dict(TOKEN.secret)
 
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return [*self.pods("etcd-seed"), *self.pods("etcd")], NOW
@@ -164,6 +164,27 @@ def test_a_mark_that_a_client_deletes_at_once_is_written_again() -> None:
     kube = Namespace(get=["", MARK])
     found = accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
     assert kube.marks == [found.birth] * 2
+
+
+class Overtaken(Namespace):
+    """Another run begins an attempt of its own after so many looks at the Secret."""
+
+    looks = 0
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        self.looks -= 1
+        return self.secret if self.looks >= 0 else {**TOKEN.secret, "token": "theirs"}
+
+
+@pytest.mark.parametrize(("looks", "done"), [(0, []), (1, ["secret"])])
+def test_seeds_of_another_run_get_no_mark(looks: int, done: list[str]) -> None:
+    """That run has not noted it, and would throw them away."""
+    kube = Overtaken()
+    kube.looks = looks
+    with pytest.raises(SequenceError, match="another pulumi up has begun a birth") as failure:
+        accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
+    assert failure.value.following == "pulumi up, once no other one runs"
+    assert kube.done == done
 
 
 def test_a_mark_of_another_run_is_the_end() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.stack import answer
-from tests.support.writer import elections
+from tests.support.writer import interrupted
 
 LOG = '{"level":"warn","msg":"retrying of unary invoker failed","error":"leader changed"}\n'
 
@@ -24,9 +24,17 @@ def test_its_log_is_no_answer(text: str, found: object) -> None:
     assert answer(text) == found
 
 
-def test_a_leader_to_whom_leadership_was_moved_was_not_elected() -> None:
-    moved = "@ updating\n  [scale]  1.0 s  leader moved from etcd-4 to etcd-0\n"
-    assert elections(1, moved) == 0
-    assert elections(1, moved + "  leader moved from etcd-4 to etcd-0 (told again)\n") == 0
-    assert elections(2, moved) == 1
-    assert elections(1, "") == 1
+@pytest.mark.parametrize(
+    ("gap", "terms", "told", "found"),
+    [
+        (0.9, 2, "", False),
+        (2.0, 0, "", False),
+        (2.0, 1, "leader moved from etcd-4 to etcd-0", False),
+        (2.0, 1, "", True),
+        (2.0, 2, "leader moved from etcd-4 to etcd-0, leader moved from etcd-4 to etcd-0", True),
+        (6.0, 0, "", True),
+    ],
+    ids=["short", "still", "moved", "elected", "elected besides", "long"],
+)
+def test_an_outage_is_an_election_or_long(gap: float, terms: int, told: str, found: bool) -> None:
+    assert interrupted(gap, terms, told.replace(", ", "\n  ")) is found

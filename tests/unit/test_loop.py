@@ -395,6 +395,7 @@ class Marked:
         if self.refusals:
             self.refusals -= 1
             raise ExecError("etcdserver: request timed out")
+        self.birth = mark
         self.done.append(f"{BIRTH_KEY}={mark}")
 
 
@@ -427,6 +428,25 @@ def test_a_deleted_birth_mark_is_written_again_before_anything_else(
     monkeypatch.setattr(module, "POLL_SECONDS", 0)
     loop.run(decide, act)
     assert cluster.done == done
+
+
+class Overtaken(Marked):
+    def write_birth(self, mark: str) -> None:
+        self.birth = f"not {mark}"
+
+
+def test_a_mark_that_came_from_elsewhere_meanwhile_is_not_taken_for_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by a copy of another cluster's keys: ours is written only where there is none."""
+    asked: Any = Overtaken("")
+    site = SimpleNamespace(units="etcd", seeds="etcd-seed", namespace="etcd")
+    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: (list[Any](), NOW))
+    known = Lock(cluster_id=f"{CLUSTER:x}", birth="b", revision=0)
+    loop = Loop(kube, asked, Progress("scale", 60), Goal("etcd-seed", "etcd", 3), known)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
+    with pytest.raises(SequenceError, match="formed a second time"):
+        loop.run(lambda _view, _now: Done(), asked)
 
 
 def test_no_sequence_is_done_while_the_mark_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

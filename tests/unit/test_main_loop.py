@@ -78,7 +78,7 @@ def etcd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     program(
         tmp_path,
         "etcd",
-        f"echo $$ >> {said}; trap 'echo in order >> {said}; exit 0' TERM; "
+        f"trap 'echo in order >> {said}; exit 0' TERM; echo $$ >> {said}; "
         "while :; do sleep 0.05; done",
     )
     log = tmp_path / "data" / "member" / "wal" / "0.wal"
