@@ -52,7 +52,7 @@ def disks(pods: Iterable[Any], claims: Iterable[Any]) -> set[str]:
     return {uid for pod in pods if not gated(pod) for uid in disk(pod, found)}
 
 
-def returning(pods: Iterable[Any], claims: Iterable[Any], known: frozenset[str]) -> list[Any]:
+def _returning(pods: Iterable[Any], claims: Iterable[Any], known: frozenset[str]) -> list[Any]:
     """Those held seeds that come back to noted data."""
     found = list(claims)
     return [pod for pod in pods if gated(pod) and not known.isdisjoint(disk(pod, found))]
@@ -86,7 +86,7 @@ def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:
 
 def _release(kube: Kube, progress: Progress, held: list[Any]) -> list[str]:
     known = noted(kube.read_secret(kube.site.discovery))
-    back = returning(held, kube.volumes(kube.site.seeds), known)
+    back = _returning(held, kube.volumes(kube.site.seeds), known)
     kube.release(back)
     for pod in back:
         say = f"seed {pod.metadata.name} is back on its data: its scheduling gate is removed"

@@ -293,3 +293,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(v) for v in cast("list[Any]", value)]
     return value
+
+
+WORKLOADS = ("etcd", "etcd-seed", "etcd-discovery")
+
+
+def workloads(program: Program) -> dict[str, Declared]:
+    """The three StatefulSets, by name."""
+    found = {r.inputs["metadata"]["name"]: r for r in program.all("StatefulSet")}
+    assert set(found) == set(WORKLOADS)
+    return found

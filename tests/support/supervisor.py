@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from containers.etcd.supervisor.config import Config
+from containers.etcd.supervisor.discovery import Discovery
 from containers.etcd.supervisor.health import Health
 from containers.etcd.supervisor.seed import Seed
 from containers.etcd.supervisor.unit import Unit
@@ -275,7 +276,7 @@ def supervisors() -> Generator[list[Supervisor]]:
 def running(
     config: Config,
     health: H,
-    member: type[Unit | Seed] = Unit,
+    member: type[Unit | Seed | Discovery] = Unit,
     stop: threading.Event | None = None,
 ) -> Generator[H]:
     """A member's main loop, in a thread of its own. `stop`: by which it is told to stop earlier."""

@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from containers.etcd.supervisor import discovery, seed, unit
+from containers.etcd.supervisor.config import Config
 from containers.etcd.supervisor.discovery import Discovery
 from containers.etcd.supervisor.seed import Seed
 from containers.etcd.supervisor.unit import Unit
 from tests.support import members
 from tests.support.ports import free_port
-from tests.support.supervisor import Watched, eventually, passes
+from tests.support.supervisor import Watched, eventually, passes, running
 
 UNFORESEEN = "'<' not supported between instances of 'int' and 'str'"
 
 
-@contextmanager
-def running(role: type[Unit | Seed | Discovery], folder: Path) -> Generator[Watched]:
+def watched(folder: Path) -> tuple[Config, Watched]:
     config = members.config(folder, metrics_port=str(free_port()))
-    health, stop = Watched(config.metrics_port), threading.Event()
-    loop = threading.Thread(target=role(config, health, stop).run)
-    loop.start()
-    try:
-        yield health
-    finally:
-        stop.set()
-        loop.join()
+    return config, Watched(config.metrics_port)
 
 
 def program(folder: Path, name: str, text: str) -> None:
@@ -60,7 +52,7 @@ def test_an_error_that_nobody_has_foreseen_is_told_and_waited_for(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with monkeypatch.context() as broken, running(role, tmp_path) as health:
+    with monkeypatch.context() as broken, running(*watched(tmp_path), role) as health:
         broken.setattr(*what, fails)
         told = f"unforeseen TypeError in {where}:"
         eventually("it to be told", lambda: health.phase.startswith(told))
@@ -94,7 +86,7 @@ def etcd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
 
 
 def test_an_etcd_that_runs_goes_on_meanwhile(etcd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with running(Unit, etcd.parent) as health:
+    with running(*watched(etcd.parent)) as health:
         eventually("etcd to run", etcd.exists)
         monkeypatch.setattr(unit, "read_status", fails)
         eventually("it to be told", lambda: "unforeseen TypeError" in health.phase)
@@ -107,7 +99,7 @@ def test_etcd_is_ended_in_order_though_a_unit_cannot_leave(
     etcd: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(unit.kubernetes, "wants", fails)
-    with running(Unit, etcd.parent):
+    with running(*watched(etcd.parent)):
         eventually("etcd to run", etcd.exists)
     assert etcd.read_text().splitlines()[1:] == ["in order"]
     assert "supervisor: unforeseen TypeError in " in capsys.readouterr().out
