@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
 from components.kube import recreate
+from components.kube.claims import is_ours
 from components.kube.client import ExecError, Kube, plain_errors
-from components.kube.contents import is_ours
 from components.kube.pods import (
     lacks_image,
     may_pass,

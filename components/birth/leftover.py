@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from components.birth.volatile import POLL_SECONDS, holds_data
+from components.kube.claims import claim_name
 from components.kube.client import Kube
 from components.kube.pods import ordinal_of
 from components.kube.recreate import recreate
@@ -23,7 +24,7 @@ def require_empty(kube: Kube, units: int, progress: Progress) -> None:
     Costs one question where there is no such volume. Raises SequenceError if one holds data, or at
     the deadline, since no word from a unit is no proof that there is nothing.
     """
-    stem = f"data-{kube.site.units}"
+    stem = claim_name(kube.site.units)
     claims = {
         ordinal: claim
         for claim in kube.volumes(kube.site.units)
@@ -62,7 +63,7 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
     holding = sorted(name for name, holds in told.items() if holds)
     if holding:
         raise SequenceError(
-            f"{', '.join(f'volume data-{name}' for name in holding)} of namespace "
+            f"{', '.join(f'volume {claim_name(name)}' for name in holding)} of namespace "
             f"{kube.site.namespace}: there before this stack, holds data of etcd, and nothing says "
             "of which cluster. A cluster that was born now would be a second one beside it",
             _remedy(kube, holding),
@@ -78,7 +79,7 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
 
 
 def _remedy(kube: Kube, names: Iterable[str]) -> str:
-    claims = " ".join(f"data-{name}" for name in sorted(names))
+    claims = " ".join(claim_name(name) for name in sorted(names))
     return (
         f"if what they hold is not wanted, kubectl -n {kube.site.namespace} delete --wait=false "
         f"pvc {claims}, and then their pods; if it is to be kept, docs/runbook.md: volumes that "

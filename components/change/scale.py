@@ -9,8 +9,8 @@ from components.change import plan
 from components.change.balance import balance, workload
 from components.change.loop import Loop
 from components.change.proof import prove
+from components.kube.claims import claim_name, is_ours
 from components.kube.client import Kube, plain_errors
-from components.kube.contents import is_ours
 from components.kube.pods import ordinal_of
 from components.names import SCALE
 from components.progress import Progress
@@ -65,7 +65,7 @@ def _nothing_is_left(loop: Loop) -> bool:
 def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:
     """Delete the volumes of units that have left; their pods are gone."""
     for claim in kube.volumes(kube.site.units):
-        name, ordinal = claim.metadata.name, ordinal_of(claim, f"data-{kube.site.units}")
+        name, ordinal = claim.metadata.name, ordinal_of(claim, claim_name(kube.site.units))
         if ordinal is None or ordinal < count:
             continue
         if is_ours(kube.site, claim):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from components.kube.claims import claim_name
 from components.kube.client import Kube
 from components.names import CLUSTER_ANNOTATION
 from components.progress import SequenceError
@@ -92,7 +93,7 @@ def floor(noted: Lock | None, props: Mapping[str, Any]) -> int:
 
 def note(kube: Kube, lock: Lock, view: View) -> None:
     """Write the lock on the volume of every unit that is a member, and off all other units'."""
-    members = {f"data-{m.pod}": m.peer_url.partition("//")[2] for m in view.members}
+    members = {claim_name(m.pod): m.peer_url.partition("//")[2] for m in view.members}
     for claim in kube.volumes(kube.site.units):
         name, there = claim.metadata.name, claim.metadata.annotations or {}
         wanted = notes(lock, members.get(name))

@@ -19,10 +19,10 @@ from kubernetes.stream import stream
 from websocket import WebSocketException
 
 from components.kube import denial, remedies, secret
+from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
 from components.kube.pods import (
     gated,
-    going_disks,
     newest_revision,
     node_problem,
     of_stateful_set,
@@ -227,9 +227,9 @@ class Kube:
     # ------------------------------------------------------------ volumes
 
     def volumes(self, stateful_set: str) -> list[Any]:
-        """The claims of a StatefulSet's pods, `data-<pod>`."""
+        """The claims of a StatefulSet's pods, by ordinal."""
         found = self.core.list_namespaced_persistent_volume_claim(self.site.namespace).items
-        return of_stateful_set(found, f"data-{stateful_set}")
+        return of_stateful_set(found, claim_name(stateful_set))
 
     def staying_volumes(self, stateful_set: str) -> list[Any]:
         """Those of them that nobody has asked to delete."""

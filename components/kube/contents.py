@@ -8,9 +8,8 @@ from http import HTTPStatus
 from types import SimpleNamespace
 from typing import Any
 
+from components.kube.claims import is_ours
 from components.kube.client import Kube, unless
-from components.kube.pods import ordinal_of
-from components.names import CLUSTER_ANNOTATION
 from components.site import Site
 
 CLAIM, CONFIG, SECRET = "PersistentVolumeClaim", "ConfigMap", "Secret"
@@ -87,18 +86,6 @@ def _object(metadata: Mapping[str, Any]) -> Any:
             annotations=metadata.get("annotations"),
         )
     )
-
-
-def is_ours(site: Site, claim: Any) -> bool:
-    """Whether a claim is this stack's, and may be deleted: its name alone says nothing. Pure.
-
-    A StatefulSet labels what it makes as its selector says (kubernetes: stateful_set_utils.go,
-    getPersistentVolumeClaims). What it has found carries the note, while it is a member's; so do
-    those of other clusters.
-    """
-    named = any(ordinal_of(claim, f"data-{w}") is not None for w in site.workloads)
-    noted = CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
-    return site.owns(claim) or (named and noted)
 
 
 def of_others(site: Site, contents: Mapping[str, Iterable[Any]]) -> list[str]:

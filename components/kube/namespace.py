@@ -11,8 +11,9 @@ from typing import Any
 from kubernetes.client import ApiException
 
 from components.kube import granting
+from components.kube.claims import is_ours
 from components.kube.client import Kube, UnreachableError, plain_errors, told_by
-from components.kube.contents import is_ours, reason_to_stay
+from components.kube.contents import reason_to_stay
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 

@@ -43,19 +43,6 @@ def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
     return [own[ordinal] for ordinal in sorted(own)]
 
 
-def going_disks(found: Iterable[Any], namespace: str, workloads: Iterable[str]) -> list[str]:
-    """The names of those volumes of a namespace's workloads that go when their claims are gone."""
-    stems = tuple(f"data-{workload}" for workload in workloads)
-    return [
-        volume.metadata.name
-        for volume in found
-        if volume.spec.persistent_volume_reclaim_policy == "Delete"
-        and volume.spec.claim_ref is not None
-        and volume.spec.claim_ref.namespace == namespace
-        and volume.spec.claim_ref.name.rpartition("-")[0] in stems
-    ]
-
-
 def ordinal_of(found: Any, stem: str) -> int | None:
     """The ordinal in the name of a StatefulSet's pod or claim; None if it is no such."""
     start, _, ordinal = found.metadata.name.rpartition("-")

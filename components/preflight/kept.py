@@ -8,6 +8,7 @@ from typing import Any
 from kubernetes.utils.quantity import parse_quantity
 
 from components.etcd.lock import PEER_ANNOTATION, holding
+from components.kube.claims import claim_name
 from components.kube.pods import ordinal_of
 from components.names import CLUSTER_ANNOTATION
 from components.site import Site
@@ -22,7 +23,7 @@ def misfits(site: Site, claims: Iterable[Any], props: Mapping[str, Any]) -> list
     own = {
         ordinal: claim
         for claim in claims
-        if (ordinal := ordinal_of(claim, f"data-{site.units}")) is not None
+        if (ordinal := ordinal_of(claim, claim_name(site.units))) is not None
         and claim.metadata.deletion_timestamp is None
     }
     kept = {ordinal: claim for ordinal, claim in own.items() if holding([claim])}

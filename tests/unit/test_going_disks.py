@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.kube.pods import going_disks
+from components.kube.claims import going_disks
 
 WORKLOADS = ("etcd", "etcd-seed")
 
