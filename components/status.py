@@ -21,7 +21,7 @@ from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
 from components.kube.client import ExecError, Kube, plain_errors
-from components.kube.pods import crowded, more_memory, outdated, ready, running
+from components.kube.pods import crowded, more_memory, outdated, ready, ready_first, running
 from components.progress import SequenceError, Unmet
 from components.sequences import newest
 from components.site import Site
@@ -117,8 +117,7 @@ def _plain(value: Any) -> str:
 def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     site = kube.site
     found = kube.pods(site.units)
-    # A pod whose node is dead keeps the question for long: who is ready is asked first.
-    pods = [p.metadata.name for p in sorted(filter(running, found), key=ready, reverse=True)]
+    pods = [p.metadata.name for p in ready_first(filter(running, found))]
     remedies = [following for p in found if not ready(p) and (following := more_memory(p, "units"))]
     following = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
     cluster = Cluster(kube, pods)

@@ -17,6 +17,7 @@ from components.kube import recreate
 from components.kube.claims import is_ours
 from components.kube.client import ExecError, Kube, plain_errors
 from components.kube.pods import (
+    ending,
     lacks_image,
     may_pass,
     more_memory,
@@ -81,7 +82,7 @@ def _delete_volumes(kube: Kube, claims: Iterable[Any]) -> None:
     in stateful_pod_control.go; fixPodClaim in stateful_set_control.go).
     """
     for claim in claims:
-        if claim.metadata.deletion_timestamp is None and is_ours(kube.site, claim):
+        if not ending(claim) and is_ours(kube.site, claim):
             kube.delete_volume(claim.metadata.name)
 
 

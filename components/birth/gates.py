@@ -12,7 +12,7 @@ from typing import Any
 
 from components.kube.claims import claim_name
 from components.kube.client import Kube
-from components.kube.pods import gated, of_stateful_set, running
+from components.kube.pods import ending, gated, of_stateful_set, running
 from components.kube.recreate import recreate
 from components.progress import Progress
 
@@ -40,8 +40,7 @@ def disk(pod: Any, claims: Iterable[Any]) -> set[str]:
         str(claim.metadata.uid)
         for claim in claims
         # A claim that goes is recreated, empty, for a pod that has not started on it.
-        if claim.metadata.name == claim_name(pod.metadata.name)
-        and claim.metadata.deletion_timestamp is None
+        if claim.metadata.name == claim_name(pod.metadata.name) and not ending(claim)
     }
     return {str(pod.metadata.uid), *claimed}
 

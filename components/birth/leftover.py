@@ -12,7 +12,7 @@ from typing import Any
 from components.birth.volatile import POLL_SECONDS, holds_data
 from components.kube.claims import claim_name
 from components.kube.client import Kube
-from components.kube.pods import ordinal_of
+from components.kube.pods import by_ordinal, ending
 from components.kube.recreate import recreate
 from components.names import CLUSTER_ANNOTATION
 from components.progress import Progress, SequenceError, Unmet
@@ -24,12 +24,8 @@ def require_empty(kube: Kube, units: int, progress: Progress) -> None:
     Costs one question where there is no such volume. Raises SequenceError if one holds data, or at
     the deadline, since no word from a unit is no proof that there is nothing.
     """
-    stem = claim_name(kube.site.units)
-    claims = {
-        ordinal: claim
-        for claim in kube.volumes(kube.site.units)
-        if (ordinal := ordinal_of(claim, stem)) is not None and ordinal < units
-    }
+    named = by_ordinal(kube.volumes(kube.site.units), claim_name(kube.site.units))
+    claims = {ordinal: claim for ordinal, claim in named.items() if ordinal < units}
     if not claims:
         return
     since = kube.made_at(kube.site.units)
@@ -50,7 +46,7 @@ def _left(claims: dict[int, Any], since: Any) -> Iterable[int]:
         ordinal
         for ordinal, claim in claims.items()
         if CLUSTER_ANNOTATION not in (claim.metadata.annotations or {})
-        and claim.metadata.deletion_timestamp is None
+        and not ending(claim)
         and (since is None or claim.metadata.creation_timestamp < since)
     ]
 

@@ -12,7 +12,7 @@ from typing import Any
 from components.birth import acceptance, bootstrap
 from components.etcd.lock import Lock
 from components.kube.client import Kube
-from components.kube.pods import never_started, obstacle, on_volume, ready
+from components.kube.pods import ending, never_started, obstacle, on_volume, ready_first
 from components.progress import Progress, SequenceError, Unmet
 
 POLL_SECONDS = 0.5
@@ -45,10 +45,9 @@ def holds_data(status: Mapping[str, Any]) -> bool | None:
 
 def _held(kube: Kube) -> Lock | Unmet | None:
     pods = [pod for pod in kube.pods(kube.site.units) if _may_hold(pod)]
-    # Who is ready first: a pod whose node is dead keeps the question for long.
     told = {
         pod.metadata.name: holds_data(kube.supervisor_status(pod.metadata.name))
-        for pod in sorted(pods, key=ready, reverse=True)
+        for pod in ready_first(pods)
     }
     holding = [name for name, holds in told.items() if holds]
     silent = [name for name, holds in told.items() if holds is None]
@@ -83,5 +82,4 @@ def _remedy(kube: Kube, pod: Any) -> str:
 
 def _may_hold(pod: Any) -> bool:
     """Not one that ends, since what it has ends with it."""
-    ends = pod.metadata.deletion_timestamp is not None
-    return not (ends or on_volume(pod) or never_started(pod))
+    return not (ending(pod) or on_volume(pod) or never_started(pod))

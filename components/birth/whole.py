@@ -6,10 +6,8 @@ kept volumes would wait for them for ever.
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from components.birth import gates
-from components.kube.client import Kube, UnreachableError, plain_errors, unless
+from components.kube.client import Kube, UnreachableError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
 
@@ -43,7 +41,7 @@ def _half(kube: Kube) -> list[str]:
         return []  # somebody else's Secret
     if not noted:
         return []
-    found = unless(HTTPStatus.NOT_FOUND, lambda: kube.stateful_set(site.units))
+    found = kube.stateful_set_if_there(site.units)
     policy = found and found.spec.persistent_volume_claim_retention_policy
     if policy is None or policy.when_deleted != "Retain":
         return []

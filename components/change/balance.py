@@ -10,7 +10,7 @@ from components.change import plan
 from components.change.forecast import Forecast, require
 from components.change.loop import Loop
 from components.etcd import lock
-from components.kube.pods import of_stateful_set, ordinal_of
+from components.kube.pods import by_ordinal, of_stateful_set
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
 from containers.etcd.supervisor.membership import Member, View
 
@@ -53,11 +53,10 @@ def workload(loop: Loop) -> plan.Workload:
     found = loop.kube.stateful_set(site.units)
     leaving = (found.metadata.annotations or {}).get(LEAVING_ANNOTATION)
     seeds = of_stateful_set(loop.pods, site.seeds)
-    ordinals = [ordinal_of(pod, site.units) for pod in loop.pods]
     return plan.Workload(
         replicas=found.spec.replicas,
         leaving=None if leaving is None else int(leaving),
-        pods=frozenset(o for o in ordinals if o is not None),
+        pods=frozenset(by_ordinal(loop.pods, site.units)),
         serving_seeds=any(site.serving_label in (p.metadata.labels or {}) for p in seeds),
     )
 

@@ -18,7 +18,7 @@ from components.etcd import lock
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.corruption import CorruptError
 from components.kube.client import Kube, plain_errors
-from components.kube.pods import of_stateful_set, ready
+from components.kube.pods import of_stateful_set, ready_first
 from components.preflight import versions
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
@@ -75,7 +75,7 @@ def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
         with plain_errors(site):
             kube = Kube(str(props["kubeconfig"]), site, patient=False)
             kube.version()
-            units = sorted(kube.pods(site.units), key=ready, reverse=True)
+            units = ready_first(kube.pods(site.units))
             lowered = room.lowered(props["quota"], units)
             view = Cluster(kube, [p.metadata.name for p in units]).view() if lowered else None
     except SequenceError as error:
@@ -100,7 +100,7 @@ def foretell_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> No
         with plain_errors(site):
             kube = Kube(str(props["kubeconfig"]), site, patient=False)
             kube.version()
-            pods = sorted(kube.pods(site.units) + kube.pods(site.seeds), key=ready, reverse=True)
+            pods = ready_first(kube.pods(site.units) + kube.pods(site.seeds))
             view = Cluster(kube, [p.metadata.name for p in pods]).view()
     except SequenceError as error:
         view = Unmet(error.problem)

@@ -22,7 +22,7 @@ from components.kube.pods import (
     obstacle,
     of_stateful_set,
     overdue,
-    ready,
+    ready_first,
     ready_seconds,
 )
 from components.progress import Progress, SequenceError, Unmet
@@ -83,9 +83,8 @@ class Loop:
         pods, at = kube.pods_and_time()
         seeds = of_stateful_set(pods, site.seeds)
         units = of_stateful_set(pods, site.units)
-        # Seeds first while there are any: before the handover they alone are members. But before
-        # all others who is ready: a pod whose node is dead keeps the question for long.
-        asked = [p.metadata.name for p in sorted([*seeds, *units], key=ready, reverse=True)]
+        # Seeds first while there are any: before the handover they alone are members.
+        asked = [p.metadata.name for p in ready_first([*seeds, *units])]
         known = Lock(
             cluster_id=str(props["cluster_id"]),
             birth=str(props["birth"]),

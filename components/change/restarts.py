@@ -9,7 +9,8 @@ from typing import Any
 
 from components.change.plan import Done, Goal, MoveLeader, Wait, furthest
 from components.kube.pods import (
-    REVISION_LABEL,
+    ending,
+    is_current,
     never_started,
     on_the_way,
     on_volume,
@@ -59,9 +60,9 @@ def seen(found: Iterable[Any], newest: str, now: datetime) -> list[Pod]:
     return [
         Pod(
             name=pod.metadata.name,
-            current=pod.metadata.labels.get(REVISION_LABEL) == newest,
+            current=is_current(pod, newest),
             ready=ready(pod),
-            ending=pod.metadata.deletion_timestamp is not None,
+            ending=ending(pod),
             on_the_way=on_the_way(pod, now),
             unheard=unheard(pod),
             lasting=on_volume(pod) or never_started(pod),

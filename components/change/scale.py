@@ -11,7 +11,7 @@ from components.change.loop import Loop
 from components.change.proof import prove
 from components.kube.claims import claim_name, is_ours
 from components.kube.client import Kube, plain_errors
-from components.kube.pods import ordinal_of
+from components.kube.pods import by_ordinal
 from components.names import SCALE
 from components.progress import Progress
 from components.site import Site
@@ -64,10 +64,11 @@ def _nothing_is_left(loop: Loop) -> bool:
 
 def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:
     """Delete the volumes of units that have left; their pods are gone."""
-    for claim in kube.volumes(kube.site.units):
-        name, ordinal = claim.metadata.name, ordinal_of(claim, claim_name(kube.site.units))
-        if ordinal is None or ordinal < count:
+    units = kube.site.units
+    for ordinal, claim in by_ordinal(kube.volumes(units), claim_name(units)).items():
+        if ordinal < count:
             continue
+        name = claim.metadata.name
         if is_ours(kube.site, claim):
             kube.delete_volume(name)
             progress.say(f"volume {name} deleted")

@@ -13,6 +13,7 @@ from typing import Any
 
 from components.kube.claims import claim_name
 from components.kube.client import Kube
+from components.kube.pods import ending
 from components.names import CLUSTER_ANNOTATION
 from components.progress import SequenceError
 from components.site import Site
@@ -48,8 +49,7 @@ def holding(claims: Iterable[Any]) -> list[Any]:
     return [
         claim
         for claim in claims
-        if CLUSTER_ANNOTATION in (claim.metadata.annotations or {})
-        and claim.metadata.deletion_timestamp is None
+        if CLUSTER_ANNOTATION in (claim.metadata.annotations or {}) and not ending(claim)
     ]
 
 

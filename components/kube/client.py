@@ -22,6 +22,7 @@ from components.kube import denial, remedies, secret
 from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
 from components.kube.pods import (
+    ending,
     gated,
     newest_revision,
     node_problem,
@@ -115,19 +116,19 @@ class Kube:
     def stateful_set(self, name: str) -> Any:
         return self.apps.read_namespaced_stateful_set(name, self.site.namespace)
 
+    def stateful_set_if_there(self, name: str) -> Any:
+        """None if there is none."""
+        return unless(HTTPStatus.NOT_FOUND, lambda: self.stateful_set(name))
+
     def made_at(self, stateful_set: str) -> datetime | None:
         """When it was made; None if it is not there."""
-        found = self._stateful_set(stateful_set)
+        found = self.stateful_set_if_there(stateful_set)
         return None if found is None else found.metadata.creation_timestamp
 
     def newest_revision(self, stateful_set: str) -> str | None:
         """See `pods.newest_revision`; None, too, if it is not there."""
-        found = self._stateful_set(stateful_set)
+        found = self.stateful_set_if_there(stateful_set)
         return None if found is None else newest_revision(found)
-
-    def _stateful_set(self, name: str) -> Any:
-        """None if there is none."""
-        return unless(HTTPStatus.NOT_FOUND, lambda: self.stateful_set(name))
 
     def announce(self, stateful_set: str, leaving: int | None) -> None:
         """Note on the StatefulSet which ordinal is leaving; None takes the note away."""
@@ -233,7 +234,7 @@ class Kube:
 
     def staying_volumes(self, stateful_set: str) -> list[Any]:
         """Those of them that nobody has asked to delete."""
-        return [c for c in self.volumes(stateful_set) if c.metadata.deletion_timestamp is None]
+        return [c for c in self.volumes(stateful_set) if not ending(c)]
 
     def disks(self, workloads: Iterable[str]) -> list[str]:
         """The disks that are there still and go with the claims of these workloads.

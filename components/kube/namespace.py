@@ -14,6 +14,7 @@ from components.kube import granting
 from components.kube.claims import is_ours
 from components.kube.client import Kube, UnreachableError, plain_errors, told_by
 from components.kube.contents import reason_to_stay
+from components.kube.pods import ending
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 
@@ -70,7 +71,7 @@ def _made(kube: Kube) -> Any | Unmet:
     """Asked for first: whoever validates what is created is asked before Kubernetes says that it is
     there already, and may refuse what nobody wants to make."""
     found = kube.namespace() or _created(kube)
-    if found is None or found.metadata.deletion_timestamp is not None:
+    if found is None or ending(found):
         return Unmet("the one that is there is being deleted")
     return found
 

@@ -37,9 +37,14 @@ _FATAL = {
 }
 
 
+def by_ordinal(objects: Iterable[Any], stem: str) -> dict[int, Any]:
+    """Those named `<stem>-<ordinal>`."""
+    return {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
+
+
 def of_stateful_set(objects: Iterable[Any], stem: str) -> list[Any]:
-    """Those named `<stem>-<ordinal>`, by ordinal."""
-    own = {ordinal: o for o in objects if (ordinal := ordinal_of(o, stem)) is not None}
+    """The same in the order of their ordinals."""
+    own = by_ordinal(objects, stem)
     return [own[ordinal] for ordinal in sorted(own)]
 
 
@@ -47,6 +52,11 @@ def ordinal_of(found: Any, stem: str) -> int | None:
     """The ordinal in the name of a StatefulSet's pod or claim; None if it is no such."""
     start, _, ordinal = found.metadata.name.rpartition("-")
     return int(ordinal) if start == stem and ordinal.isdigit() else None
+
+
+def ending(found: Any) -> bool:
+    """Whether a pod, or any other object, has been told to end."""
+    return found.metadata.deletion_timestamp is not None
 
 
 def newest_revision(stateful_set: Any) -> str | None:
@@ -57,10 +67,16 @@ def newest_revision(stateful_set: Any) -> str | None:
     return status.update_revision
 
 
+def is_current(pod: Any, newest: str) -> bool:
+    """Whether it was made from the template of this revision."""
+    return pod.metadata.labels.get(REVISION_LABEL) == newest
+
+
 def outdated(units: Iterable[Any], newest: str | None) -> list[str]:
     """Those that were not made from the newest template, by name; none while that is not known."""
-    names = [p.metadata.name for p in units if p.metadata.labels.get(REVISION_LABEL) != newest]
-    return names if newest else []
+    if not newest:
+        return []
+    return [pod.metadata.name for pod in units if not is_current(pod, newest)]
 
 
 def own_container(pod: Any) -> Any:
@@ -104,11 +120,7 @@ def gated(pod: Any) -> bool:
 def running(pod: Any) -> bool:
     """Whether its container runs, ready or not, in a pod that is not being ended."""
     own = own_status(pod)
-    return (
-        pod.metadata.deletion_timestamp is None
-        and own is not None
-        and own.state.running is not None
-    )
+    return not ending(pod) and own is not None and own.state.running is not None
 
 
 def ready(pod: Any) -> bool:
@@ -123,6 +135,11 @@ def _ready_since(pod: Any) -> datetime | None:
         if condition.type == "Ready" and condition.status == "True" and running(pod):
             return condition.last_transition_time
     return None
+
+
+def ready_first(pods: Iterable[Any]) -> list[Any]:
+    """In the order in which they are asked: a pod whose node is dead keeps a question for long."""
+    return sorted(pods, key=ready, reverse=True)
 
 
 def unheard(pod: Any) -> bool:
@@ -147,7 +164,7 @@ def obstacle(pod: Any) -> str | None:
 
     None of one that is ending: another comes in its place.
     """
-    if pod.metadata.deletion_timestamp is not None:
+    if ending(pod):
         return None
     for state in pod.status.container_statuses or []:
         waiting = state.state.waiting
@@ -179,14 +196,14 @@ def _waits_for(states: Iterable[Any], *reasons: str) -> bool:
 
 def overdue(pod: Any, now: datetime) -> bool:
     """Whether it should have ended by now: the time that it was given for that is over."""
-    ending = pod.metadata.deletion_timestamp
-    return ending is not None and ending < now
+    by = pod.metadata.deletion_timestamp
+    return by is not None and by < now
 
 
 def on_the_way(pod: Any, now: datetime) -> bool:
     """Whether it ends in its time, so that another comes, is being started, or runs, as a node says
     that is heard."""
-    if pod.metadata.deletion_timestamp is not None:
+    if ending(pod):
         return not overdue(pod, now)
     if running(pod):
         return not unheard(pod)
@@ -213,9 +230,7 @@ def stuck(units: Iterable[Any], newest: str, voters: Collection[str] | None) -> 
     return [
         pod
         for pod in units
-        if pod.metadata.labels.get(REVISION_LABEL) != newest
-        and pod.metadata.deletion_timestamp is None
-        and may_be_recreated(pod, voters)
+        if not (is_current(pod, newest) or ending(pod)) and may_be_recreated(pod, voters)
     ]
 
 
@@ -262,9 +277,8 @@ def _whose(state: Any) -> str:
 
 def pending_reason(pod: Any) -> str:
     """What a pod that does not run waits for."""
-    ending = pod.metadata.deletion_timestamp
-    if ending is not None:
-        return f"{pod.metadata.name}: ending since {_time(ending)}"
+    if ending(pod):
+        return f"{pod.metadata.name}: ending since {_time(pod.metadata.deletion_timestamp)}"
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
             return f"{pod.metadata.name}: {condition.message or condition.reason}"

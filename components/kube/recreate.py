@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from components.kube.client import Kube
-from components.kube.pods import REVISION_LABEL, gated, stuck
+from components.kube.pods import ending, gated, is_current, stuck
 from components.progress import Progress
 
 
@@ -48,8 +48,8 @@ def outdated_units(kube: Kube, units: Collection[Any], progress: Progress) -> No
     newest = kube.newest_revision(kube.site.units) if units else None
     if newest is None:
         return
-    old = [pod for pod in units if pod.metadata.labels.get(REVISION_LABEL) != newest]
-    _delete(kube, [pod for pod in old if pod.metadata.deletion_timestamp is None], progress)
+    old = [pod for pod in units if not (is_current(pod, newest) or ending(pod))]
+    _delete(kube, old, progress)
 
 
 def _delete(kube: Kube, pods: list[Any], progress: Progress) -> list[Any]:

@@ -13,6 +13,7 @@ from components.birth.tokens import fetch_v2, require_v3
 from components.etcd.lock import holding
 from components.kube import granting
 from components.kube.client import Kube, plain_errors, unless
+from components.kube.pods import ending
 from components.names import ARCH_LABEL
 from components.preflight.kept import misfits
 from components.preflight.quotas import There, out_of_limits, over_quota
@@ -77,7 +78,7 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
         problems = _version(version.major, version.minor)
         namespace = kube.namespace()
         # One that is being deleted will have to be made.
-        exists = namespace is not None and namespace.metadata.deletion_timestamp is None
+        exists = namespace is not None and not ending(namespace)
         missing = _rights(kube, exists=exists)
         problems += missing
         problems += _processors(kube, str(props["arch"]))

@@ -9,7 +9,7 @@ from kubernetes.utils.quantity import parse_quantity
 
 from components.etcd.lock import PEER_ANNOTATION, holding
 from components.kube.claims import claim_name
-from components.kube.pods import ordinal_of
+from components.kube.pods import by_ordinal, ending
 from components.names import CLUSTER_ANNOTATION
 from components.site import Site
 
@@ -22,9 +22,8 @@ def misfits(site: Site, claims: Iterable[Any], props: Mapping[str, Any]) -> list
     # By their names alone, whatever their labels: so a StatefulSet takes them.
     own = {
         ordinal: claim
-        for claim in claims
-        if (ordinal := ordinal_of(claim, claim_name(site.units))) is not None
-        and claim.metadata.deletion_timestamp is None
+        for ordinal, claim in by_ordinal(claims, claim_name(site.units)).items()
+        if not ending(claim)
     }
     kept = {ordinal: claim for ordinal, claim in own.items() if holding([claim])}
     # Those of units beyond the count too: once it grows nobody asks any more.
