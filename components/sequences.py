@@ -13,10 +13,10 @@ from components.dynamic.discovery import Discovery
 from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
 from components.names import ARCH_LABEL, SERVING_LABEL, Names
-from components.quantities import cpu_cores, quota_bytes
 from components.service import Services
-from components.settings.syntax import size_bytes
+from components.settings.quantity import cpu_cores, size_bytes
 from components.site import Site
+from components.sizing import quota_bytes
 
 
 def place(names: Names, cluster: Cluster) -> dict[str, Any]:

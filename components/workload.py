@@ -18,9 +18,10 @@ from components.names import (
     TEMPLATE_ANNOTATION,
     Names,
 )
-from components.quantities import canonical, heap_bytes, quota_bytes, snapshot_count
 from components.settings import Settings
 from components.settings.model import ZONES
+from components.settings.quantity import canonical
+from components.sizing import heap_bytes, quota_bytes, snapshot_count
 
 USER = 65532
 """The image's own user, `nonroot`."""

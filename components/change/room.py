@@ -11,9 +11,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.kube.pods import quota_bytes
+from components.kube.pods import quota_of
 from components.progress import SequenceError
-from components.quantities import memory_for
+from components.sizing import memory_for
 from containers.etcd.supervisor.membership import View
 
 FULL = 0.9
@@ -31,7 +31,7 @@ def lowered(quota: Mapping[str, Any], pods: Iterable[Any]) -> bool:
 
     `quota`: see `require`.
     """
-    return bool(quota) and any(quota_bytes(pod) > quota["bytes"] for pod in pods)
+    return bool(quota) and any(quota_of(pod) > quota["bytes"] for pod in pods)
 
 
 def require(quota: Mapping[str, Any], pods: Iterable[Any], view: View) -> None:

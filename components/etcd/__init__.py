@@ -1,1 +1,1 @@
-"""A running etcd cluster as the sequences see it: membership, hashes, lock and proof."""
+"""A running etcd cluster as the sequences see it: membership, hashes, lock, alarm CORRUPT."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from components.names import CONTAINER, GATE
-from components.quantities import doubled
+from components.settings.quantity import doubled
 
 REVISION_LABEL = "controller-revision-hash"
 """On every pod of a StatefulSet: which of its templates the pod was made from."""
@@ -106,8 +106,8 @@ def on_volume(pod: Any) -> bool:
     return any(v.persistent_volume_claim is not None for v in pod.spec.volumes or [])
 
 
-def quota_bytes(pod: Any) -> int:
-    """etcd's quota in it; 0 where nothing is said of one."""
+def quota_of(pod: Any) -> int:
+    """etcd's quota in it, in bytes; 0 where nothing is said of one."""
     variables = {v.name: v.value for v in own_container(pod).env or []}
     return int(variables.get("MEMBER_QUOTA_BYTES") or 0)
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from components.settings.etcd import DEFAULT_VERSION
 from components.settings.model import HYPERDISK_ONLY, Settings
+from components.settings.quantity import milli_cores, size_bytes
 from components.settings.reader import Problems, remove_value, set_value
-from components.settings.syntax import milli_cores, size_bytes
 
 _PUBLIC_DISCOVERY = "discovery.etcd.io"
 

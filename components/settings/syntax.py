@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from urllib.parse import urlsplit
+
+from components.settings.quantity import milli_cores, size_bytes
 
 
 @dataclass(frozen=True)
@@ -162,17 +163,6 @@ GOOGLE_LABEL = Syntax(
 )
 TIME = Syntax("a time of day as HH:MM, UTC", "03:00", _pattern(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"))
 
-_CORES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)")
-
-
-def milli_cores(quantity: str) -> int:
-    """Return `500m`, `2` or `0.5` as thousandths of a core. Raises ValueError for what is none."""
-    match = _CORES.fullmatch(quantity)
-    thousandths = Fraction(match[1]) * (1 if match[2] else 1000) if match else Fraction(0)
-    if thousandths < 1 or thousandths.denominator != 1:
-        raise ValueError(f"{quantity!r} is no number of cores; write it as 500m or 2")
-    return int(thousandths)
-
 
 def _is_cpu(text: str) -> bool:
     try:
@@ -188,13 +178,6 @@ CPU = Syntax(
     _is_cpu,
 )
 
-_SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
-_SUFFIXES = {
-    "": 1,
-    **{unit: 1000**power for power, unit in enumerate("kMGTPE", start=1)},
-    **{f"{unit}i": 1024**power for power, unit in enumerate("KMGTPE", start=1)},
-}
-
 
 def size(least: str) -> Syntax:
     """A number of bytes as Kubernetes writes it, at least `least`."""
@@ -203,14 +186,6 @@ def size(least: str) -> Syntax:
         "1Gi",
         lambda text: _is_size(text) and size_bytes(text) >= size_bytes(least),
     )
-
-
-def size_bytes(quantity: str) -> int:
-    """Return `20Gi` as bytes. Raises ValueError for anything that is no size."""
-    match = _SIZE.fullmatch(quantity)
-    if match is None or match[2] not in _SUFFIXES:
-        raise ValueError(f"{quantity!r} is no size; write it as 512Mi or 20Gi")
-    return int(Fraction(match[1]) * _SUFFIXES[match[2]])
 
 
 def http_address_problem(text: str) -> str | None:

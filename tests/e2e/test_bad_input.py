@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.quantities import cpu_cores
+from components.settings.quantity import cpu_cores
 from tests.support.ports import free_port
 from tests.support.refusal import UP, is_untouched, refused, the_one_error
 from tests.support.stack import Stack, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 COMPONENTS = Path(__file__).parents[2] / "components"
 LAYERS = (
-    ("settings", "names", "site", "progress", "quantities", "member_rights"),
+    ("settings", "names", "site", "progress", "sizing", "member_rights"),
     ("kube",),
     ("etcd",),
     ("preflight", "birth", "change"),

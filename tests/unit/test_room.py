@@ -21,9 +21,9 @@ from components.dynamic.preflight import PreflightProvider
 from components.dynamic.rollout import RolloutProvider
 from components.names import TEMPLATE_ANNOTATION
 from components.progress import SequenceError, Unmet
-from components.quantities import LARGEST_QUOTA, memory_for, quota_bytes
 from components.settings import parse
 from components.site import Site
+from components.sizing import LARGEST_QUOTA, memory_for, quota_bytes
 from containers.etcd.supervisor.membership import View
 from tests.support.dynamic import SITE, inputs
 from tests.support.stack_config import with_values

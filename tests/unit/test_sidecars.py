@@ -22,7 +22,7 @@ from components.kube.pods import (
     obstacle,
     on_the_way,
     pending_reason,
-    quota_bytes,
+    quota_of,
     running,
     trouble,
 )
@@ -45,7 +45,7 @@ def meshed(own: Any, **sidecar: Any) -> Any:
 
 def test_the_quota_is_the_members_so_that_a_lower_one_is_seen() -> None:
     unit = meshed(pod("etcd-1"))
-    assert quota_bytes(unit) == 4096
+    assert quota_of(unit) == 4096
     assert lowered({"bytes": 4095, "memory": "1Gi"}, [unit])
 
 

@@ -1,9 +1,9 @@
-"""What the settings' quantities come to."""
+"""How quantities are read, and written again."""
 
 import pytest
 from kubernetes.utils.quantity import parse_quantity
 
-from components.quantities import canonical, doubled
+from components.settings.quantity import canonical, doubled
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""What the settings' quantities come to: cores, memory, etcd's quota, length of its log. Pure."""
+"""What fits into the settings' memory and disks: etcd's quota, its log, Go's heap. Pure."""
 
 from __future__ import annotations
 
 import math
 
 from components.settings import Settings
-from components.settings.syntax import milli_cores, size_bytes
+from components.settings.quantity import size_bytes
 
 LARGEST_QUOTA = 8 * 1024**3
 """etcd warns above it (etcd: dev-guide/limit.md)."""
@@ -38,33 +38,6 @@ DEFAULT_QUOTA = 2 * 1024**3
 SHARE = 0.45
 """Of the place beside the log that a database may take. A defragmentation writes it anew before it
 drops the old one."""
-
-
-def cpu_cores(quantity: str) -> float:
-    """Return `500m` or `2` as cores. Raises ValueError for anything that is no such number."""
-    return milli_cores(quantity) / 1000
-
-
-def canonical(quantity: str) -> str:
-    """A number of bytes as the API server writes it: 1024Mi as 1Gi.
-
-    Otherwise a preview with values that are not known yet would see a change of what may not be
-    changed (apimachinery: pkg/api/resource/quantity.go, CanonicalizeBytes).
-    """
-    size = size_bytes(quantity)
-    base, units = (1024, "KMGTPE") if quantity.endswith("i") else (1000, "kMGTPE")
-    suffix = ""
-    for unit in units:
-        if size % base:
-            break
-        size //= base
-        suffix = f"{unit}i" if base == 1024 else unit
-    return f"{size}{suffix}"
-
-
-def doubled(quantity: str) -> str:
-    """Twice as many bytes, in whole MiB."""
-    return canonical(f"{math.ceil(2 * size_bytes(quantity) / 1024**2)}Mi")
 
 
 def quota_bytes(settings: Settings) -> int:
