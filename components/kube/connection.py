@@ -29,7 +29,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 from websocket import WebSocket
 
 from components.kube import login
-from components.kube.patience import Patience
+from components.kube.retries import Retries
 from components.progress import SequenceError
 
 _LOADING = Lock()
@@ -50,7 +50,7 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
     # Any: its fields are typed by their defaults.
     configuration: Any = client.Configuration()
     if patient:
-        configuration.retries = Patience.about_a_minute()
+        configuration.retries = Retries.about_a_minute()
     try:
         found = yaml.safe_load(kubeconfig)
         # One after the other: it hands out the name of a file with certificates, by their content,

@@ -98,7 +98,7 @@ ASKING = [kind for kind in OWN if kind not in (RequirementsProvider, ProtectionP
 
 AT_ONCE = [PreflightProvider, NamespaceProvider]
 """Those of them that find out whether it answers. The others bear with it for some 50 s if not;
-tests/unit/test_patience.py makes that shorter."""
+tests/unit/test_retries.py makes that shorter."""
 
 COMPUTED: dict[type[Sequence], dict[str, Any]] = {
     NamespaceProvider: {"uid": "the-first"},

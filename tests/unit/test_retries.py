@@ -15,7 +15,7 @@ import urllib3
 from kubernetes.client import ApiException
 
 from components.dynamic.provider import Sequence
-from components.kube import connection, patience
+from components.kube import connection, retries
 from components.kube.client import Kube
 from components.progress import SequenceError
 from components.site import Site
@@ -38,8 +38,8 @@ CALLS: dict[str, Callable[[Kube], Any]] = {
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(patience, "FIRST_PAUSE_SECONDS", 0.002)
-    monkeypatch.setattr(patience, "LONGEST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.002)
+    monkeypatch.setattr(retries, "LONGEST_PAUSE_SECONDS", 0.01)
 
 
 def refusal(code: int) -> Callable[[str, str, str], Reply]:
@@ -78,7 +78,7 @@ def test_one_that_stays_away_is_told_in_its_own_words_in_the_end() -> None:
     with serving(BUSY) as server, pytest.raises(ApiException) as failure:
         Kube(kubeconfig(server.url), HERE).pods("etcd")
     assert "currently unable" in str(failure.value.body)
-    assert len(server.asked) == patience.ATTEMPTS
+    assert len(server.asked) == retries.ATTEMPTS
 
 
 @pytest.mark.parametrize("code", [401, 403, 404, 409, 500])
@@ -93,12 +93,12 @@ def test_what_will_not_get_better_is_asked_once(code: int) -> None:
     [
         (ssl.SSLCertVerificationError("self-signed certificate"), 0),
         (ssl.SSLError("PEM lib"), 0),
-        (ssl.SSLEOFError("EOF occurred in violation of protocol"), patience.ATTEMPTS - 1),
+        (ssl.SSLEOFError("EOF occurred in violation of protocol"), retries.ATTEMPTS - 1),
     ],
     ids=["their certificate", "ours", "a handshake that was cut"],
 )
 def test_a_certificate_that_is_no_good_is_shown_once(cause: ssl.SSLError, attempts: int) -> None:
-    left, error = patience.Patience.about_a_minute(), urllib3.exceptions.SSLError(cause)
+    left, error = retries.Retries.about_a_minute(), urllib3.exceptions.SSLError(cause)
     for _ in range(attempts):
         left = left.increment("GET", "/", error=error)
     with pytest.raises(urllib3.exceptions.MaxRetryError):
@@ -113,7 +113,7 @@ def test_the_first_question_of_all_is_asked_without_patience() -> None:
 
 def test_an_api_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "ANSWER_SECONDS", (0.2, 0.2))
-    monkeypatch.setattr(patience, "ATTEMPTS", 2)
+    monkeypatch.setattr(retries, "ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         kube = Kube(kubeconfig(f"http://127.0.0.1:{silent.getsockname()[1]}"), HERE)
         with pytest.raises(urllib3.exceptions.HTTPError, match="timed out"):
@@ -135,7 +135,7 @@ def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
     assert "the Kubernetes API of context here does not answer" in gone
     assert "Next: kubectl --context here version" in gone
     told = capsys.readouterr().out.count("no answer from the API, asking again: ")
-    assert told == patience.ATTEMPTS - 2
+    assert told == retries.ATTEMPTS - 2
     with serving(BUSY) as server:
         busy = work(server.url)
     assert "Kubernetes refuses (context here, namespace etcd): the server is currently" in busy
@@ -143,8 +143,8 @@ def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
 
 def test_the_pauses_are_about_a_minute_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    left, pauses = patience.Patience.about_a_minute(), [0.0]
-    for _ in range(patience.ATTEMPTS - 1):
+    left, pauses = retries.Retries.about_a_minute(), [0.0]
+    for _ in range(retries.ATTEMPTS - 1):
         left = left.increment("GET", "/", error=urllib3.exceptions.ProtocolError("cut"))
         pauses.append(left.get_backoff_time())
     assert 45 < sum(pauses) < 60

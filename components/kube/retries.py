@@ -23,12 +23,12 @@ _BUSY = (429, 502, 503, 504)
 """The API server is not there, or turns away; 500 is its answer to what will not get better."""
 
 
-class Patience(urllib3.Retry):
+class Retries(urllib3.Retry):
     """urllib3's own repetition, that tells of itself once it takes longer."""
 
     @staticmethod
-    def about_a_minute() -> Patience:
-        return Patience(
+    def about_a_minute() -> Retries:
+        return Retries(
             total=ATTEMPTS - 1,
             backoff_factor=FIRST_PAUSE_SECONDS / 2,
             backoff_max=LONGEST_PAUSE_SECONDS,
@@ -38,10 +38,10 @@ class Patience(urllib3.Retry):
             retry_after_max=int(LONGEST_PAUSE_SECONDS),
         )
 
-    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> Patience:
+    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> Retries:
         """As urllib3 has it: what is left of it after one more attempt. Raises MaxRetryError."""
         now = self.new(total=0) if _is_refusal(error) else self
-        left = super(Patience, now).increment(*args, error=error, **kwargs)
+        left = super(Retries, now).increment(*args, error=error, **kwargs)
         if len(left.history) > 1:
             last = left.history[-1]
             reason = last.error or f"{last.status}"
