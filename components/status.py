@@ -20,7 +20,8 @@ from components.etcd import corruption
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
-from components.kube.client import ExecError, Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import ExecError, plain_errors
 from components.kube.pods import crowded, more_memory, outdated, ready, ready_first, running
 from components.progress import SequenceError, Unmet
 from components.sequences import newest

@@ -17,7 +17,8 @@ from components.birth import gates
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.kube.pods import ready, running
 from components.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY

@@ -7,7 +7,8 @@ from typing import Any
 
 from components.birth import acceptance, bootstrap, gates, leftover, tokens, volatile
 from components.etcd import lock
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.kube.pods import gated
 from components.progress import Progress
 from components.site import Site

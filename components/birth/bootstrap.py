@@ -15,7 +15,8 @@ from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
 from components.kube import recreate
 from components.kube.claims import is_ours
-from components.kube.client import ExecError, Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import ExecError, plain_errors
 from components.kube.pods import (
     ending,
     lacks_image,

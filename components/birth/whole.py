@@ -7,7 +7,8 @@ kept volumes would wait for them for ever.
 from __future__ import annotations
 
 from components.birth import gates
-from components.kube.client import Kube, UnreachableError, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import UnreachableError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
 

@@ -17,7 +17,8 @@ from components.change.strangers import StrangerError
 from components.etcd import lock
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.corruption import CorruptError
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.kube.pods import of_stateful_set, ready_first
 from components.preflight import versions
 from components.progress import Progress, SequenceError, Unmet

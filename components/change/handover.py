@@ -10,7 +10,8 @@ from components.birth import bootstrap, gates
 from components.change.balance import balance
 from components.change.loop import Loop
 from components.change.proof import prove
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.progress import Progress
 from components.site import Site
 

@@ -15,7 +15,8 @@ from components.change.strangers import require_none
 from components.etcd import corruption, lock
 from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.kube.pods import (
     may_pass,
     more_memory,

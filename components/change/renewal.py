@@ -16,7 +16,8 @@ from typing import Any
 from components.change import restarts
 from components.change.plan import Goal, MoveLeader
 from components.etcd.cluster import Cluster
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.kube.recreate import recreate
 from components.progress import Progress
 from containers.etcd.supervisor.membership import History, View

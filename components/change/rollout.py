@@ -11,7 +11,8 @@ from components.change.forecast import Forecast, require
 from components.change.loop import Loop
 from components.change.plan import Goal, Wait
 from components.change.proof import prove
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.kube.pods import newest_revision, of_stateful_set
 from components.names import ROLLOUT, TEMPLATE_ANNOTATION
 from components.progress import Progress, SequenceError, Unmet

@@ -10,7 +10,8 @@ from components.change.balance import balance, workload
 from components.change.loop import Loop
 from components.change.proof import prove
 from components.kube.claims import claim_name, is_ours
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.kube.pods import by_ordinal
 from components.names import SCALE
 from components.progress import Progress

@@ -29,7 +29,8 @@ class StartProvider(Sequence):
         Never lower it: more are there after a destroy that was cut off. They may be voters, and go
         one by one in the handover, which is created after this.
         """
-        from components.kube.client import Kube, plain_errors  # noqa: PLC0415 - heavy
+        from components.kube.client import Kube  # noqa: PLC0415 - heavy
+        from components.kube.errors import plain_errors  # noqa: PLC0415 - heavy
 
         site, wanted = Site.of(props), int(props["units"])
         with plain_errors(site):

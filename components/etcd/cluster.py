@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from components.kube.client import ExecError, Kube, NoExecError
+from components.kube.client import Kube
+from components.kube.errors import ExecError, NoExecError
 from components.progress import SequenceError, Unmet
 from components.site import Site
 from containers.etcd.supervisor.birth import creation

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from components.etcd.cluster import Cluster, Hash
-from components.kube.client import ExecError
+from components.kube.errors import ExecError
 from containers.etcd.supervisor.membership import Member, View
 
 MEGABYTE = 1_000_000

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.progress import Progress, Unmet
 from components.site import Site
 

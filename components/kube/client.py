@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from copy import copy
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
-import urllib3
 from kubernetes import client
 from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from components.kube import denial, remedies, secret
+from components.kube import denial, secret
 from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
+from components.kube.errors import ExecError, NoExecError, gone_is_fine, unless
 from components.kube.pods import (
     ending,
     gated,
@@ -33,29 +32,8 @@ from components.kube.pods import (
     words,
 )
 from components.names import CONTAINER, GATE, UNFINISHED
-from components.progress import SequenceError
 from components.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
-
-T = TypeVar("T")
-
-
-class ExecError(Exception):
-    """A command in a pod failed.
-
-    Its text is one line, the last one that was said: above it etcdctl's log may stand.
-    """
-
-    def __init__(self, said: str) -> None:
-        super().__init__(said.strip().splitlines()[-1])
-
-
-class NoExecError(ExecError):
-    """Nothing can be run in this pod, which says nothing of etcd: another pod may do as well."""
-
-
-class UnreachableError(SequenceError):
-    """Nobody answers at the Kubernetes cluster's address, which a refusal is not."""
 
 
 def printed(out: str, err: str, code: int) -> str:
@@ -67,20 +45,6 @@ def printed(out: str, err: str, code: int) -> str:
     if code and out.strip() in ("", "null"):
         raise ExecError(err.strip() or f"exit code {code}")
     return out
-
-
-def unless(status: HTTPStatus, ask: Callable[[], T]) -> T | None:
-    """What the Kubernetes API answers; None where it answers with this status.
-
-    NOT_FOUND: there is no such object. FORBIDDEN: this user may not ask, which proves nothing.
-    Raises ApiException for any other refusal.
-    """
-    try:
-        return ask()
-    except ApiException as error:
-        if error.status != status:
-            raise
-        return None
 
 
 class Kube:
@@ -173,13 +137,13 @@ class Kube:
         """Take the scheduling gate off those pods that still have it; gone already is no error."""
         body = {"spec": {"schedulingGates": [{"$patch": "delete", "name": GATE}]}}
         for pod in filter(gated, pods):
-            with _gone_is_fine():
+            with gone_is_fine():
                 self.core.patch_namespaced_pod(pod.metadata.name, self.site.namespace, body)
 
     def unlabel(self, pod: str, label: str) -> None:
         """Take a label off a pod; gone already is no error."""
         body = {"metadata": {"labels": {label: None}}}
-        with _gone_is_fine():
+        with gone_is_fine():
             self.core.patch_namespaced_pod(pod, self.site.namespace, body)
 
     def refusal(self, stateful_set: str) -> str:
@@ -252,7 +216,7 @@ class Kube:
         """Set annotations; None takes one away. A claim that is gone already is no error: one that
         was deleted may have been there when it was looked for."""
         body = {"metadata": {"annotations": dict(annotations)}}
-        with _gone_is_fine():
+        with gone_is_fine():
             self.core.patch_namespaced_persistent_volume_claim(name, self.site.namespace, body)
 
     # ------------------------------------------------------------ secrets
@@ -288,7 +252,7 @@ class Kube:
         )
 
     def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
-        with _gone_is_fine():
+        with gone_is_fine():
             call(name, self.site.namespace)
 
     # ------------------------------------------------------------ exec
@@ -346,51 +310,3 @@ class Kube:
         names = [p.metadata.name for p in found if problems.get(p.spec.node_name) is None]
         with ThreadPoolExecutor(max_workers=len(names) or 1) as at_once:
             return dict(zip(names, at_once.map(self.supervisor_status, names), strict=True))
-
-
-@contextmanager
-def _gone_is_fine() -> Generator[None]:
-    try:
-        yield
-    except ApiException as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-
-
-@contextmanager
-def plain_errors(site: Site) -> Generator[None]:
-    """Turn what the official client raises into one message that says what to do."""
-    try:
-        yield
-    except ApiException as error:
-        gone = error.status == HTTPStatus.NOT_FOUND
-        what = "has no such object any more" if gone else "refuses"
-        raise SequenceError(
-            f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): "
-            f"{told_by(error)}",
-            remedies.of_status(error.status),
-        ) from None
-    except ExecError as error:
-        raise SequenceError(
-            f"{error} (context {site.context}, namespace {site.namespace})",
-            "pulumi up, which goes on from here",
-        ) from None
-    except urllib3.exceptions.HTTPError as error:
-        raise UnreachableError(
-            f"the Kubernetes API of context {site.context} does not answer: {error}",
-            remedies.look_at(site.context),
-        ) from None
-    except ValueError as error:  # the client's models check what they are made from
-        raise SequenceError(
-            f"what answers at context {site.context} is not what Kubernetes would say: "
-            f"{str(error).splitlines()[0]}",
-            remedies.look_at(site.context),
-        ) from None
-
-
-def told_by(error: ApiException) -> str:
-    """Kubernetes' own words; the status line where something before it has answered."""
-    try:
-        return json.loads(error.body or "")["message"]
-    except (ValueError, KeyError, TypeError):
-        return f"{error.status} {error.reason}"

@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from components.kube.claims import is_ours
-from components.kube.client import Kube, unless
+from components.kube.client import Kube
+from components.kube.errors import unless
 from components.site import Site
 
 CLAIM, CONFIG, SECRET = "PersistentVolumeClaim", "ConfigMap", "Secret"

@@ -14,7 +14,8 @@ from typing import Any
 from kubernetes import client
 from kubernetes.client import ApiException
 
-from components.kube.client import Kube, told_by, unless
+from components.kube.client import Kube
+from components.kube.errors import told_by, unless
 from components.member_rights import rules
 
 _NOT_HELD = "attempting to grant RBAC permissions not currently held"

@@ -12,8 +12,9 @@ from kubernetes.client import ApiException
 
 from components.kube import granting
 from components.kube.claims import is_ours
-from components.kube.client import Kube, UnreachableError, plain_errors, told_by
+from components.kube.client import Kube
 from components.kube.contents import reason_to_stay
+from components.kube.errors import UnreachableError, plain_errors, told_by
 from components.kube.pods import ending
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site

@@ -12,7 +12,8 @@ from kubernetes import client
 from components.birth.tokens import fetch_v2, require_v3
 from components.etcd.lock import holding
 from components.kube import granting
-from components.kube.client import Kube, plain_errors, unless
+from components.kube.client import Kube
+from components.kube.errors import plain_errors, unless
 from components.kube.pods import ending
 from components.names import ARCH_LABEL
 from components.preflight.kept import misfits

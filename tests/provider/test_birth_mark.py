@@ -14,7 +14,8 @@ import pytest
 from components.birth.acceptance import accept
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
-from components.kube.client import ExecError, printed
+from components.kube.client import printed
+from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from lab.tools import ensure

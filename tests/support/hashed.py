@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from components.change.loop import Loop
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.progress import Progress
 from components.site import Site
 from tests.support import namespace

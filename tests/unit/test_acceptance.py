@@ -14,7 +14,8 @@ from components.birth.acceptance import accept, accepted_earlier
 from components.birth.bootstrap import wipe
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.names import GATE
 from components.progress import Progress, SequenceError
 from components.site import Site

@@ -12,7 +12,7 @@ from components.birth import birth as module
 from components.birth.birth import birth
 from components.birth.tokens import Token
 from components.etcd.lock import BIRTH_ANNOTATION, Lock
-from components.kube.client import ExecError
+from components.kube.errors import ExecError
 from components.names import CLUSTER_ANNOTATION
 from components.progress import SequenceError
 from tests.support.namespace import (

@@ -13,7 +13,8 @@ from kubernetes.client import ApiException
 from components.birth import bootstrap
 from components.birth.bootstrap import not_lost, remedy, run_seeds, wipe
 from components.birth.tokens import Token
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.kube.pods import obstacle
 from components.names import GATE
 from components.progress import Progress, SequenceError, Unmet

@@ -13,7 +13,7 @@ import pytest
 from components.change import plan
 from components.change.loop import POLL_SECONDS, Loop
 from components.etcd.cluster import Cluster, Hash, parse_hash
-from components.kube.client import ExecError, NoExecError
+from components.kube.errors import ExecError, NoExecError
 from components.progress import Progress, Unmet
 from containers.etcd.supervisor.membership import View, parse_members
 

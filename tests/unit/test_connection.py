@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.kube.client import Kube, NoExecError
+from components.kube.client import Kube
 from components.kube.connection import connected, proxy_of
+from components.kube.errors import NoExecError
 from components.progress import SequenceError
 from components.site import Site
 from tests.support.answers import Reply, serving

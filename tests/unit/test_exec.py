@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from components.kube import connection
-from components.kube.client import Kube, NoExecError
+from components.kube.client import Kube
+from components.kube.errors import NoExecError
 from components.progress import SequenceError
 from components.site import Site
 from tests.support.answers import Reply, serving

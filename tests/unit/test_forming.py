@@ -11,7 +11,7 @@ import pytest
 
 from components.birth.bootstrap import run_seeds
 from components.birth.tokens import Token
-from components.kube.client import ExecError
+from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
 from tests.support.namespace import NOW, Namespace, pod
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from components.kube.client import Kube, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import plain_errors
 from components.names import GATE
 from components.progress import SequenceError
 from components.site import Site

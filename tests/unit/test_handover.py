@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from components.change import handover, loop
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.names import GATE
 from components.progress import SequenceError
 from components.site import Site

@@ -14,7 +14,8 @@ import pytest
 
 from components.change import foretelling
 from components.kube import login
-from components.kube.client import Kube, UnreachableError, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import UnreachableError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
 from tests.support.dynamic import SITE

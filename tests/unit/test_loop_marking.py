@@ -12,7 +12,7 @@ from components.change import loop as module
 from components.change.loop import Loop
 from components.change.plan import Done, Goal
 from components.etcd.lock import Lock
-from components.kube.client import ExecError
+from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View

@@ -14,7 +14,8 @@ import pytest
 from components import progress
 from components.change.loop import Loop
 from components.change.plan import Goal, Wait
-from components.kube.client import ExecError, Kube
+from components.kube.client import Kube
+from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 from containers.etcd.supervisor.membership import History, Member, View

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from components.kube.client import ExecError, printed
+from components.kube.client import printed
+from components.kube.errors import ExecError
 
 WORDS = '{"level":"warn"}\nFailed to get the hash of endpoint u (context deadline exceeded)\n'
 

@@ -14,7 +14,7 @@ from components.birth import bootstrap
 from components.change.plan import Wait
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.corruption import CorruptError
-from components.kube.client import ExecError
+from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
 from components.site import Site
 from tests.support.dynamic import SITE

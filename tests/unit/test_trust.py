@@ -28,7 +28,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from kubernetes.config import kube_config
 
-from components.kube.client import Kube, NoExecError, plain_errors
+from components.kube.client import Kube
+from components.kube.errors import NoExecError, plain_errors
 from components.progress import SequenceError
 from components.site import Site
 from containers.etcd.supervisor import kubernetes
