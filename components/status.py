@@ -22,7 +22,8 @@ from components.etcd.hashes import Hashing
 from components.etcd.lock import AnotherClusterError, Lock, require
 from components.kube.client import Kube
 from components.kube.errors import ExecError, plain_errors
-from components.kube.pods import crowded, more_memory, outdated, ready, ready_first, running
+from components.kube.pods import outdated, ready, ready_first, running
+from components.kube.troubles import crowded, more_memory
 from components.progress import SequenceError, Unmet
 from components.sequences import newest
 from components.site import Site

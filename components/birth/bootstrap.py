@@ -17,17 +17,8 @@ from components.kube import recreate
 from components.kube.claims import is_ours
 from components.kube.client import Kube
 from components.kube.errors import ExecError, plain_errors
-from components.kube.pods import (
-    ending,
-    lacks_image,
-    may_pass,
-    more_memory,
-    obstacle,
-    of_stateful_set,
-    overdue,
-    running,
-    words,
-)
+from components.kube.pods import ending, may_pass, obstacle, of_stateful_set, overdue, running
+from components.kube.troubles import more_memory, remedy, words
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
 
@@ -205,15 +196,6 @@ def _require_no_obstacle(pods: Iterable[Any], now: datetime) -> None:
         if problem and not may_pass(pod, now):
             # The discovery service has as much memory as a seed.
             raise SequenceError(problem, remedy(pod, "seeds"))
-
-
-def remedy(pod: Any, group: str) -> str:
-    """What to do about a pod that will not start by itself: see `pods.obstacle`, `more_memory`."""
-    if following := more_memory(pod, group):
-        return following
-    if lacks_image(pod):
-        return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
-    return "pulumi up"
 
 
 def _size_put(kube: Kube, token: Token, size: int, pod: str) -> bool | Unmet:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.birth import acceptance, bootstrap
+from components.birth import acceptance
 from components.etcd.lock import Lock
 from components.kube.client import Kube
 from components.kube.pods import ending, never_started, obstacle, on_volume, ready_first
+from components.kube.troubles import remedy
 from components.progress import Progress, SequenceError, Unmet
 
 POLL_SECONDS = 0.5
@@ -72,7 +73,7 @@ def _remedy(kube: Kube, pod: Any) -> str:
     """With the settings corrected alone it is the same pod, and only a person knows whether a
     cluster is in it. All units: any other may be the next that is found to crash."""
     site = kube.site
-    following = bootstrap.remedy(pod, "units")
+    following = remedy(pod, "units")
     return (
         "if what the units hold may be lost, as where no cluster was born yet, kubectl -n "
         f"{site.namespace} scale statefulset {site.units} --replicas=0, since a pod keeps the "

@@ -19,13 +19,13 @@ from components.kube.client import Kube
 from components.kube.errors import ExecError
 from components.kube.pods import (
     may_pass,
-    more_memory,
     obstacle,
     of_stateful_set,
     overdue,
     ready_first,
     ready_seconds,
 )
+from components.kube.troubles import more_memory
 from components.progress import Progress, SequenceError, Unmet
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe

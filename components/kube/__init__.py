@@ -1,1 +1,1 @@
-"""Kubernetes as the sequences see it: the API, pods and what they tell, names that may be taken."""
+"""Kubernetes as the sequences see it: the way to it, pods, claims, namespace, what goes wrong."""

@@ -20,17 +20,8 @@ from components.kube import denial, secret
 from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
 from components.kube.errors import ExecError, NoExecError, gone_is_fine, unless
-from components.kube.pods import (
-    ending,
-    gated,
-    newest_revision,
-    node_problem,
-    of_stateful_set,
-    ready,
-    running,
-    trouble,
-    words,
-)
+from components.kube.pods import ending, gated, newest_revision, of_stateful_set, ready, running
+from components.kube.troubles import node_problem, trouble, words
 from components.names import CONTAINER, GATE, UNFINISHED
 from components.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION

@@ -1,25 +1,17 @@
-"""What the objects of Kubernetes say about pods, their disks and their nodes. Pure."""
+"""Facts about a StatefulSet's pods, as Kubernetes has them. Pure."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
 from components.names import CONTAINER, GATE
-from components.settings.quantity import doubled
 
 REVISION_LABEL = "controller-revision-hash"
 """On every pod of a StatefulSet: which of its templates the pod was made from."""
 
 _LOOP = "CrashLoopBackOff"
-_OUT_OF_MEMORY = "OOMKilled"
-"""With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
-kubelet: singleProcessOOMKill, which is false by default)."""
-_KILLED = -signal.SIGKILL
-"""The exit code of an etcd that was killed, as its supervisor tells it. Where the kernel ends one
-process for want of memory, and not its container (cgroup v1), Kubernetes says nothing of it."""
 
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
 PULL_SECONDS = 20
@@ -169,9 +161,23 @@ def obstacle(pod: Any) -> str | None:
     for state in pod.status.container_statuses or []:
         waiting = state.state.waiting
         if waiting is not None and waiting.reason in _FATAL:
-            why = f"{_whose(state)}{_waits(state)}: {waiting.message or state.image}"
+            why = f"{waiting_reason(state)}: {waiting.message or state.image}"
             return f"pod {pod.metadata.name}: {why}"
     return None
+
+
+def waiting_reason(state: Any) -> str:
+    """Which container waits, and Kubernetes' reason for it; of one that comes back again and again,
+    how it has ended."""
+    reason = state.state.waiting.reason
+    ended = state.last_state.terminated if reason == _LOOP else None
+    said = f"{reason} ({ended.reason}, exit code {ended.exit_code})" if ended else reason
+    return f"{whose(state)}{said}"
+
+
+def whose(state: Any) -> str:
+    """The container, for what is said of it; the member's own goes without saying."""
+    return "" if state.name == CONTAINER else f"container {state.name}: "
 
 
 def lacks_image(pod: Any) -> bool:
@@ -232,115 +238,3 @@ def stuck(units: Iterable[Any], newest: str, voters: Collection[str] | None) -> 
         for pod in units
         if not (is_current(pod, newest) or ending(pod)) and may_be_recreated(pod, voters)
     ]
-
-
-def words(status: Mapping[str, Any], group: str) -> str:
-    """What a supervisor says of itself, for people; `group`: of the settings, for its pod."""
-    phase = str(status.get("phase", "no word from its supervisor"))
-    killed = f" (killed, perhaps for want of memory: etcd:{group}.memory)"
-    return phase + killed if _was_killed(status) else phase
-
-
-def more_memory(pod: Any, group: str, status: Mapping[str, Any] | None = None) -> str | None:
-    """What to do about a pod whose container was ended for want of memory, or whose etcd was, as
-    far as its supervisor's status says it; None if neither was.
-
-    `group`: of the settings, that says how much it has.
-    """
-    if not _starved(own_status(pod)) and not _was_killed(status or {}):
-        return None
-    enough = doubled(own_container(pod).resources.limits["memory"])
-    return f"pulumi config set --path etcd:{group}.memory {enough}, or more, then pulumi up"
-
-
-def _was_killed(status: Mapping[str, Any]) -> bool:
-    return status.get("exitCode") == _KILLED
-
-
-def _starved(state: Any | None) -> bool:
-    ended = state.last_state.terminated if state is not None else None
-    return ended is not None and ended.reason == _OUT_OF_MEMORY
-
-
-def _waits(state: Any) -> str:
-    """Kubernetes' reason why a container waits; of one that comes back again and again, how it has
-    ended."""
-    reason = state.state.waiting.reason
-    ended = state.last_state.terminated if reason == _LOOP else None
-    return f"{reason} ({ended.reason}, exit code {ended.exit_code})" if ended else reason
-
-
-def _whose(state: Any) -> str:
-    """Nothing of the member's own container, which goes without saying."""
-    return "" if state.name == CONTAINER else f"container {state.name}: "
-
-
-def pending_reason(pod: Any) -> str:
-    """What a pod that does not run waits for."""
-    if ending(pod):
-        return f"{pod.metadata.name}: ending since {_time(pod.metadata.deletion_timestamp)}"
-    for condition in pod.status.conditions or []:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"{pod.metadata.name}: {condition.message or condition.reason}"
-    for state in pod.status.container_statuses or []:
-        if state.state.waiting is not None:
-            return f"{pod.metadata.name}: {_whose(state)}{_waits(state)}"
-    return f"{pod.metadata.name}: {pod.status.phase}"
-
-
-def _runs_unready(pod: Any, said: str | None) -> str | None:
-    """What its supervisor has said; that the container was out of memory before no log can say."""
-    starved = [state for state in pod.status.container_statuses if _starved(state)]
-    known = [
-        f"not ready, {_whose(state)}{_OUT_OF_MEMORY} at "
-        f"{_time(state.last_state.terminated.finished_at)}"
-        for state in starved
-    ]
-    known += [said] if said else []
-    return f"{pod.metadata.name}: {'; '.join(known)}" if known else None
-
-
-def trouble(pod: Any, node: str | None, said: str | None = None) -> str | None:
-    """Why a unit is not ready, as far as is known; None if it is, or if nothing is.
-
-    `node`: what is wrong with the pod's node. Kubernetes makes no new pod in the place of one whose
-    node does not confirm its end (StatefulSet: "Force Delete StatefulSet Pods"). `said`: by its
-    supervisor, if that was asked, since Kubernetes does not know how an etcd in it is.
-    """
-    if ready(pod):
-        return None
-    pending = _runs_unready(pod, said) if running(pod) else pending_reason(pod)
-    if node is None:
-        return pending
-    return f"{pending or pod.metadata.name + ': not ready'}; its {node}"
-
-
-def node_problem(node: Any) -> str | None:
-    """Why a node neither starts nor ends pods; None if it is ready."""
-    for condition in node.status.conditions or []:
-        if condition.type == "Ready" and condition.status != "True":
-            since = _time(condition.last_transition_time)
-            return f"node {node.metadata.name} is not ready since {since} ({condition.reason})"
-    return None
-
-
-def crowded(pods: Iterable[Any], quorum: int) -> list[str]:
-    """The nodes with so many units that without one of them the rest is no quorum.
-
-    Empty for a single unit, which has nothing to be spread over.
-    """
-    found = [pod for pod in pods if pod.spec.node_name]
-    if len(found) < 2:
-        return []
-    by_node: dict[str, list[str]] = {}
-    for pod in found:
-        by_node.setdefault(pod.spec.node_name, []).append(pod.metadata.name)
-    return [
-        f"{', '.join(units)} are on node {node}: without it there is no quorum"
-        for node, units in sorted(by_node.items())
-        if len(units) > 1 and len(found) - len(units) < quorum
-    ]
-
-
-def _time(when: datetime) -> str:
-    return f"{when:%Y-%m-%d %H:%M:%S} UTC"

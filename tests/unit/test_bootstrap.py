@@ -11,11 +11,10 @@ import pytest
 from kubernetes.client import ApiException
 
 from components.birth import bootstrap
-from components.birth.bootstrap import not_lost, remedy, run_seeds, wipe
+from components.birth.bootstrap import not_lost, run_seeds, wipe
 from components.birth.tokens import Token
 from components.kube.client import Kube
 from components.kube.errors import ExecError
-from components.kube.pods import obstacle
 from components.names import GATE
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
@@ -231,31 +230,6 @@ def test_no_other_claim_is_deleted_with_the_seeds(
     with pytest.raises(SequenceError, match=r"still there: .*volume data-etcd-seed-2"):
         wipe(kube, Progress("discovery", -1))
     assert kube.deleted == []
-
-
-@pytest.mark.parametrize(
-    ("seed", "following"),
-    [
-        pytest.param(
-            pod("etcd-seed-1", waiting="CrashLoopBackOff", starved=True),
-            "pulumi config set --path etcd:seeds.memory 2Gi, or more, then pulumi up",
-            id="out of memory",
-        ),
-        pytest.param(
-            pod("etcd-seed-1", waiting="ImagePullBackOff"),
-            "check image.registry, image.digest and the nodes' right to pull, then pulumi up",
-            id="no image",
-        ),
-        pytest.param(
-            pod("image-cache-seed-1", waiting="CrashLoopBackOff"),
-            "pulumi up",
-            id="no image, but by its name",
-        ),
-    ],
-)
-def test_what_helps_a_pod_that_does_not_start(seed: Any, following: str) -> None:
-    assert obstacle(seed)
-    assert remedy(seed, "seeds") == following
 
 
 class Held(Namespace):

@@ -17,15 +17,13 @@ from components.kube.pods import (
     lacks_image,
     may_be_recreated,
     may_pass,
-    more_memory,
     never_started,
     obstacle,
     on_the_way,
-    pending_reason,
     quota_of,
     running,
-    trouble,
 )
+from components.kube.troubles import more_memory, pending_reason, trouble
 from tests.support.namespace import NOW, pod
 
 SIDECAR = "agent"
