@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from components.birth import acceptance, bootstrap, gates, leftover, tokens, volatile
+from components.birth import acceptance, bootstrap, gates, leftover, teardown, tokens, volatile
 from components.etcd import lock
 from components.kube.client import Kube
 from components.kube.errors import plain_errors
@@ -49,12 +49,12 @@ def _born(kube: Kube, props: Mapping[str, Any], progress: Progress) -> dict[str,
         return _resumed(found, earlier, progress)
     if earlier:
         progress.say("an earlier attempt was not finished: its seeds and its token are ended")
-        bootstrap.wipe(kube, progress)
+        teardown.wipe(kube, progress)
     progress.phase_done("checks")
     cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
     born = acceptance.accept(kube, cluster, token, progress)
     # Only now is there a pod again from which its service is reached.
-    bootstrap.forget(kube, cluster, earlier, progress)
+    teardown.forget(kube, cluster, earlier, progress)
     progress.say(f"cluster {born.cluster_id} is born: {size} seeds vote")
     return _outs(born, "born", token.value, progress.phases)
 
@@ -66,7 +66,7 @@ def _kept(
     if _at_rest(kube, gates.noted(earlier)):
         say = f"the units' volumes hold cluster {retained.cluster_id}: no seed is started"
         progress.say(say)
-        bootstrap.wipe(kube, progress)
+        teardown.wipe(kube, progress)
         return _outs(retained, "retained")
     # A handover was cut off: its seeds may still be voters, and only it may end them.
     say = f"the handover of cluster {retained.cluster_id} is not finished: going on with it"

@@ -1,81 +1,26 @@
-"""The seeds' workload and the discovery service while a cluster is born, and their end.
-
-Used by the discovery resource (beginning) and by the handover (end).
-"""
+"""The seeds' workload and the discovery service while a cluster is born."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
 from components.kube import recreate
-from components.kube.claims import is_ours
 from components.kube.client import Kube
-from components.kube.errors import ExecError, plain_errors
-from components.kube.pods import ending, may_pass, obstacle, of_stateful_set, overdue, running
+from components.kube.errors import ExecError
+from components.kube.pods import may_pass, obstacle, of_stateful_set, running
 from components.kube.troubles import more_memory, remedy, words
 from components.progress import Progress, SequenceError, Unmet
-from components.site import Site
 
 T = TypeVar("T")
 
 PATIENT_SECONDS = 5.0
 """In which a discovery service that has just started is not asked what it lacks."""
-END_SECONDS = 30.0
-"""For seeds to end, however late a handover comes to it. It takes them some two seconds."""
 AGAIN = "pulumi up, which starts over with a new token and empty seeds"
-
-
-def wipe(kube: Kube, progress: Progress) -> None:
-    """End what an attempt has left, seeds, their data, discovery and token.
-
-    Of one that was never accepted: no client is let in, and no unit can join, before the birth
-    mark. Or of one whose seeds have left the cluster. So nothing can be lost.
-    """
-    site = kube.site
-    for workload in (site.seeds, site.discovery):
-        kube.scale(workload, 0)
-
-    def gone() -> bool | Unmet:
-        found, now = kube.pods_and_time()
-        seeds = of_stateful_set(found, site.seeds)
-        pods = [*seeds, *of_stateful_set(found, site.discovery)]
-        claims = kube.volumes(site.seeds)
-        if not seeds:
-            _delete_volumes(kube, claims)
-        left = [p.metadata.name for p in pods]
-        left += [f"volume {c.metadata.name}" for c in claims]
-        # Who should have gone: its node may be dead.
-        late = kube.troubles(p for p in pods if overdue(p, now))
-        return Unmet("; ".join([f"still there: {', '.join(left)}", *late])) if left else True
-
-    following = "pulumi up, once their nodes answer (docs/runbook.md: a node dies)"
-    progress.wait(
-        "seeds and discovery to end",
-        gone,
-        following,
-        poll_seconds=0.2,
-        least_seconds=END_SECONDS,
-    )
-    # Last: by this a run that comes after a cut knows that there is something to end.
-    kube.delete_secret(site.discovery)
-
-
-def _delete_volumes(kube: Kube, claims: Iterable[Any]) -> None:
-    """Delete the seeds' claims once no pod of them is left.
-
-    A claim is made before its pod, and Kubernetes deletes it with that alone (whenScaled): one
-    whose pod a quota or an admission has refused would stay for ever (kubernetes: CreateStatefulPod
-    in stateful_pod_control.go; fixPodClaim in stateful_set_control.go).
-    """
-    for claim in claims:
-        if not ending(claim) and is_ours(kube.site, claim):
-            kube.delete_volume(claim.metadata.name)
 
 
 def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: bool) -> Cluster:
@@ -122,50 +67,6 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
     )
     progress.phase_done("cluster formed")
     return Cluster(kube, pods)
-
-
-def end(kube: Kube, cluster: Cluster, progress: Progress) -> None:
-    """End the seeds' pods and data, the discovery service and its token. Idempotent.
-
-    `cluster`: what is asked to delete the token's keys from a service that is not ours.
-    """
-    forget(kube, cluster, kube.read_secret(kube.site.discovery), progress)
-    wipe(kube, progress)
-
-
-def forget_unfinished(site: Site, kubeconfig: str) -> None:
-    """Before a destroy: what `forget` does, for a token that a cut-off `up` has left.
-
-    Nothing of it keeps a destroy from going on: whoever does not reach the cluster is told so by
-    what is to be deleted there.
-    """
-    progress = Progress("discovery", timeout_seconds=0)
-    with suppress(SequenceError), plain_errors(site):
-        kube = Kube(kubeconfig, site, patient=False)
-        secret = kube.read_secret(site.discovery)
-        if secret.get("endpoint", "") in ("", site.discovery_url):
-            return  # nothing is left, or v2, or our own service, which goes with its keys
-        pods = [p for w in (site.seeds, site.units) for p in kube.pods(w) if running(p)]
-        forget(kube, Cluster(kube, [p.metadata.name for p in pods]), secret, progress)
-
-
-def forget(kube: Kube, cluster: Cluster, secret: Mapping[str, str], progress: Progress) -> None:
-    """Delete the token's keys from its discovery service. `secret`: as `run_seeds` has written it.
-
-    A service that does not answer is no reason to fail: the token is used up. Ours ends with all
-    its keys anyway; what is left at another one is told.
-    """
-    if secret.get("protocol") != "v3":
-        return
-    token = Token("v3", secret["token"], secret["endpoint"])
-    try:
-        cluster.etcdctl("del", "--prefix", token.prefix, endpoints=[token.endpoint])
-    except ExecError as error:
-        if token.endpoint != kube.site.discovery_url:
-            progress.say(
-                f"{token.endpoint} still holds the keys of a used token, since it did not answer "
-                f"({error}); they harm nothing"
-            )
 
 
 def _released_and_running(

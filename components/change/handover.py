@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from components.birth import bootstrap, gates
+from components.birth import gates, teardown
 from components.change.balance import balance
 from components.change.loop import Loop
 from components.change.proof import prove
@@ -29,7 +29,7 @@ def hand_over(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
         balance(loop)
         # Without seeds (a retained cluster) nothing else has ended a phase.
         progress.phase_done("seeds removed" if progress.phases else "units vote")
-        bootstrap.end(kube, loop.cluster, progress)
+        teardown.end(kube, loop.cluster, progress)
         progress.phase_done("teardown")
         proof = prove(loop)
         progress.phase_done("receipt")

@@ -49,7 +49,7 @@ class StartProvider(Sequence):
 
         Raises SequenceError where a half cluster would be kept: see `components.birth.whole`.
         """
-        from components.birth.bootstrap import forget_unfinished  # noqa: PLC0415 - heavy
+        from components.birth.teardown import forget_unfinished  # noqa: PLC0415 - heavy
         from components.birth.whole import require_whole  # noqa: PLC0415 - kubernetes is heavy
 
         require_whole(Site.of(_props), _props["kubeconfig"])

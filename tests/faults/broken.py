@@ -90,9 +90,9 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/change/handover.py",
-                "        bootstrap.end(kube, loop.cluster, progress)\n",
+                "        teardown.end(kube, loop.cluster, progress)\n",
                 '        if "seeds removed" in progress.phases:\n'
-                "            bootstrap.end(kube, loop.cluster, progress)\n",
+                "            teardown.end(kube, loop.cluster, progress)\n",
             ),
         ),
         red=("17a",),
@@ -385,7 +385,7 @@ BROKEN: tuple[Broken, ...] = (
             ),
             Patch("components/birth/bootstrap.py", 'if status.get("failed"):', "if False:"),
             Patch(
-                "components/birth/bootstrap.py",
+                "components/birth/teardown.py",
                 "        if token.endpoint != kube.site.discovery_url:",
                 "        raise\n        if token.endpoint != kube.site.discovery_url:",
             ),

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from components.birth.acceptance import accept, accepted_earlier
-from components.birth.bootstrap import wipe
+from components.birth.teardown import wipe
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
 from components.kube.client import Kube

@@ -50,9 +50,9 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return take
 
     monkeypatch.setattr(module.tokens, "fresh", step("token", Token("v3", "new", "")))
-    monkeypatch.setattr(module.bootstrap, "wipe", step("wipe"))
+    monkeypatch.setattr(module.teardown, "wipe", step("wipe"))
     monkeypatch.setattr(module.bootstrap, "run_seeds", step("seeds"))
-    monkeypatch.setattr(module.bootstrap, "forget", step("forget"))
+    monkeypatch.setattr(module.teardown, "forget", step("forget"))
     monkeypatch.setattr(module.acceptance, "accept", step("accept", Lock("2f", "new mark", 1)))
     monkeypatch.setattr("components.progress.time.sleep", lambda _seconds: None)  # pyright: ignore[reportUnknownLambdaType]
     return steps

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,15 +10,15 @@ import pytest
 from kubernetes.client import ApiException
 
 from components.birth import bootstrap
-from components.birth.bootstrap import not_lost, run_seeds, wipe
+from components.birth.bootstrap import not_lost, run_seeds
 from components.birth.tokens import Token
 from components.kube.client import Kube
 from components.kube.errors import ExecError
 from components.names import GATE
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
-from tests.support.dynamic import SITE
-from tests.support.namespace import NOW, PAUSES, Namespace, claim, pod
+from tests.support.dead_node import OnADeadNode
+from tests.support.namespace import PAUSES, Namespace, pod
 
 WAITS = Unmet("1 of 3 seeds answer as voters")
 
@@ -87,60 +86,6 @@ def test_a_held_pod_that_goes_before_it_is_let_start_ends_no_sequence() -> None:
         kube.release([held["forbidden"]])
 
 
-class OnADeadNode(Kube):
-    """A namespace whose second seed is on a node that is gone, as Kubernetes shows it."""
-
-    def __init__(self, *, runs: bool, ending: datetime | None = None) -> None:
-        self.ending = ending
-        site = SimpleNamespace(
-            units="etcd",
-            seeds="etcd-seed",
-            discovery="etcd-discovery",
-            local_url="http://127.0.0.1:2379",
-        )
-        self.site = cast(Site, site)
-        self._state = SimpleNamespace(
-            running=object() if runs else None,
-            waiting=None if runs else SimpleNamespace(reason="ContainerCreating"),
-        )
-
-    def pods(self, stateful_set: str) -> list[Any]:
-        count = {"etcd-seed": 2, "etcd-discovery": 1}[stateful_set]
-        return [self._pod(f"{stateful_set}-{i}") for i in range(count)]
-
-    def pods_and_time(self) -> tuple[list[Any], datetime]:
-        return [*self.pods("etcd-seed"), *self.pods("etcd-discovery")], NOW
-
-    def _pod(self, name: str) -> Any:
-        return SimpleNamespace(
-            metadata=SimpleNamespace(name=name, uid=name, deletion_timestamp=self.ending),
-            spec=SimpleNamespace(node_name=f"node-of-{name}", scheduling_gates=None),
-            status=SimpleNamespace(
-                conditions=[],
-                container_statuses=[
-                    SimpleNamespace(
-                        name="etcd",
-                        state=self._state,
-                        last_state=SimpleNamespace(terminated=None),
-                    )
-                ],
-            ),
-        )
-
-    def volumes(self, stateful_set: str) -> list[Any]:
-        return []
-
-    def _node_problem(self, name: str) -> str | None:
-        return f"node {name} is gone" if name == "node-of-etcd-seed-1" else None
-
-    def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
-        raise ExecError("no answer")
-
-    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
-
-    def scale(self, stateful_set: str, replicas: int) -> None: ...
-
-
 @pytest.mark.parametrize(
     ("runs", "protocol", "waits_for"),
     [
@@ -159,77 +104,6 @@ def test_whoever_waits_for_a_seed_is_told_that_its_node_is_gone(
     assert "etcd-seed-1: " in failure.value.problem
     assert "its node node-of-etcd-seed-1 is gone" in failure.value.problem
     assert "its node node-of-etcd-seed-0" not in failure.value.problem
-
-
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [
-        pytest.param(timedelta(seconds=-30), True, id="it should have gone"),
-        pytest.param(timedelta(seconds=30), False, id="it has time still"),
-    ],
-)
-def test_a_dead_node_under_what_is_to_end_is_named(
-    given: timedelta, named: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Kubernetes waits for its word for ever."""
-    monkeypatch.setattr(bootstrap, "END_SECONDS", 0)
-    kube = OnADeadNode(runs=True, ending=NOW + given)
-    with pytest.raises(SequenceError, match="still there: etcd-seed-0, etcd-seed-1") as failure:
-        wipe(kube, Progress("handover", -1))
-    assert ("its node node-of-etcd-seed-1 is gone" in failure.value.problem) is named
-    assert "docs/runbook.md: a node dies" in failure.value.following
-
-
-class Wiped(Namespace):
-    """A namespace in which what is deleted is gone; its seeds end when they are scaled away."""
-
-    def __init__(self, *, pods: Sequence[Any] = (), claims: Sequence[Any] = ()) -> None:
-        super().__init__(pods=pods, claims=claims)
-        self.deleted: list[str] = []
-
-    def scale(self, stateful_set: str, replicas: int) -> None: ...
-
-    def delete_volume(self, name: str) -> None:
-        self.deleted.append(name)
-        self.claims = [c for c in self.claims if c.metadata.name != name]
-
-    def delete_secret(self, name: str) -> bool:
-        return True
-
-
-def of_seed(ordinal: int, labels: Mapping[str, str], *, ending: bool = False) -> Any:
-    found = claim(f"etcd-seed-{ordinal}")
-    found.metadata.labels = labels
-    found.metadata.deletion_timestamp = NOW if ending else None
-    return found
-
-
-OURS = Site(**SITE).identity
-
-
-def test_the_claim_of_a_seed_whose_pod_was_refused_goes() -> None:
-    """Kubernetes makes the claim first, and ends it with the pod only, which there never was."""
-    kube = Wiped(claims=[of_seed(2, OURS)])
-    wipe(kube, Progress("discovery", 60))
-    assert kube.deleted == ["data-etcd-seed-2"]
-
-
-@pytest.mark.parametrize(
-    ("pods", "left"),
-    [
-        pytest.param([pod("etcd-seed-0")], of_seed(2, OURS), id="a seed ends still"),
-        pytest.param([], of_seed(2, OURS, ending=True), id="it ends already"),
-        pytest.param([], of_seed(2, {"app": "of-another-chart"}), id="somebody else's"),
-    ],
-)
-def test_no_other_claim_is_deleted_with_the_seeds(
-    pods: list[Any], left: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bootstrap, "END_SECONDS", 0)
-    kube = Wiped(pods=pods, claims=[left])
-    with pytest.raises(SequenceError, match=r"still there: .*volume data-etcd-seed-2"):
-        wipe(kube, Progress("discovery", -1))
-    assert kube.deleted == []
 
 
 class Held(Namespace):
@@ -309,36 +183,3 @@ def test_a_discovery_service_that_does_not_answer_tells_why(
     with pytest.raises(SequenceError) as failure:
         run_seeds(held, token, 1, Progress("discovery", -1), own=True)
     assert failure.value.problem.endswith(f"context deadline exceeded{told}")
-
-
-# ---------------------------------------------------------------- a token that nobody needs
-
-
-CUT_OFF = {"protocol": "v3", "token": "ab12", "endpoint": "http://theirs:2379"}
-
-
-@pytest.mark.parametrize(
-    ("secret", "pods", "answer", "said"),
-    [
-        pytest.param(CUT_OFF, ("etcd-seed-0",), "3", "", id="its keys are deleted"),
-        pytest.param({}, ("etcd-0",), ExecError("asked"), "", id="no attempt was cut off"),
-        pytest.param(CUT_OFF, (), "3", "http://theirs:2379 still holds", id="no pod to ask from"),
-        pytest.param(
-            CUT_OFF, ("etcd-0",), ExecError("gone"), "did not answer (gone)", id="it is gone"
-        ),
-    ],
-)
-def test_a_destroy_leaves_no_token_with_somebody_elses_discovery_service(
-    secret: Mapping[str, str],
-    pods: Sequence[str],
-    answer: Any,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    there = Namespace(secrets=[secret], pods=[pod(name) for name in pods])
-    there.answers["/_etcd/registry/ab12/"] = [answer]
-    monkeypatch.setattr(bootstrap, "Kube", lambda *_, **__: there)  # pyright: ignore
-    bootstrap.forget_unfinished(there.site, "")
-    printed = capsys.readouterr().out
-    assert said in printed if said else not printed

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components import status
-from components.birth import bootstrap
+from components.birth import teardown
 from components.change.plan import Wait
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.corruption import CorruptError
@@ -76,7 +76,7 @@ def test_a_discovery_service_that_wants_a_user_fails_nothing(
     """Its used token harms nothing, and its authentication is somebody else's."""
     kube: Any = SimpleNamespace(site=Site(**SITE), exec=refuses)
     secret = {"protocol": "v3", "token": "t", "endpoint": "http://elsewhere:2379"}
-    bootstrap.forget(kube, Cluster(kube, ["etcd-0"]), secret, Progress("handover", 60))
+    teardown.forget(kube, Cluster(kube, ["etcd-0"]), secret, Progress("handover", 60))
     assert "http://elsewhere:2379 still holds the keys" in capsys.readouterr().out
 
 
