@@ -48,13 +48,16 @@ class PreflightProvider(Sequence):
         """
         declared = super().diff(_id, _olds, _news)
         if declared.changes and not isinstance(_news["kubeconfig"], Unknown):
-            from components.change import foretelling  # noqa: PLC0415 - heavy
+            from components.change.preview import (  # noqa: PLC0415 - heavy
+                preview_quota,
+                preview_version,
+            )
 
             if _olds.get("version") != _news["version"]:
                 grows = _less(_news["unit_pods"], _olds.get("unit_pods", 0))
-                foretelling.foretell_version(Site.of(_news), _news, grows=grows)
+                preview_version(Site.of(_news), _news, grows=grows)
             if _lowered(_olds.get("quota"), _news.get("quota")):
-                foretelling.foretell_quota(Site.of(_news), _news)
+                preview_quota(Site.of(_news), _news)
         return declared
 
     def create(self, props: dict[str, Any]) -> CreateResult:

@@ -42,13 +42,16 @@ class RolloutProvider(Sequence):
         # Not known in every preview.
         resumed = isinstance(unfinished, list) and bool(unfinished)
         if declared.changes or resumed:
-            from components.change import foretelling  # noqa: PLC0415 - heavy
+            from components.change.preview import (  # noqa: PLC0415 - heavy
+                preview_restarts,
+                preview_unfinished_restarts,
+            )
 
             if declared.changes:
-                foretelling.foretell_restarts(_news)
+                preview_restarts(_news)
             else:
                 known = _olds.get("controller_revision")
-                foretelling.foretell_unfinished_restarts(_news, known)
+                preview_unfinished_restarts(_news, known)
         return DiffResult(changes=bool(declared.changes or resumed))
 
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:

@@ -34,9 +34,9 @@ class ScaleProvider(Sequence):
 
         site, outs = Site.of(props), {**props, "proof": {}}
         if is_due(site, props):
-            from components.change.foretelling import foretell_scale  # noqa: PLC0415 - heavy
+            from components.change.preview import preview_scale  # noqa: PLC0415 - heavy
 
-            foretell_scale(props)
+            preview_scale(props)
             outs = self._rescaled(props, resumed=False)
         return CreateResult(id_=f"{site.namespace}/{site.units}", outs=outs)
 
@@ -52,9 +52,9 @@ class ScaleProvider(Sequence):
         # Neither is known in every preview.
         changes = wanted or (isinstance(unfinished, list) and SCALE in unfinished)
         if changes:
-            from components.change.foretelling import foretell_scale  # noqa: PLC0415 - heavy
+            from components.change.preview import preview_scale  # noqa: PLC0415 - heavy
 
-            foretell_scale(_news, resumed=not wanted)
+            preview_scale(_news, resumed=not wanted)
         return DiffResult(changes=changes)
 
     def _is_wanted(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from components.change import foretelling
+from components.change import preview
 from components.kube import login
 from components.kube.client import Kube
 from components.kube.errors import UnreachableError, plain_errors
@@ -95,7 +95,7 @@ def test_a_preview_goes_on_and_says_why_it_has_no_steps(
         "cluster_id": "c1",
         "birth": "the-mark",
     }
-    foretelling.foretell_scale(props)
+    preview.preview_scale(props)
     said = capsys.readouterr().out
     assert "no steps to show, no login to Kubernetes" in said
     assert "the session has expired" in said

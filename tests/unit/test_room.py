@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.change import foretelling, rollout, room
+from components.change import preview, rollout, room
 from components.change.plan import Goal, Workload
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.rollout import RolloutProvider
@@ -143,10 +143,10 @@ def let_answer(monkeypatch: pytest.MonkeyPatch, pods: list[Any], seen: View | Un
     )
     kube = SimpleNamespace(version=str, pods=answers(pods))
     there = Workload(3, None, frozenset(range(3)), serving_seeds=False)
-    monkeypatch.setattr(foretelling, "Kube", answers(kube))
-    monkeypatch.setattr(foretelling, "Cluster", answers(SimpleNamespace(view=lambda: seen)))
-    monkeypatch.setattr(foretelling, "Loop", SimpleNamespace(of=answers(loop)))
-    monkeypatch.setattr(foretelling, "workload", answers(there))
+    monkeypatch.setattr(preview, "Kube", answers(kube))
+    monkeypatch.setattr(preview, "Cluster", answers(SimpleNamespace(view=lambda: seen)))
+    monkeypatch.setattr(preview, "Loop", SimpleNamespace(of=answers(loop)))
+    monkeypatch.setattr(preview, "workload", answers(there))
 
 
 def compare(olds: dict[str, Any], **news: Any) -> bool | None:
@@ -189,7 +189,7 @@ def test_the_preflight_lets_a_database_pass_that_fits(
 def test_nobody_is_asked_where_no_quota_is_lowered(
     olds: dict[str, Any], news: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(foretelling, "Kube", answers(None))
+    monkeypatch.setattr(preview, "Kube", answers(None))
     assert compare(olds, **news)
 
 

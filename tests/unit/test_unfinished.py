@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from components.change import foretelling, rollout
+from components.change import preview, rollout
 from components.change import scale as scale_sequence
 from components.change.plan import Goal, Workload
 from components.dynamic.rollout import RolloutProvider
@@ -336,7 +336,7 @@ def test_the_first_scale_shows_its_plan_which_no_diff_has_shown(
     def refuse(props: dict[str, Any]) -> None:
         raise SequenceError(f"not with {props['units']}", "pulumi up")
 
-    monkeypatch.setattr(foretelling, "foretell_scale", refuse)
+    monkeypatch.setattr(preview, "preview_scale", refuse)
     scale_first()
     with pytest.raises(SequenceError, match="not with 5"):
         scale_first(units=5)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from components.change import foretelling
+from components.change import preview
 from components.dynamic.preflight import PreflightProvider
 from components.preflight import versions
 from components.progress import SequenceError, Unmet
@@ -92,8 +92,8 @@ def answers(found: Any) -> Callable[..., Any]:
 def let_answer(monkeypatch: pytest.MonkeyPatch, seen: View | Unmet) -> None:
     """The cluster that a preview sees."""
     kube = SimpleNamespace(version=str, pods=answers([]))
-    monkeypatch.setattr(foretelling, "Kube", answers(kube))
-    monkeypatch.setattr(foretelling, "Cluster", answers(SimpleNamespace(view=lambda: seen)))
+    monkeypatch.setattr(preview, "Kube", answers(kube))
+    monkeypatch.setattr(preview, "Cluster", answers(SimpleNamespace(view=lambda: seen)))
 
 
 def compare(before: str | None, now: str, **more: Any) -> bool | None:
@@ -132,13 +132,13 @@ def test_a_version_that_no_unit_has_got_is_taken_back(
 
 
 def test_nobody_is_asked_where_the_version_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foretelling, "Kube", answers(None))
+    monkeypatch.setattr(preview, "Kube", answers(None))
     assert compare("3.6.14", "3.6.14") is False
     assert compare("3.6.14", "3.6.14", volumes=8) is True
 
 
 def test_a_cluster_that_is_not_made_yet_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foretelling, "Kube", answers(None))
+    monkeypatch.setattr(preview, "Kube", answers(None))
     assert compare("3.6.14", "3.7.1", kubeconfig=Unknown())
 
 
@@ -154,7 +154,7 @@ def test_that_nobody_answers_is_said_and_is_no_error(
             assert not patient, "a person waits for the preview"
             raise SequenceError("the cluster does not answer", "wait")
 
-        monkeypatch.setattr(foretelling, "Kube", fail)
+        monkeypatch.setattr(preview, "Kube", fail)
     assert compare("3.7.1", "3.6.14")
     said = capsys.readouterr().out
     expected = "whether etcd 3.6.14 may follow what the members run is not known: the cluster does"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from pulumi.output import Unknown
@@ -23,6 +23,7 @@ from components.kube.pods import of_stateful_set, ready_first
 from components.preflight import versions
 from components.progress import Progress, SequenceError, Unmet
 from components.site import Site
+from containers.etcd.supervisor.membership import View
 
 _FINAL = (lock.AnotherClusterError, room.TooSmallError, StrangerError, NoUserError, CorruptError)
 """What stops a preview, since every sequence would end by it: before Kubernetes gets a template."""
@@ -33,7 +34,7 @@ _NEEDED = ("kubeconfig", "cluster_id", "birth", "units", "min_tolerance")
 _LEFT = ", left unfinished by an earlier up"
 
 
-def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
+def preview_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
     """Print what a change of the count will do, step by step.
 
     Changes nothing. Says so where the cluster cannot be asked. Raises SequenceError for a plan
@@ -43,52 +44,42 @@ def foretell_scale(props: Mapping[str, Any], *, resumed: bool = False) -> None:
 
     `resumed`: nobody asks for another count now, an earlier change was cut off.
     """
-    _foretell(f"change of the count{_LEFT if resumed else ''}", props, restart=False)
+    _preview(f"change of the count{_LEFT if resumed else ''}", props, restart=False)
 
 
-def foretell_restarts(props: Mapping[str, Any]) -> None:
+def preview_restarts(props: Mapping[str, Any]) -> None:
     """The same for a rolling change of all units, on top of a scale that comes first."""
     unknown = isinstance(props.get("template"), Unknown)
     what = "rolling change, if the image differs" if unknown else "rolling change"
-    _foretell(what, props, restart=True, certain=not unknown)
+    _preview(what, props, restart=True, certain=not unknown)
 
 
-def foretell_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -> None:
+def preview_unfinished_restarts(props: Mapping[str, Any], newest: str | None) -> None:
     """The same where the template is as it was, and not all units may have it.
 
     `newest`: Kubernetes' name for it, of when all had it; None where that was not noted.
     """
     what = f"rolling change{_LEFT}"
     if newest is None:
-        Progress("plan", timeout_seconds=0).say(
-            f"{what}: no steps to show, which units are left is seen when it runs"
-        )
+        _lines().say(f"{what}: no steps to show, which units are left is seen when it runs")
         return
-    _foretell(what, props, restart=True, newest=newest)
+    _preview(what, props, restart=True, newest=newest)
 
 
-def foretell_quota(site: Site, props: Mapping[str, Any]) -> None:
+def preview_quota(site: Site, props: Mapping[str, Any]) -> None:
     """Raise TooSmallError where the database does not fit into etcd's quota of `props`.
 
     Says so where the cluster cannot be asked: the rolling change looks again, at every unit.
     """
-    try:
-        with plain_errors(site):
-            kube = Kube(str(props["kubeconfig"]), site, patient=False)
-            kube.version()
-            units = ready_first(kube.pods(site.units))
-            lowered = room.lowered(props["quota"], units)
-            view = Cluster(kube, [p.metadata.name for p in units]).view() if lowered else None
-    except SequenceError as error:
-        units, view = [], Unmet(error.problem)
+    quota = props["quota"]
+    units, view = _seen(site, props, [site.units], lambda units: room.lowered(quota, units))
     if isinstance(view, Unmet):
-        say = f"whether the database fits into a smaller quota is not known: {view.reason}"
-        Progress("plan", timeout_seconds=0).say(say)
+        _lines().say(f"whether the database fits into a smaller quota is not known: {view.reason}")
     elif view is not None:
-        room.require(props["quota"], units, view)
+        room.require(quota, units, view)
 
 
-def foretell_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> None:
+def preview_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> None:
     """Raise VersionStepError where members run what `props["version"]` may not follow.
 
     `grows`: whether more units are wanted as well.
@@ -97,23 +88,44 @@ def foretell_version(site: Site, props: Mapping[str, Any], *, grows: bool) -> No
     when some had. Says so where none can be asked; where none runs etcd looks at its data itself,
     and does not start with those of a later minor.
     """
+    _, view = _seen(site, props, [site.units, site.seeds])
+    wanted = str(props["version"])
+    if isinstance(view, Unmet):
+        say = f"whether etcd {wanted} may follow what the members run is not known: {view.reason}"
+        _lines().say(say)
+    elif view is not None:
+        versions.require(wanted, view, grows=grows)
+
+
+def _lines() -> Progress:
+    """Says what is foretold; nothing is waited for."""
+    return Progress("plan", timeout_seconds=0)
+
+
+def _seen(
+    site: Site,
+    props: Mapping[str, Any],
+    workloads: Iterable[str],
+    needed: Callable[[list[Any]], bool] = lambda _pods: True,
+) -> tuple[list[Any], View | Unmet | None]:
+    """The pods of these workloads, and the cluster as their members have it.
+
+    Unmet if it cannot be asked; None where nobody asks, since these pods tell that it is not
+    `needed`.
+    """
     try:
         with plain_errors(site):
             kube = Kube(str(props["kubeconfig"]), site, patient=False)
             kube.version()
-            pods = ready_first(kube.pods(site.units) + kube.pods(site.seeds))
-            view = Cluster(kube, [p.metadata.name for p in pods]).view()
+            pods = ready_first(pod for workload in workloads for pod in kube.pods(workload))
+            if not needed(pods):
+                return pods, None
+            return pods, Cluster(kube, [pod.metadata.name for pod in pods]).view()
     except SequenceError as error:
-        view = Unmet(error.problem)
-    wanted = str(props["version"])
-    if isinstance(view, Unmet):
-        say = f"whether etcd {wanted} may follow what the members run is not known: {view.reason}"
-        Progress("plan", timeout_seconds=0).say(say)
-    else:
-        versions.require(wanted, view, grows=grows)
+        return [], Unmet(error.problem)
 
 
-def _foretell(
+def _preview(
     what: str,
     props: Mapping[str, Any],
     *,
@@ -122,7 +134,7 @@ def _foretell(
     certain: bool = True,
 ) -> None:
     """`newest`: pods of this revision do not restart; `certain`: all others do."""
-    progress = Progress("plan", timeout_seconds=0)
+    progress = _lines()
     model = _model(props, newest)
     if isinstance(model, Unmet):
         progress.say(f"{what}: no steps to show, {model.reason}")
@@ -154,7 +166,7 @@ def _model(props: Mapping[str, Any], newest: str) -> Forecast | Unmet:
         with plain_errors(site):
             kube = Kube(str(props["kubeconfig"]), site, patient=False)
             kube.version()
-            loop = Loop.of(kube, props, Progress("plan", timeout_seconds=0))
+            loop = Loop.of(kube, props, _lines())
             view = loop.look()
             if isinstance(view, Unmet):
                 return view

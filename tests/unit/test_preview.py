@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from components.change import foretelling
+from components.change import preview
 from components.change.plan import Goal, Workload
 from components.change.strangers import StrangerError
 from components.etcd.cluster import NoUserError
@@ -40,14 +40,14 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: SequenceError) -> None:
         assert not patient, "a person waits for the preview"
         raise error
 
-    monkeypatch.setattr(foretelling, "Kube", fail)
+    monkeypatch.setattr(preview, "Kube", fail)
 
 
 def test_a_cluster_that_cannot_be_asked_is_said_and_is_no_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fail_with(monkeypatch, SequenceError("nobody answers", "wait"))
-    foretelling.foretell_scale(PROPS)
+    preview.preview_scale(PROPS)
     assert "change of the count: no steps to show, nobody answers" in capsys.readouterr().out
 
 
@@ -66,11 +66,11 @@ def test_what_would_end_every_sequence_stops_the_preview(
 ) -> None:
     fail_with(monkeypatch, what)
     with pytest.raises(type(what)):
-        foretelling.foretell_restarts({**PROPS, "template": "t1"})
+        preview.preview_restarts({**PROPS, "template": "t1"})
 
 
 def test_a_cluster_that_is_not_made_yet_is_not_asked(capsys: pytest.CaptureFixture[str]) -> None:
-    foretelling.foretell_scale({**PROPS, "kubeconfig": Unknown()})
+    preview.preview_scale({**PROPS, "kubeconfig": Unknown()})
     assert "the cluster is not known before it is made" in capsys.readouterr().out
 
 
@@ -111,9 +111,9 @@ def let_answer(
 
         return whatever_is_asked
 
-    monkeypatch.setattr(foretelling, "Kube", answers(SimpleNamespace(version=str)))
-    monkeypatch.setattr(foretelling, "Loop", SimpleNamespace(of=answers(loop)))
-    monkeypatch.setattr(foretelling, "workload", answers(there))
+    monkeypatch.setattr(preview, "Kube", answers(SimpleNamespace(version=str)))
+    monkeypatch.setattr(preview, "Loop", SimpleNamespace(of=answers(loop)))
+    monkeypatch.setattr(preview, "workload", answers(there))
 
 
 def _pod(ordinal: int, revision: str, claim: Any, *, ready: bool) -> Any:
@@ -137,7 +137,7 @@ def test_a_changed_template_is_foretold_for_every_unit(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     let_answer(monkeypatch)
-    foretelling.foretell_restarts({**PROPS, "template": "t2"})
+    preview.preview_restarts({**PROPS, "template": "t2"})
     said = capsys.readouterr().out
     assert [f"etcd-{i} restarts" in said for i in range(3)] == [True, True, True]
 
@@ -146,7 +146,7 @@ def test_of_a_change_that_was_taken_back_only_what_has_it_is_foretold_to_restart
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     let_answer(monkeypatch, revisions="aab", down=2)
-    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
+    preview.preview_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
     said = capsys.readouterr().out
     assert "rolling change, left unfinished by an earlier up" in said
     assert "1. etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0" in said
@@ -159,7 +159,7 @@ def test_where_nothing_is_left_to_restart_no_tolerance_is_too_low(
 ) -> None:
     """An unfinished scale is one for the rolling change too: it may not be refused for that."""
     let_answer(monkeypatch)
-    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
+    preview.preview_unfinished_restarts({**PROPS, "min_tolerance": 1}, "a")
     assert "1. " not in capsys.readouterr().out
 
 
@@ -168,7 +168,7 @@ def test_which_units_are_left_is_not_guessed(
 ) -> None:
     """A state that was written before it was noted which pods run with the template."""
     let_answer(monkeypatch)
-    foretelling.foretell_unfinished_restarts({**PROPS, "min_tolerance": 1}, None)
+    preview.preview_unfinished_restarts({**PROPS, "min_tolerance": 1}, None)
     said = capsys.readouterr().out
     assert "left unfinished by an earlier up: no steps to show" in said
     assert "1. " not in said
@@ -178,7 +178,7 @@ def test_a_unit_that_was_told_to_leave_and_stays_is_foretold(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     let_answer(monkeypatch, leaving=2)
-    foretelling.foretell_scale({**PROPS, "min_tolerance": 1})
+    preview.preview_scale({**PROPS, "min_tolerance": 1})
     said = capsys.readouterr().out
     assert "1. etcd-2, which was told to leave, stays: 3 voters, quorum 2, tolerance 1" in said
 
@@ -187,7 +187,7 @@ def test_a_unit_that_has_failed_is_not_foretold_to_get_well_by_a_scale_that_is_n
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     let_answer(monkeypatch, down=2)
-    foretelling.foretell_restarts({**PROPS, "template": "t3"})
+    preview.preview_restarts({**PROPS, "template": "t3"})
     said = capsys.readouterr().out
     assert "1. etcd-2 restarts: 3 voters, 2 of them serve, quorum 2, tolerance 0" in said
     assert "2. etcd-2 is back: 3 voters, quorum 2, tolerance 1" in said
@@ -202,10 +202,10 @@ def test_the_restart_of_the_only_unit_without_a_volume_is_refused(
     let_answer(monkeypatch, revisions="a", volumes=False)
     props = {**PROPS, "min_tolerance": -1}
     with pytest.raises(SequenceError, match="etcd-0 is the only unit and has no volume") as refusal:
-        foretelling.foretell_restarts({**props, "template": "t2"})
+        preview.preview_restarts({**props, "template": "t2"})
     assert refusal.value.following.startswith("pulumi config set --path etcd:units.count 3")
     with pytest.raises(SequenceError, match="has no volume"):
-        foretelling.foretell_unfinished_restarts(props, "b")
+        preview.preview_unfinished_restarts(props, "b")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_any_other_restart_of_the_only_unit_is_foretold(
     volumes: bool, template: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_answer(monkeypatch, revisions="a", volumes=volumes)
-    foretelling.foretell_restarts({**PROPS, "min_tolerance": -1, "template": template})
+    preview.preview_restarts({**PROPS, "min_tolerance": -1, "template": template})
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_no_unit_comes_whose_etcd_would_not_agree_on_who_is_a_member(
     """The preflight has not seen it, where an `up` was cut off when that had passed."""
     let_answer(monkeypatch, version=version, more=more)
     with pytest.raises(VersionStepError) if refused else nullcontext():
-        foretelling.foretell_scale(PROPS)
+        preview.preview_scale(PROPS)
