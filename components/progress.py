@@ -19,10 +19,10 @@ SILENCE_SECONDS = 8.0
 class SequenceError(Exception):
     """A sequence cannot go on. The text is for people: what, observed, and the one next step."""
 
-    def __init__(self, problem: str, following: str) -> None:
-        super().__init__(f"{problem}\nNext: {following}")
+    def __init__(self, problem: str, next_step: str) -> None:
+        super().__init__(f"{problem}\nNext: {next_step}")
         self.problem = problem
-        self.following = following
+        self.next_step = next_step
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Progress:
         self,
         what: str,
         attempt: Callable[[], T | Unmet],
-        following: str,
+        next_step: str,
         *,
         poll_seconds: float = 0.1,
         limit_seconds: float | None = None,
@@ -91,7 +91,7 @@ class Progress:
         """Repeat `attempt` until it returns something else than Unmet.
 
         Raises SequenceError at the deadline, or after `limit_seconds`, with `what`, the reason
-        last given, and `following`; not before `least_seconds`, for what comes last and is begun
+        last given, and `next_step`; not before `least_seconds`, for what comes last and is begun
         late.
         """
         began = time.monotonic()
@@ -104,6 +104,6 @@ class Progress:
             over = self.expired or (limit_seconds is not None and waited > limit_seconds)
             if over and waited >= least_seconds:
                 raise SequenceError(
-                    f"timed out after {waited:.0f} s, waiting for {what}: {found.reason}", following
+                    f"timed out after {waited:.0f} s, waiting for {what}: {found.reason}", next_step
                 )
             time.sleep(poll_seconds)

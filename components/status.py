@@ -120,8 +120,8 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     site = kube.site
     found = kube.pods(site.units)
     pods = [p.metadata.name for p in ready_first(filter(running, found))]
-    remedies = [following for p in found if not ready(p) and (following := more_memory(p, "units"))]
-    following = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
+    remedies = [next_step for p in found if not ready(p) and (next_step := more_memory(p, "units"))]
+    next_step = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
     cluster = Cluster(kube, pods)
     view = cluster.view()
     answering = set[str]() if isinstance(view, Unmet) else view.answering
@@ -129,7 +129,7 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     if isinstance(view, Unmet):
         running_pods = f"unit pods that run: {', '.join(pods) or 'none'}"
         print("UNHEALTHY: " + "; ".join([view.reason, running_pods, *troubles]))
-        print(f"Next: {following}")
+        print(f"Next: {next_step}")
         return 1
     for row in [dict.fromkeys(("name", "role", "id", "version"), ""), *table(view)]:
         cells = [row[k] or k.upper() for k in ("name", "role", "id", "version")]
@@ -144,7 +144,7 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     problems = [*_problems(view, site, int(recorded["units"])), *troubles]
     wrong = _wrong(cluster, view, site, recorded)
     if wrong:
-        problems, following = [wrong.problem, *problems], wrong.following
+        problems, next_step = [wrong.problem, *problems], wrong.next_step
     if not problems:
         proof = receipt(Hashing(cluster), view)
         print(_compared(proof))
@@ -155,7 +155,7 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
         print("healthy")
         return 0
     print("UNHEALTHY: " + "; ".join(problems))
-    print(f"Next: {following}")
+    print(f"Next: {next_step}")
     return 1
 
 

@@ -73,11 +73,11 @@ def _remedy(kube: Kube, pod: Any) -> str:
     """With the settings corrected alone it is the same pod, and only a person knows whether a
     cluster is in it. All units: any other may be the next that is found to crash."""
     site = kube.site
-    following = remedy(pod, "units")
+    next_step = remedy(pod, "units")
     return (
         "if what the units hold may be lost, as where no cluster was born yet, kubectl -n "
         f"{site.namespace} scale statefulset {site.units} --replicas=0, since a pod keeps the "
-        f"template that it was made from; then {following}"
+        f"template that it was made from; then {next_step}"
     )
 
 

@@ -131,7 +131,7 @@ def end(site: Site, props: Mapping[str, Any]) -> None:
         if os.environ.get(LEAVE_UNREACHABLE) != "true":
             raise UnreachableError(
                 error.problem,
-                f"{error.following}; if the cluster is gone for good, "
+                f"{error.next_step}; if the cluster is gone for good, "
                 f"{LEAVE_UNREACHABLE}=true pulumi destroy",
             ) from None
         progress.say(f"namespace {site.namespace} is left alone: {error.problem}")

@@ -48,8 +48,8 @@ def more_memory(pod: Any, group: str, status: Mapping[str, Any] | None = None) -
 
 def remedy(pod: Any, group: str) -> str:
     """What to do about a pod that will not start by itself: see `pods.obstacle`."""
-    if following := more_memory(pod, group):
-        return following
+    if next_step := more_memory(pod, group):
+        return next_step
     if lacks_image(pod):
         return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
     return "pulumi up"

@@ -94,16 +94,16 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
                 problems += _forgotten(kube)
                 problems += misfits(site, claims, props)
                 kept = bool(holding(claims))
-    following = "pulumi up, once that is mended"
+    next_step = "pulumi up, once that is mended"
     try:
         # Later nobody asks it any more, nor for a cluster that was kept, and it may be gone.
         if first and not kept:
             _discovery(props)
     except SequenceError as error:
-        following = following if problems else error.following
+        next_step = next_step if problems else error.next_step
         problems.append(error.problem)
     if problems:
-        raise SequenceError("\n".join(problems), following)
+        raise SequenceError("\n".join(problems), next_step)
 
 
 def _discovery(props: Mapping[str, Any]) -> None:

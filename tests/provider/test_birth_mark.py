@@ -85,7 +85,7 @@ def test_a_mark_of_another_run_is_never_overwritten(
         accepted(kube, OURS)
     assert theirs in failure.value.problem
     assert "another birth mark already" in failure.value.problem
-    assert failure.value.following.startswith("pulumi up, once no other one runs")
+    assert failure.value.next_step.startswith("pulumi up, once no other one runs")
     assert stands(seed) == theirs
 
 

@@ -184,7 +184,7 @@ def test_seeds_of_another_run_get_no_mark(looks: int, done: list[str]) -> None:
     kube.looks = looks
     with pytest.raises(SequenceError, match="another pulumi up has begun a birth") as failure:
         accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
-    assert failure.value.following == "pulumi up, once no other one runs"
+    assert failure.value.next_step == "pulumi up, once no other one runs"
     assert kube.done == done
 
 
@@ -192,7 +192,7 @@ def test_a_mark_of_another_run_is_the_end() -> None:
     kube = Namespace(get=["another"])
     with pytest.raises(SequenceError, match="another birth mark already, another: ") as failure:
         accept(kube, Cluster(kube, ["etcd-seed-0"]), TOKEN, Progress("discovery", 60))
-    assert failure.value.following.startswith("pulumi up, once no other one runs")
+    assert failure.value.next_step.startswith("pulumi up, once no other one runs")
 
 
 def test_a_cluster_with_its_mark_is_gone_on_with() -> None:
@@ -290,7 +290,7 @@ def test_no_answer_is_never_taken_for_no_cluster(what: str) -> None:
         accepted(Namespace(**{what: [ExecError(SILENT)]}), seconds=-1)
     assert "members of an earlier run: " in failure.value.problem
     assert SILENT in failure.value.problem
-    following = failure.value.following
+    following = failure.value.next_step
     assert following.startswith("bring its seeds back, then pulumi up")
     assert "with etcd:storage.retain it names the volumes that are to go first" in following
 

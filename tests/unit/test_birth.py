@@ -135,7 +135,7 @@ def test_silence_of_units_is_never_taken_for_no_cluster(
     with pytest.raises(SequenceError) as failure:
         born(kube, monkeypatch, seconds=-1)
     assert failure.value.problem.endswith(why)
-    assert failure.value.following.startswith("bring the units back, then pulumi up")
+    assert failure.value.next_step.startswith("bring the units back, then pulumi up")
     assert done == []
 
 
@@ -157,7 +157,7 @@ def test_a_unit_that_crashes_is_told_at_once(
     with pytest.raises(SequenceError, match="pod etcd-0: CrashLoopBackOff") as failure:
         born(Namespace(pods=[CRASHES]), monkeypatch)
     # With the settings corrected, too, it would be the same pod.
-    assert "scale statefulset etcd --replicas=0" in failure.value.following
+    assert "scale statefulset etcd --replicas=0" in failure.value.next_step
     assert done == []
 
 
@@ -167,7 +167,7 @@ def test_a_unit_that_is_out_of_memory_is_to_be_given_more(
     unit = pod("etcd-0", waiting="CrashLoopBackOff", restarts=3, starved=True)
     with pytest.raises(SequenceError, match=r"\(OOMKilled, exit code 137\)") as failure:
         born(Namespace(pods=[unit]), monkeypatch)
-    assert "etcd:units.memory 2Gi" in failure.value.following
+    assert "etcd:units.memory 2Gi" in failure.value.next_step
     assert done == []
 
 
@@ -363,7 +363,7 @@ def test_no_cluster_is_born_beside_data_on_volumes_that_were_there_before(
     with pytest.raises(SequenceError) as failure:
         born(kube, monkeypatch)
     assert "volume data-etcd-0 of namespace" in failure.value.problem
-    assert "delete --wait=false pvc data-etcd-0" in failure.value.following
+    assert "delete --wait=false pvc data-etcd-0" in failure.value.next_step
     assert done == []
 
 
@@ -441,5 +441,5 @@ def test_no_other_silent_unit_is_made_anew(
     )
     with pytest.raises(SequenceError, match="no word from etcd-0") as failure:
         born(kube, monkeypatch, seconds=-1)
-    assert failure.value.following.startswith("bring these units up, then pulumi up")
+    assert failure.value.next_step.startswith("bring these units up, then pulumi up")
     assert (kube.renewed, done) == ([], [])

@@ -51,7 +51,7 @@ def test_a_lost_discovery_service_ends_the_wait(place: list[Any]) -> None:
     with pytest.raises(SequenceError) as failure:
         not_lost(Namespace(pods=[pod("etcd-seed-0"), *place]), RUN, WAITS)
     assert "the discovery service's pod was lost" in failure.value.problem
-    assert "new token" in failure.value.following
+    assert "new token" in failure.value.next_step
 
 
 @pytest.mark.parametrize("place", [[], [another("etcd-seed-0")]], ids=["gone", "recreated"])
@@ -60,7 +60,7 @@ def test_a_lost_seed_ends_the_wait(place: list[Any]) -> None:
         SequenceError, match=r"lost before the cluster .*: etcd-seed-0\n"
     ) as failure:
         not_lost(Namespace(pods=[pod("etcd-discovery-0"), *place]), RUN, WAITS)
-    assert "new token" in failure.value.following
+    assert "new token" in failure.value.next_step
 
 
 def test_a_cluster_that_has_formed_needs_no_discovery_service_any_more() -> None:

@@ -120,7 +120,7 @@ def test_a_proxy_that_cannot_be_used_is_one_clear_error(proxy: str) -> None:
     with pytest.raises(SequenceError) as failure:
         connected(through(proxy), "here", patient=False)
     assert f"proxy-url of context here is {proxy}," in failure.value.problem
-    assert failure.value.following == "correct proxy-url of context here, then pulumi up"
+    assert failure.value.next_step == "correct proxy-url of context here, then pulumi up"
 
 
 def test_a_variable_that_names_no_such_proxy_is_named_without_its_password(
@@ -132,7 +132,7 @@ def test_a_variable_that_names_no_such_proxy_is_named_without_its_password(
         connected(kubeconfig("https://10.255.0.1"), "here", patient=False)
     assert "variable HTTPS_PROXY is socks5://127.0.0.1:1080," in failure.value.problem
     assert "s3cret" not in str(failure.value)
-    assert failure.value.following == "correct the variable HTTPS_PROXY, then pulumi up"
+    assert failure.value.next_step == "correct the variable HTTPS_PROXY, then pulumi up"
 
 
 class Tunnels:

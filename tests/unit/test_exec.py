@@ -67,7 +67,7 @@ def test_a_command_that_is_forbidden_is_the_end_in_kubernetes_own_words(
             kube.exec("etcd-0", "etcdctl", "get", "key")
     assert failure.value.problem.startswith("Kubernetes lets no command run in pod etcd-0 (")
     assert failure.value.problem.endswith(message)
-    assert failure.value.following == "allow exec into the pods of namespace etcd, then pulumi up"
+    assert failure.value.next_step == "allow exec into the pods of namespace etcd, then pulumi up"
 
 
 @pytest.mark.parametrize(

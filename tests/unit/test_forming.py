@@ -87,7 +87,7 @@ def test_a_seed_that_can_vote_no_more_ends_the_wait_at_once(answering: Sequence[
     kube.statuses["etcd-seed-1"] = [used_up(1)]
     ended = kube.ended()
     assert ended.problem == f"seed etcd-seed-1: {used_up(1)['phase']}"
-    assert "new token" in ended.following
+    assert "new token" in ended.next_step
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_seed_that_was_killed_is_to_be_given_more_memory(
     ended = kube.ended()
     assert ended.problem.startswith(f"seed etcd-seed-1: {status['phase']}")
     assert told in ended.problem
-    assert ended.following == (
+    assert ended.next_step == (
         "pulumi config set --path etcd:seeds.memory 2Gi, or more, then pulumi up"
     )
 
@@ -136,7 +136,7 @@ def test_a_seed_that_ends_again_and_again_ends_the_wait_at_once_with_what_helps(
     assert ended.problem.startswith(
         "pod etcd-seed-1: CrashLoopBackOff (OOMKilled, exit code 137): "
     )
-    assert "etcd:seeds.memory 2Gi" in ended.following
+    assert "etcd:seeds.memory 2Gi" in ended.next_step
 
 
 def test_all_seeds_that_answer_as_voters_are_the_cluster() -> None:

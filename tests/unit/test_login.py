@@ -61,8 +61,8 @@ def test_a_login_that_fails_is_told_as_such_and_not_as_a_missing_right(
     assert "context here" in failure.value.problem
     assert str(command) in failure.value.problem
     assert "the session has expired, log in again" in failure.value.problem
-    assert failure.value.following.startswith(f"log in as ever, or install {command}")
-    assert "grant" not in failure.value.following
+    assert failure.value.next_step.startswith(f"log in as ever, or install {command}")
+    assert "grant" not in failure.value.next_step
     assert api.asked == ["GET /version"], "nothing is asked as nobody"
 
 

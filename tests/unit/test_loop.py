@@ -140,7 +140,7 @@ def test_where_nobody_answers_the_way_out_of_lost_data_is_told(
 
     with pytest.raises(SequenceError, match="not balanced after") as failure:
         loop.run(decide, unseen)
-    assert following in failure.value.following
+    assert following in failure.value.next_step
 
 
 def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_helps(
@@ -155,4 +155,4 @@ def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_he
     loop = Loop(kube, unseen, Progress("scale", 600), Goal("etcd-seed", "etcd", 3), unseen)
     with pytest.raises(SequenceError, match="pod etcd-1: CrashLoopBackOff") as failure:
         loop.run(unseen, unseen)
-    assert "etcd:units.memory 2Gi" in failure.value.following
+    assert "etcd:units.memory 2Gi" in failure.value.next_step

@@ -203,7 +203,7 @@ def test_the_restart_of_the_only_unit_without_a_volume_is_refused(
     props = {**PROPS, "min_tolerance": -1}
     with pytest.raises(SequenceError, match="etcd-0 is the only unit and has no volume") as refusal:
         preview.preview_restarts({**props, "template": "t2"})
-    assert refusal.value.following.startswith("pulumi config set --path etcd:units.count 3")
+    assert refusal.value.next_step.startswith("pulumi config set --path etcd:units.count 3")
     with pytest.raises(SequenceError, match="has no volume"):
         preview.preview_unfinished_restarts(props, "b")
 

@@ -57,8 +57,8 @@ def test_a_sequence_ends_at_once_where_etcd_wants_a_user(
     failure = end_at_once(members)
     assert isinstance(failure, NoUserError)
     assert "authentication is on" in failure.problem
-    assert "exec -it etcd-0 -- etcdctl" in failure.following
-    assert "--user root auth disable, then pulumi up" in failure.following
+    assert "exec -it etcd-0 -- etcdctl" in failure.next_step
+    assert "--user root auth disable, then pulumi up" in failure.next_step
 
 
 def test_every_question_to_the_cluster_tells_that_a_user_is_wanted() -> None:
@@ -92,7 +92,7 @@ def test_a_sequence_ends_at_once_under_the_alarm_that_data_differs(
     assert failure.problem == (
         f"etcd's alarm CORRUPT stands{whose}: members hold different data, and none serves"
     )
-    assert failure.following == "docs/runbook.md, alarm CORRUPT, then pulumi up"
+    assert failure.next_step == "docs/runbook.md, alarm CORRUPT, then pulumi up"
 
 
 def test_a_full_database_is_waited_for(members: Hashed) -> None:

@@ -106,7 +106,7 @@ def test_nothing_else_is_refused(quota: dict[str, Any], pods: list[Any], seen: V
 def test_the_refusal_names_the_key_what_is_there_and_what_to_set() -> None:
     with pytest.raises(room.TooSmallError) as failure:
         room.require(LESS, trio(748, 748, 748), sized(100, 400, 100))
-    problem, following = failure.value.problem, failure.value.following
+    problem, following = failure.value.problem, failure.value.next_step
     assert "etcd:units.memory 1Gi gives etcd a quota of 288Mi" in problem
     assert "the database of etcd-1 has 400Mi" in problem
     # 384 MiB of log and (400 / 0.9) / 0.45 for it, which is three quarters of the memory.

@@ -54,7 +54,7 @@ def test_a_stranger_is_named_and_how_it_is_removed(stranger: Member, told: str) 
         require_none(GOAL, view([*UNITS, stranger]), Site(**SITE))
     named = told.format(url=url("by-hand"))
     assert failure.value.problem.startswith(f"neither a seed nor a unit of this stack: {named}. ")
-    assert failure.value.following == REMOVE.format(pod="etcd-0")
+    assert failure.value.next_step == REMOVE.format(pod="etcd-0")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_stranger_is_named_and_how_it_is_removed(stranger: Member, told: str) 
 def test_it_is_to_be_removed_through_a_member_of_ours_that_answers(seen: View, pod: str) -> None:
     with pytest.raises(StrangerError) as failure:
         require_none(GOAL, seen, Site(**SITE))
-    assert failure.value.following == REMOVE.format(pod=pod)
+    assert failure.value.next_step == REMOVE.format(pod=pod)
 
 
 @pytest.mark.parametrize("silent", [[], [0xF00D]], ids=["well", "dead"])

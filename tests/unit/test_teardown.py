@@ -34,7 +34,7 @@ def test_a_dead_node_under_what_is_to_end_is_named(
     with pytest.raises(SequenceError, match="still there: etcd-seed-0, etcd-seed-1") as failure:
         wipe(kube, Progress("handover", -1))
     assert ("its node node-of-etcd-seed-1 is gone" in failure.value.problem) is named
-    assert "docs/runbook.md: a node dies" in failure.value.following
+    assert "docs/runbook.md: a node dies" in failure.value.next_step
 
 
 class Wiped(Namespace):

@@ -213,7 +213,7 @@ def test_what_is_no_certificate_is_told_as_the_kubeconfigs(api: Api) -> None:
     text = base64.b64encode(b"no certificate").decode()
     with pytest.raises(SequenceError, match="certificates or its key are none") as failure:
         asked(api.url, **{"certificate-authority-data": text})
-    assert failure.value.following.startswith("correct what the context has there")
+    assert failure.value.next_step.startswith("correct what the context has there")
 
 
 def test_two_that_connect_at_the_same_time_have_their_certificates(

@@ -48,7 +48,7 @@ def test_no_minor_is_left_out_and_none_comes_back(wanted: str, seen: View, follo
     with pytest.raises(versions.VersionStepError) as failure:
         versions.require(wanted, seen, grows=False)
     assert f"etcd:etcd.version is {wanted}, and members run 3." in failure.value.problem
-    command = failure.value.following.split(",")[0]
+    command = failure.value.next_step.split(",")[0]
     assert command == f"pulumi config set --path etcd:etcd.version {following}"
 
 
@@ -74,7 +74,7 @@ def test_no_unit_is_added_among_members_of_which_some_allow_one_learner_alone() 
         with pytest.raises(versions.VersionStepError) as failure:
             versions.require("3.6.14", seen, grows=True)
         assert "etcd:units.count grows" in failure.value.problem
-        assert failure.value.following.startswith("pulumi config set --path etcd:etcd.version 3.5.")
+        assert failure.value.next_step.startswith("pulumi config set --path etcd:etcd.version 3.5.")
     versions.require("3.5.34", running("3.5.33", "3.5.33"), grows=True)
     versions.require("3.7.1", running("3.6.14", "3.6.14"), grows=True)
 
