@@ -15,7 +15,7 @@ from typing import Any
 
 from components.change import strangers
 from components.change.plan import Goal
-from components.change.proof import Receipt, receipt, table
+from components.change.proof import Receipt, receipt_of, table
 from components.etcd import corruption
 from components.etcd.cluster import Cluster, NoUserError
 from components.etcd.hashes import Hashing
@@ -146,11 +146,11 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     if wrong:
         problems, next_step = [wrong.problem, *problems], wrong.next_step
     if not problems:
-        proof = receipt(Hashing(cluster), view)
-        print(_compared(proof))
-        for text in proof["leftOut"]:
+        receipt = receipt_of(Hashing(cluster), view)
+        print(_compared(receipt))
+        for text in receipt["leftOut"]:
             print(f"Note: {text} (docs/runbook.md: a hash is missing)")
-        problems = [*proof["differences"], *proof["missing"]]
+        problems = [*receipt["differences"], *receipt["missing"]]
     if not problems:
         print("healthy")
         return 0
@@ -178,13 +178,13 @@ def _wrong(
     return None
 
 
-def _compared(proof: Receipt) -> str:
+def _compared(receipt: Receipt) -> str:
     """Which revision, and whose hash is the same there."""
-    line = f"cluster {proof['clusterId']}, revision {proof['revision']}"
-    if proof["hash"] is None:
+    line = f"cluster {receipt['clusterId']}, revision {receipt['revision']}"
+    if receipt["hash"] is None:
         return line
-    who = "all members" if proof["consistent"] else ", ".join(proof["members"])
-    return f"{line}, hash {proof['hash']} on {who}"
+    who = "all members" if receipt["consistent"] else ", ".join(receipt["members"])
+    return f"{line}, hash {receipt['hash']} on {who}"
 
 
 def _problems(view: View, site: Site, units: int) -> list[str]:

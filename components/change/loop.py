@@ -222,10 +222,10 @@ class Loop:
 
     def _say_who_is_joining(self, view: View) -> None:
         """Tell how far each learner among the units is."""
-        mark = view.leader_index or 0
+        leader_index = view.leader_index or 0
         for member in view.learners:
             status = view.statuses.get(member.id)
-            share = 100 * status.applied_index // mark if status and mark else 0
+            share = 100 * status.applied_index // leader_index if status and leader_index else 0
             line = f"unit {member.pod}: learner, {share} % of leader's index"
             self.progress.say(line, about=member.pod)
 

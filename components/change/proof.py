@@ -22,12 +22,12 @@ def prove(loop: Loop) -> dict[str, Any]:
 
     Keys: members, revision, receipt, at (Unix seconds, by the clock of the API server: proofs are
     compared by it, and each may be of another machine). Raises SequenceError where the members do
-    not come to agree. A hash that is not to be had is no such thing: the sequence has done its
-    work, and each further one would fail in the same way.
+    not come to agree. A missing hash fails nothing: the sequence has done its work, and the
+    next one would fail in the same way.
     """
     attempts = _Attempts(loop)
     try:
-        view, proof = loop.progress.wait(
+        view, receipt = loop.progress.wait(
             "all members to agree",
             attempts.next,
             "make status, to see which member differs",
@@ -37,17 +37,17 @@ def prove(loop: Loop) -> dict[str, Any]:
     except SequenceError:
         if attempts.incomplete is None:
             raise
-        view, proof = attempts.incomplete
-    for text in [*proof["missing"], *proof["leftOut"]]:
+        view, receipt = attempts.incomplete
+    for text in [*receipt["missing"], *receipt["leftOut"]]:
         loop.progress.say(f"warning: {text}")
-    known, revision = loop.lock, int(str(proof["revision"]))
+    known, revision = loop.lock, int(str(receipt["revision"]))
     lock.note(loop.kube, Lock(known.cluster_id, known.birth, revision), view)
-    loop.progress.say(f"balanced: {len(view.voters)} units vote, {proof['leader']} leads")
+    loop.progress.say(f"balanced: {len(view.voters)} units vote, {receipt['leader']} leads")
     _, now = loop.kube.pods_and_time()
     return {
         "members": table(view),
         "revision": revision,
-        "receipt": proof,
+        "receipt": receipt,
         "at": int(now.timestamp()),
     }
 
@@ -81,14 +81,14 @@ class _Attempts:
         if isinstance(view, Unmet):
             self.incomplete = None
             return view
-        proof = receipt(self._hashing, view)
-        differences, missing = proof["differences"], proof["missing"]
+        receipt = receipt_of(self._hashing, view)
+        differences, missing = receipt["differences"], receipt["missing"]
         if not differences and not missing:
-            return view, proof
-        if differences and proof["members"]:
+            return view, receipt
+        if differences and receipt["members"]:
             self._differed = differences
         if not differences and not self._differed:
-            self.incomplete = view, proof
+            self.incomplete = view, receipt
         elif not self._silent_while_hashing(view, differences):
             self.incomplete = None
         return Unmet("; ".join(dict.fromkeys([*differences, *missing, *self._differed])))
@@ -100,7 +100,7 @@ class _Attempts:
         return bool(silent) and silent <= self._hashing.late and len(differences) == 1
 
 
-def receipt(hashing: Hashing, view: View) -> Receipt:
+def receipt_of(hashing: Hashing, view: View) -> Receipt:
     """Proof that all members hold one and the same content.
 
     One cluster ID, one leader, one term, and the same hash at one revision of every member. Keys:

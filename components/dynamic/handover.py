@@ -43,7 +43,7 @@ class Handover(Resource, module="etcd", name="Handover"):
 
     proof: pulumi.Output[dict[str, Any]]
     """Of how it ended: members (name, id, role, peerUrl, clientUrl, version), revision, receipt
-    (see `components.change.proof.receipt`), at (Unix seconds)."""
+    (see `components.change.proof.receipt_of`), at (Unix seconds)."""
     timings: pulumi.Output[dict[str, float]]
     """Seconds that each phase took."""
 

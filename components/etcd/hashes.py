@@ -24,9 +24,8 @@ LARGEST_BYTES = 250 * MEGABYTE
 """Nobody is hashed where more is in use: clients would wait for longer than half a second.
 
 By etcd's own figure, 100 MB in 100 ms (`hashRevSec` in server/storage/mvcc/metrics.go), and half of
-that speed, since it goes by the number of keys, too. Measured with etcd 3.6.14 on two cores: 750 MB
-in values of 1000 bytes took 0.3 to 0.5 s, 540 MB in values of 100 bytes 1.8 to 3.2 s; the clients
-of the member that hashed waited for as long, leader or follower, and no others did.
+that speed, since it goes by the number of keys, too. What was measured: docs/architecture.md, "The
+receipt".
 """
 LEAST_SECONDS = 3
 SLOWEST = 10 * MEGABYTE

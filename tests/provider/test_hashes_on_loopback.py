@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.change.loop import Loop
-from components.change.proof import prove, receipt
+from components.change.proof import prove, receipt_of
 from components.etcd.hashes import Hashing
 from components.kube.client import printed
 from components.progress import Progress, SequenceError
@@ -132,7 +132,7 @@ def test_a_follower_that_stands_still_is_named_and_the_others_are_compared(
         assert loop.seen is not None
         hashing = Hashing(loop.cluster)
         with stopped(etcd.pid(still)):
-            found = receipt(hashing, loop.seen)
+            found = receipt_of(hashing, loop.seen)
         only = found["missing"] == [f"no hash from {still} within 3 s"]
         return (hashing, hashing.resting, found) if only else None
 
@@ -147,7 +147,7 @@ def test_where_nobody_gives_a_hash_each_is_named(pods: Pods, etcd: LoopbackEtcd)
     loop = looked(pods, etcd)
     assert loop.seen is not None
     etcd.kill(*UNITS)
-    found = receipt(Hashing(loop.cluster), loop.seen)
+    found = receipt_of(Hashing(loop.cluster), loop.seen)
     assert (found["hash"], found["members"], len(found["missing"])) == (None, [], 3)
     assert sorted(found["missing"]) == [f"no hash from {name} within 3 s" for name in UNITS]
 
@@ -161,7 +161,7 @@ def test_a_revision_that_was_compacted_meanwhile_is_looked_for_anew(
     for value in "abc":
         etcd.ctl("put", "key", value, at=["etcd-0"])
     etcd.ctl("compact", str(seen + 3), at=["etcd-0"])
-    stale = receipt(Hashing(loop.cluster), loop.seen)
+    stale = receipt_of(Hashing(loop.cluster), loop.seen)
     assert all("has been compacted" in text for text in stale["missing"]), stale
     found = prove(loop)["receipt"]
     assert found["consistent"] is True

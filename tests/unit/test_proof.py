@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.change.proof import AGREE_SECONDS, prove, receipt
+from components.change.proof import AGREE_SECONDS, prove, receipt_of
 from components.etcd.hashes import LARGEST_BYTES, MEGABYTE, Hashing
 from components.progress import SequenceError
 from components.sequences import newest
@@ -233,7 +233,7 @@ def test_nobody_is_hashed_where_something_else_is_wrong_already(members: Hashed)
     loop = members.loop()
     view = loop.look()
     assert isinstance(view, View)
-    found = receipt(Hashing(loop.cluster), view)
+    found = receipt_of(Hashing(loop.cluster), view)
     assert found["differences"] == ["no answer from etcd-2"]
     assert (found["hash"], found["members"], found["consistent"]) == (None, [], False)
     assert members.asked == []
