@@ -10,11 +10,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class AddressProvider(Sequence):
+class AddressProvider(DynamicProvider):
     """Waits until the cloud has given the Service an address."""
 
     # A Service that was recreated gets another address.

@@ -13,11 +13,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class DiscoveryProvider(Sequence):
+class DiscoveryProvider(DynamicProvider):
     """Obtains the token, runs the discovery service and the seeds, and accepts the cluster."""
 
     # What it is given matters at birth only: a change later changes nothing.

@@ -11,18 +11,18 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class HandoverProvider(Sequence):
+class HandoverProvider(DynamicProvider):
     """Waits until the units vote, moves leadership to one, removes the seeds one by one."""
 
     # The count belongs to `Scale` once this is done.
     inputs = ("cluster_id",)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        """Return when the cluster is balanced; see `components.change.balance`."""
+        """Return when the cluster is balanced; see `components.change.handover`."""
         from components.change.handover import hand_over  # noqa: PLC0415 - kubernetes is heavy
 
         site = Site.of(props)

@@ -13,12 +13,12 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
 from pulumi.output import Unknown
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.progress import SequenceError
 from components.site import Site
 
 
-class NamespaceProvider(Sequence):
+class NamespaceProvider(DynamicProvider):
     """Creates the namespace if it is missing; deletes it with the stack if it made it."""
 
     # `delete` works with what the state has: names as of now, credentials that are still good.

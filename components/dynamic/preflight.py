@@ -17,11 +17,11 @@ from pulumi.dynamic import (
 from pulumi.output import Unknown
 
 from components.dynamic.fixed import refusal
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class PreflightProvider(Sequence):
+class PreflightProvider(DynamicProvider):
     """Looks at the Kubernetes cluster and the discovery endpoint; changes nothing."""
 
     _amounts = (

@@ -12,11 +12,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.progress import SequenceError
 
 
-class ProtectionProvider(Sequence):
+class ProtectionProvider(DynamicProvider):
     """Remembers whether the cluster may go."""
 
     inputs = ("protected", "cluster")

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pulumi.dynamic import DiffResult, ResourceProvider, UpdateResult
 
 
-class Sequence(ResourceProvider):
-    """A provider whose `create` is a sequence of steps, derived from what is there each time.
+class DynamicProvider(ResourceProvider):
+    """A provider whose `create` starts from what is there each time, so that it may be done again.
 
     Stateless, and pickled by reference: the module path and class name of every subclass stand in
     users' state files and must never change.
@@ -31,6 +31,6 @@ class Sequence(ResourceProvider):
     def update(self, _id: str, _olds: Mapping[str, Any], _news: Mapping[str, Any]) -> UpdateResult:
         """Do what `create` does, which starts from what is there; keep outputs it does not set.
 
-        These it is told: behind the proof of the last time the cluster must not be.
+        `create` is given the old outputs too: the cluster must not be behind its last proof.
         """
         return UpdateResult(outs=self.create({**_olds, **_news}).outs)

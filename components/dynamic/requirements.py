@@ -13,7 +13,7 @@ import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
 
 from components.dynamic.fixed import refusal
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 
 HINTS = {
     "gke-gcloud-auth-plugin": "gcloud components install gke-gcloud-auth-plugin "
@@ -48,7 +48,7 @@ def other_platform(old: Mapping[str, str], new: Mapping[str, str]) -> str | None
     )
 
 
-class RequirementsProvider(Sequence):
+class RequirementsProvider(DynamicProvider):
     """Looks at this machine's programs and at the project's APIs; changes nothing."""
 
     inputs = ("project", "apis")

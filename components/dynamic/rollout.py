@@ -12,11 +12,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class RolloutProvider(Sequence):
+class RolloutProvider(DynamicProvider):
     """Restarts what is not of the declared template; derived from the pods that are there."""
 
     inputs = ("template",)

@@ -13,12 +13,12 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.names import SCALE
 from components.site import Site
 
 
-class ScaleProvider(Sequence):
+class ScaleProvider(DynamicProvider):
     """Brings the membership to the count; derived from what is there, so it resumes anywhere."""
 
     # `found` and `unfinished` tell how it is, not what is wanted.

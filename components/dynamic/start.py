@@ -13,11 +13,11 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CreateResult, Resource, UpdateResult
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.site import Site
 
 
-class StartProvider(Sequence):
+class StartProvider(DynamicProvider):
     """Raises the count once and returns: units wait by themselves for a cluster to join."""
 
     # With these `delete` asks. The count matters at the start only: later it belongs to `Scale`.

@@ -23,7 +23,7 @@ from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.protection import ProtectionProvider
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
@@ -90,7 +90,7 @@ def test_a_provider_is_the_same_in_every_run() -> None:
 
 
 @ALL
-def test_unchanged_inputs_are_no_change(kind: type[Sequence], dynamic: Plugin) -> None:
+def test_unchanged_inputs_are_no_change(kind: type[DynamicProvider], dynamic: Plugin) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     assert dynamic.check(kind(), inputs(kind), inputs(kind)) == []
     assert dynamic.diff(kind(), outs, inputs(kind)) == (False, [])
@@ -109,7 +109,7 @@ AT_THE_END = [NamespaceProvider, StartProvider]
     ],
 )
 def test_how_to_get_there_and_how_long_it_may_take_are_no_change(
-    kind: type[Sequence], changed: dict[str, Any], dynamic: Plugin
+    kind: type[DynamicProvider], changed: dict[str, Any], dynamic: Plugin
 ) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     noted = kind in AT_THE_END and "site" in changed
@@ -118,7 +118,7 @@ def test_how_to_get_there_and_how_long_it_may_take_are_no_change(
 
 @ALL
 def test_rotated_credentials_are_noted_where_a_destroy_needs_them_and_touch_nothing_else(
-    kind: type[Sequence], dynamic: Plugin
+    kind: type[DynamicProvider], dynamic: Plugin
 ) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     changed = dynamic.diff(kind(), outs, inputs(kind, kubeconfig="rotated"))
@@ -127,7 +127,7 @@ def test_rotated_credentials_are_noted_where_a_destroy_needs_them_and_touch_noth
 
 @pytest.mark.parametrize("kind", AT_THE_END)
 def test_another_text_of_the_kubeconfig_changes_nothing_in_the_cluster(
-    kind: type[Sequence], dynamic: Plugin
+    kind: type[DynamicProvider], dynamic: Plugin
 ) -> None:
     """As where several people, or CI, work on one stack (README), each with one of their own."""
     with Kubernetes.running(namespace=True) as api:
@@ -156,7 +156,7 @@ DECLARED = [
 
 @pytest.mark.parametrize(("kind", "key", "value"), DECLARED)
 def test_a_declared_input_that_changes_is_work_in_place(
-    kind: type[Sequence], key: str, value: Any, dynamic: Plugin
+    kind: type[DynamicProvider], key: str, value: Any, dynamic: Plugin
 ) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     assert dynamic.diff(kind(), outs, inputs(kind, **{key: value})) == (True, [])
@@ -191,7 +191,7 @@ def test_that_less_of_another_class_is_wanted_is_asked(dynamic: Plugin) -> None:
 
 @pytest.mark.parametrize(("kind", "key", "value"), DECLARED)
 def test_a_declared_input_that_is_removed_is_a_change(
-    kind: type[Sequence], key: str, value: Any, dynamic: Plugin
+    kind: type[DynamicProvider], key: str, value: Any, dynamic: Plugin
 ) -> None:
     outs = inputs(kind) | COMPUTED.get(kind, {})
     news = inputs(kind)
@@ -251,7 +251,7 @@ def test_a_scale_by_hand_is_noticed_and_undone(found: Any, drifted: bool, dynami
     ],
 )
 def test_what_was_cut_off_is_work_though_the_config_was_set_back(
-    kind: type[Sequence], unfinished: Any, work: bool, dynamic: Plugin
+    kind: type[DynamicProvider], unfinished: Any, work: bool, dynamic: Plugin
 ) -> None:
     outs = inputs(kind) | COMPUTED[kind]
     assert dynamic.diff(kind(), outs, inputs(kind, unfinished=unfinished)) == (work, [])
@@ -260,7 +260,9 @@ def test_what_was_cut_off_is_work_though_the_config_was_set_back(
 
 
 @pytest.mark.parametrize("kind", [ScaleProvider, RolloutProvider])
-def test_a_state_of_before_the_notes_is_no_work(kind: type[Sequence], dynamic: Plugin) -> None:
+def test_a_state_of_before_the_notes_is_no_work(
+    kind: type[DynamicProvider], dynamic: Plugin
+) -> None:
     outs = inputs(kind) | COMPUTED[kind]
     del outs["unfinished"]
     assert dynamic.diff(kind(), outs, inputs(kind)) == (False, [])
@@ -286,7 +288,7 @@ def test_how_a_cluster_was_born_never_matters_again(key: str, value: Any, dynami
     ids=lambda kind: kind.__name__,
 )
 def test_a_refresh_asks_nobody_and_keeps_all_outputs(
-    kind: type[Sequence], dynamic: Plugin, api: Kubernetes
+    kind: type[DynamicProvider], dynamic: Plugin, api: Kubernetes
 ) -> None:
     outs = inputs(kind, api.url) | COMPUTED.get(kind, {})
     answer = dynamic.read(kind(), "etcd/etcd", outs)
@@ -302,7 +304,7 @@ def test_a_refresh_asks_nobody_and_keeps_all_outputs(
     ids=lambda kind: kind.__name__,
 )
 def test_a_destroy_needs_no_cluster_that_answers(
-    kind: type[Sequence], dynamic: Plugin, api: Kubernetes
+    kind: type[DynamicProvider], dynamic: Plugin, api: Kubernetes
 ) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
     dynamic.delete(kind(), inputs(kind, nobody) | COMPUTED.get(kind, {}))
@@ -398,4 +400,4 @@ def test_every_provider_of_the_project_is_judged_here() -> None:
         direct = set(kind.__subclasses__())
         return direct.union(*(below(k) for k in direct))
 
-    assert below(Sequence) == set(OWN)
+    assert below(DynamicProvider) == set(OWN)

@@ -10,7 +10,7 @@ import pytest
 
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from tests.support.answers import Reply, serving
 from tests.support.dynamic import ASKING, AT_ONCE, inputs, refused
 from tests.support.kubernetes_api import Kubernetes, kubeconfig
@@ -19,7 +19,9 @@ from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
-def test_an_unreachable_cluster_is_one_clear_error(kind: type[Sequence], dynamic: Plugin) -> None:
+def test_an_unreachable_cluster_is_one_clear_error(
+    kind: type[DynamicProvider], dynamic: Plugin
+) -> None:
     props = inputs(kind, f"http://127.0.0.1:{free_port()}")
     text = refused(lambda: dynamic.create(kind(), props), dynamic)
     assert "context here does not answer" in text
@@ -65,7 +67,7 @@ BROKEN = [
 @pytest.mark.parametrize("text", BROKEN)
 @pytest.mark.parametrize("kind", AT_ONCE, ids=lambda kind: kind.__name__)
 def test_a_broken_kubeconfig_is_one_clear_error(
-    kind: type[Sequence], text: str, dynamic: Plugin
+    kind: type[DynamicProvider], text: str, dynamic: Plugin
 ) -> None:
     refused(lambda: dynamic.create(kind(), inputs(kind, kubeconfig=text)), dynamic)
 
@@ -90,7 +92,7 @@ _AFTER = {
     ],
 )
 def test_a_refusal_of_kubernetes_is_told_in_its_own_words_and_with_what_helps(
-    kind: type[Sequence], code: int, dynamic: Plugin
+    kind: type[DynamicProvider], code: int, dynamic: Plugin
 ) -> None:
     with Kubernetes.running(always=Kubernetes.status(code, "so it is decreed")) as api:
         text = refused(lambda: dynamic.create(kind(), inputs(kind, api.url)), dynamic)

@@ -13,7 +13,7 @@ from components.dynamic.handover import HandoverProvider
 from components.dynamic.namespace import NamespaceProvider
 from components.dynamic.preflight import PreflightProvider
 from components.dynamic.protection import ProtectionProvider
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.dynamic.requirements import RequirementsProvider
 from components.dynamic.rollout import RolloutProvider
 from components.dynamic.scale import ScaleProvider
@@ -46,7 +46,7 @@ PROOF = {
 
 CLUSTER = "projects/my-project/locations/us-central1/clusters/etcd-prod"
 
-OWN: dict[type[Sequence], dict[str, Any]] = {
+OWN: dict[type[DynamicProvider], dict[str, Any]] = {
     PreflightProvider: {
         "fixed": {"etcd.name": "etcd", "storage.size": "20Gi"},
         "version": "3.6.14",
@@ -100,7 +100,7 @@ AT_ONCE = [PreflightProvider, NamespaceProvider]
 """Those of them that find out whether it answers. The others bear with it for some 50 s if not;
 tests/unit/test_retries.py makes that shorter."""
 
-COMPUTED: dict[type[Sequence], dict[str, Any]] = {
+COMPUTED: dict[type[DynamicProvider], dict[str, Any]] = {
     NamespaceProvider: {"uid": "the-first"},
     DiscoveryProvider: {
         "cluster_id": "c1",
@@ -118,7 +118,9 @@ COMPUTED: dict[type[Sequence], dict[str, Any]] = {
 ALL = pytest.mark.parametrize("kind", list(OWN), ids=lambda kind: kind.__name__)
 
 
-def inputs(kind: type[Sequence], api: str = "http://127.0.0.1:1", **changed: Any) -> dict[str, Any]:
+def inputs(
+    kind: type[DynamicProvider], api: str = "http://127.0.0.1:1", **changed: Any
+) -> dict[str, Any]:
     return {"site": SITE, "kubeconfig": kubeconfig(api), **OWN[kind], **changed}
 
 

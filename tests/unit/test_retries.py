@@ -14,7 +14,7 @@ import pytest
 import urllib3
 from kubernetes.client import ApiException
 
-from components.dynamic.provider import Sequence
+from components.dynamic.provider import DynamicProvider
 from components.kube import connection, retries
 from components.kube.client import Kube
 from components.progress import SequenceError
@@ -124,7 +124,7 @@ def test_an_api_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     "kind", [k for k in ASKING if k not in AT_ONCE], ids=lambda kind: kind.__name__
 )
 def test_a_sequence_ends_with_one_clear_error_when_its_patience_does(
-    kind: type[Sequence], capsys: pytest.CaptureFixture[str]
+    kind: type[DynamicProvider], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(url: str) -> str:
         with pytest.raises(SequenceError) as failure:
