@@ -11,7 +11,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.cluster import Cluster
-from components.dynamic.fixed import UNSET
 from components.dynamic.protection import Protection
 from components.dynamic.requirements import Requirements
 from components.gke import Gke
@@ -20,6 +19,7 @@ from components.network import Network
 from components.preflight.google_apis import PLUGIN
 from components.registry import Registry
 from components.settings import GkeSettings, Settings
+from components.settings.immutable import UNSET
 
 _APIS = ("artifactregistry", "cloudresourcemanager", "compute", "container", "iam")
 """Of googleapis.com. cloudresourcemanager: the role of the nodes' account is the project's."""

@@ -10,10 +10,10 @@ import pulumi
 from components.cluster import Cluster
 from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
-from components.dynamic.fixed import STACK, UNSET
 from components.dynamic.handover import Handover
 from components.names import ARCH_LABEL, SERVING_LABEL, Names
 from components.service import Services
+from components.settings.immutable import STACK, UNSET
 from components.settings.quantity import cpu_cores, size_bytes
 from components.site import Site
 from components.sizing import quota_bytes

@@ -16,8 +16,8 @@ from pulumi.dynamic import (
 )
 from pulumi.output import Unknown
 
-from components.dynamic.fixed import refusal
 from components.dynamic.provider import DynamicProvider
+from components.settings.immutable import refusal
 from components.site import Site
 
 

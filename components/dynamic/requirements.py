@@ -12,8 +12,8 @@ from typing import Any
 import pulumi
 from pulumi.dynamic import CheckFailure, CheckResult, CreateResult, Resource
 
-from components.dynamic.fixed import refusal
 from components.dynamic.provider import DynamicProvider
+from components.settings.immutable import refusal
 
 HINTS = {
     "gke-gcloud-auth-plugin": "gcloud components install gke-gcloud-auth-plugin "

@@ -1,7 +1,8 @@
 """A stack's configuration: read once, checked as a whole, then plain frozen values.
 
-`parse` is pure; `load` gives it what Pulumi has. `model` says what there is, `etcd` and `groups`
-the keys, defaults and rules of each group, `relations` the rules between groups.
+`parse` is pure; `load` gives it what Pulumi has. `model` says what there is, `etcd`, `gke` and
+`groups` the keys, defaults and rules of each group, `relations` the rules between groups,
+`immutable` why a change must not be while the cluster exists.
 """
 
 from __future__ import annotations

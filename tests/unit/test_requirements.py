@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pulumi.dynamic.dynamic import serialize_provider
 
-from components.dynamic.fixed import refusal
 from components.dynamic.requirements import HINTS, RequirementsProvider
 from components.preflight import google_apis
 from components.progress import SequenceError
+from components.settings.immutable import refusal
 from tests.support.answers import Reply, Server, serving
 
 PROPS: dict[str, Any] = {
