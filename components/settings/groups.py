@@ -112,15 +112,15 @@ def discovery(section: Section) -> model.DiscoverySettings:
             "http://discovery.example.com:2379",
         ),
     }[result.mode]
-    then = set_value("discovery.url", example) if example else remove_value("discovery.url")
+    next_step = set_value("discovery.url", example) if example else remove_value("discovery.url")
     if result.url is None:
         if result.mode != "inCluster":
             why = f"discovery.mode is {result.mode}, which needs {allowed}"
-            section.problems.say("discovery.url", f"is not set; {why}", then)
+            section.problems.say("discovery.url", f"is not set; {why}", next_step)
         return result
     wrong = _wrong_with_url(result.mode, result.url)
     if wrong is not None:
-        section.problems.add("discovery.url", result.url, f"{wrong}; allowed: {allowed}", then)
+        section.problems.add("discovery.url", result.url, f"{wrong}; allowed: {allowed}", next_step)
     return result
 
 

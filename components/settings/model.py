@@ -1,4 +1,5 @@
-"""What a stack can set, as plain values. Defaults and rules: `components.settings.groups`."""
+"""What a stack can set, as plain values. Defaults and rules: `components.settings.etcd`, `gke` and
+`groups`."""
 
 from __future__ import annotations
 

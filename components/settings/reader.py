@@ -57,13 +57,13 @@ class Problems:
     texts: list[str] = field(default_factory=list[str])
     paths: set[str] = field(default_factory=set[str])
 
-    def add(self, path: str, value: object, allowed: str, then: str) -> None:
-        """`allowed` may be any explanation; `then` is the one next thing to do."""
-        self.say(path, f"is {_show(value)}; {allowed}", then)
+    def add(self, path: str, value: object, allowed: str, next_step: str) -> None:
+        """`allowed` may be any explanation; `next_step` is the one next thing to do."""
+        self.say(path, f"is {_show(value)}; {allowed}", next_step)
 
-    def say(self, path: str, what: str, then: str) -> None:
+    def say(self, path: str, what: str, next_step: str) -> None:
         self.paths.add(path)
-        self.texts.append(f"{NAMESPACE}:{path} {what}\n  Next: {then}")
+        self.texts.append(f"{NAMESPACE}:{path} {what}\n  Next: {next_step}")
 
     def none_at(self, *paths: str) -> bool:
         """Whether the values at these keys can be compared with others."""
@@ -113,12 +113,12 @@ class Section:
         found = self.optional_text(key, syntax)
         return default if found is None else found
 
-    def required_text(self, key: str, syntax: Syntax, why: str, then: str) -> str:
+    def required_text(self, key: str, syntax: Syntax, why: str, next_step: str) -> str:
         """Problem if unset: `why` completes "is not set; ". Returns "" then."""
         found = self.optional_text(key, syntax)
         missing = found is None and self.problems.none_at(self.path(key))
         if missing and not self._broken:
-            self.problems.say(self.path(key), f"is not set; {why}", then)
+            self.problems.say(self.path(key), f"is not set; {why}", next_step)
         return found or ""
 
     def optional_text(self, key: str, syntax: Syntax) -> str | None:
