@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.site import Site
 
 
@@ -32,7 +32,7 @@ class AddressProvider(DynamicProvider):
         """Nothing: the address goes with the Service."""
 
 
-class Address(Resource, module="etcd", name="Address"):
+class Address(KubernetesResource, module="etcd", name="Address"):
     """The address that a load balancer has given to the client Service.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Address``
@@ -48,10 +48,4 @@ class Address(Resource, module="etcd", name="Address"):
     ) -> None:
         """`props`: site, kubeconfig (secret), service_uid (of the client Service),
         timeout_seconds."""
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            AddressProvider(),
-            name,
-            {**props, "host": None},
-            pulumi.ResourceOptions.merge(opts, secret),
-        )
+        super().__init__(AddressProvider(), name, props, opts, outputs=("host",))

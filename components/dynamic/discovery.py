@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.site import Site
 
 
@@ -35,7 +35,7 @@ class DiscoveryProvider(DynamicProvider):
         """Nothing: the workloads' own resources end them, also when the cluster is unreachable."""
 
 
-class Discovery(Resource, module="etcd", name="Discovery"):
+class Discovery(KubernetesResource, module="etcd", name="Discovery"):
     """The birth of the cluster.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Discovery``
@@ -59,11 +59,11 @@ class Discovery(Resource, module="etcd", name="Discovery"):
     ) -> None:
         """`props`: site, kubeconfig (secret), size (of the seeds), units (their count), mode,
         url, timeout_seconds."""
-        outputs = dict.fromkeys(("cluster_id", "birth", "origin", "token", "phases"))
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["token", "kubeconfig"])
         super().__init__(
             DiscoveryProvider(),
             name,
-            {**props, **outputs},
-            pulumi.ResourceOptions.merge(opts, secret),
+            props,
+            opts,
+            outputs=("cluster_id", "birth", "origin", "token", "phases"),
+            secrets=("token", "kubeconfig"),
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource
+from pulumi.dynamic import CreateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.site import Site
 
 
@@ -33,7 +33,7 @@ class HandoverProvider(DynamicProvider):
         """Nothing: a destroy must not need a cluster that answers."""
 
 
-class Handover(Resource, module="etcd", name="Handover"):
+class Handover(KubernetesResource, module="etcd", name="Handover"):
     """The passage from seeds to units.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Handover``
@@ -51,11 +51,4 @@ class Handover(Resource, module="etcd", name="Handover"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), units, cluster_id, birth, timeout_seconds."""
-        outputs = {"proof": None, "timings": None}
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            HandoverProvider(),
-            name,
-            {**props, **outputs},
-            pulumi.ResourceOptions.merge(opts, secret),
-        )
+        super().__init__(HandoverProvider(), name, props, opts, outputs=("proof", "timings"))

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.output import Unknown
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.progress import SequenceError
 from components.site import Site
 
@@ -77,7 +77,7 @@ class NamespaceProvider(DynamicProvider):
         end(Site.of(_props), _props)
 
 
-class Namespace(Resource, module="etcd", name="Namespace"):
+class Namespace(KubernetesResource, module="etcd", name="Namespace"):
     """The namespace of the cluster.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Namespace``
@@ -88,7 +88,4 @@ class Namespace(Resource, module="etcd", name="Namespace"):
     ) -> None:
         """`props`: site, kubeconfig (secret), retain (volumes outlive the stack),
         cluster_goes (the Kubernetes cluster is of this stack and goes after the namespace)."""
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            NamespaceProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret)
-        )
+        super().__init__(NamespaceProvider(), name, props, opts)

@@ -11,12 +11,11 @@ from pulumi.dynamic import (
     CheckResult,
     CreateResult,
     DiffResult,
-    Resource,
     UpdateResult,
 )
 from pulumi.output import Unknown
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.settings.immutable import refusal
 from components.site import Site
 
@@ -90,7 +89,7 @@ def _lowered(before: Mapping[str, Any] | None, now: Mapping[str, Any] | None) ->
     return bool(now) and (not before or now["bytes"] < before["bytes"])
 
 
-class Preflight(Resource, module="etcd", name="Preflight"):
+class Preflight(KubernetesResource, module="etcd", name="Preflight"):
     """The gate in front of everything else.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Preflight``
@@ -107,7 +106,4 @@ class Preflight(Resource, module="etcd", name="Preflight"):
         `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the units' part,
         which is what stays.
         """
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            PreflightProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret)
-        )
+        super().__init__(PreflightProvider(), name, props, opts)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from pulumi.dynamic import DiffResult, ResourceProvider, UpdateResult
+import pulumi
+from pulumi.dynamic import DiffResult, Resource, ResourceProvider, UpdateResult
 
 
 class DynamicProvider(ResourceProvider):
@@ -34,3 +35,27 @@ class DynamicProvider(ResourceProvider):
         `create` is given the old outputs too: the cluster must not be behind its last proof.
         """
         return UpdateResult(outs=self.create({**_olds, **_news}).outs)
+
+
+class KubernetesResource(Resource):
+    """A dynamic resource whose provider asks Kubernetes. The way there is a secret."""
+
+    def __init__(
+        self,
+        provider: DynamicProvider,
+        name: str,
+        props: dict[str, Any],
+        opts: pulumi.ResourceOptions | None,
+        *,
+        outputs: Iterable[str] = (),
+        secrets: Iterable[str] = ("kubeconfig",),
+    ) -> None:
+        """`props`: among them kubeconfig. `outputs`: the keys that the provider adds to them.
+        `secrets`: which of all these keys are secret."""
+        secret = pulumi.ResourceOptions(additional_secret_outputs=list(secrets))
+        super().__init__(
+            provider,
+            name,
+            {**props, **dict.fromkeys(outputs)},
+            pulumi.ResourceOptions.merge(opts, secret),
+        )

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, UpdateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.site import Site
 
 
@@ -69,7 +69,7 @@ class RolloutProvider(DynamicProvider):
         """Nothing: a destroy must not need a cluster that answers."""
 
 
-class Rollout(Resource, module="etcd", name="Rollout"):
+class Rollout(KubernetesResource, module="etcd", name="Rollout"):
     """The units' rolling change.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Rollout``
@@ -84,10 +84,4 @@ class Rollout(Resource, module="etcd", name="Rollout"):
         """`props`: site, kubeconfig (secret), template (what tells one pod template from another),
         quota (see `room.require`), unfinished (sequences that were cut off), units, min_tolerance,
         cluster_id, birth, floor (a revision that was reached already), timeout_seconds."""
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            RolloutProvider(),
-            name,
-            {**props, "proof": None},
-            pulumi.ResourceOptions.merge(opts, secret),
-        )
+        super().__init__(RolloutProvider(), name, props, opts, outputs=("proof",))

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, UpdateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.names import SCALE
 from components.site import Site
 
@@ -79,7 +79,7 @@ class ScaleProvider(DynamicProvider):
         """Nothing: a destroy must not need a cluster that answers."""
 
 
-class Scale(Resource, module="etcd", name="Scale"):
+class Scale(KubernetesResource, module="etcd", name="Scale"):
     """The units' count.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Scale``
@@ -96,10 +96,4 @@ class Scale(Resource, module="etcd", name="Scale"):
         unfinished (sequences that were cut off), retain (volumes outlive a scale-down),
         min_tolerance, version (of etcd), cluster_id, birth, floor (a revision that was reached
         already), timeout_seconds."""
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(
-            ScaleProvider(),
-            name,
-            {**props, "proof": None},
-            pulumi.ResourceOptions.merge(opts, secret),
-        )
+        super().__init__(ScaleProvider(), name, props, opts, outputs=("proof",))

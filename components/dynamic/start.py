@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import CreateResult, Resource, UpdateResult
+from pulumi.dynamic import CreateResult, UpdateResult
 
-from components.dynamic.provider import DynamicProvider
+from components.dynamic.provider import DynamicProvider, KubernetesResource
 from components.site import Site
 
 
@@ -56,7 +56,7 @@ class StartProvider(DynamicProvider):
         forget_unfinished(Site.of(_props), _props["kubeconfig"])
 
 
-class Start(Resource, module="etcd", name="Start"):
+class Start(KubernetesResource, module="etcd", name="Start"):
     """The units' first pods.
 
     **Pulumi Type:** ``pulumi-python:dynamic/etcd:Start``
@@ -66,5 +66,4 @@ class Start(Resource, module="etcd", name="Start"):
         self, name: str, props: dict[str, Any], opts: pulumi.ResourceOptions | None = None
     ) -> None:
         """`props`: site, kubeconfig (secret), units."""
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["kubeconfig"])
-        super().__init__(StartProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+        super().__init__(StartProvider(), name, props, opts)
