@@ -109,7 +109,7 @@ proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
 told = {
     **sequences.access(names, kubernetes, services, address),
     **sequences.outputs(discovery, handover, proof),
-    **kubernetes.told,
+    **kubernetes.outputs,
 }
 for name, value in told.items():
     pulumi.export(name, value)

@@ -14,6 +14,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 import yaml
 
+from components.dynamic.protection import Protection
 from components.settings import KubernetesSettings, Settings
 
 _PARTS = {"contexts": "context", "clusters": "cluster", "users": "user"}
@@ -37,7 +38,7 @@ class Cluster:
     """Host, with port and path, that the image is pushed to and pulled from."""
     needs: tuple[pulumi.Resource, ...] = ()
     """What must be there before a pod can run, and must outlive it."""
-    told: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    outputs: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
     """Outputs of the stack about the cluster itself."""
 
 
@@ -51,11 +52,15 @@ def obtain(settings: Settings) -> Cluster:
 
 
 def seal(settings: Settings, last: pulumi.Resource) -> None:
-    """Let nobody destroy by mistake what is made here and protected. `last`: declared last."""
-    if settings.gke.create:
-        from components import own_cluster  # noqa: PLC0415 - all others pay nothing for it
-
-        own_cluster.seal(settings, last)
+    """Declare what refuses a destroy of a cluster that is made here and protected. It comes after
+    everything else, so after `last`."""
+    gke = settings.gke
+    if gke.create:
+        Protection(
+            "protection",
+            {"cluster": gke.path, "protected": gke.deletion_protection},
+            pulumi.ResourceOptions(depends_on=[last]),
+        )
 
 
 def connect(settings: KubernetesSettings, registry: str) -> Cluster:

@@ -11,7 +11,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.cluster import Cluster
-from components.dynamic.protection import Protection
 from components.dynamic.requirements import Requirements
 from components.gke import Gke
 from components.gke_kubeconfig import kubeconfig
@@ -43,7 +42,7 @@ def make(settings: Settings) -> Cluster:
         namespace=settings.kubernetes.namespace,
         # The place and the name: the endpoint is not known before the cluster is, and an unknown
         # identifier would plan to replace everything in it.
-        cluster_identifier=path(gke),
+        cluster_identifier=gke.path,
         # A preview goes on without the cluster, and says so.
         skip_update_unreachable=True,
         # Nodes before pods; on the way down, pods before nodes.
@@ -56,23 +55,8 @@ def make(settings: Settings) -> Cluster:
         registry=registry.uri if registry else settings.image.registry or "",
         needs=tuple(needs),
         # Whoever has named a context has its kubeconfig; this one nobody has yet.
-        told={"context": gke.context, "kubeconfig": text},
+        outputs={"context": gke.context, "kubeconfig": text},
     )
-
-
-def seal(settings: Settings, last: pulumi.Resource) -> None:
-    """Declare what refuses a destroy of a protected cluster. It comes after everything else."""
-    gke = settings.gke
-    Protection(
-        "protection",
-        {"cluster": path(gke), "protected": gke.deletion_protection},
-        pulumi.ResourceOptions(depends_on=[last]),
-    )
-
-
-def path(gke: GkeSettings) -> str:
-    """Google's own name for the cluster."""
-    return f"projects/{gke.project}/locations/{gke.location}/clusters/{gke.cluster_name}"
 
 
 def required(settings: Settings) -> dict[str, Any]:
@@ -89,7 +73,7 @@ def required(settings: Settings) -> dict[str, Any]:
         "gke.kmsKey": gke.kms_key,
     }
     return {
-        "cluster": path(gke),
+        "cluster": gke.path,
         "project": gke.project,
         "apis": [f"{name}.googleapis.com" for name in sorted(apis)],
         "programs": [PLUGIN, *(["docker"] if settings.image.build else [])],

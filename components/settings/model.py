@@ -128,6 +128,11 @@ class GkeSettings:
         """The name that `gcloud container clusters get-credentials` gives the context too."""
         return f"gke_{self.project}_{self.location}_{self.cluster_name}"
 
+    @property
+    def path(self) -> str:
+        """Google's own name for the cluster."""
+        return f"projects/{self.project}/locations/{self.location}/clusters/{self.cluster_name}"
+
 
 @dataclass(frozen=True)
 class EnvVar:
