@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components import cluster, ending, orphans, own_classes, sequences, settings
+from components import cluster, ending, orphans, outputs, own_classes, settings
 from components.discovery import DiscoveryService
 from components.dynamic.address import Address
 from components.dynamic.discovery import Discovery
@@ -18,6 +18,7 @@ from components.dynamic.rollout import Rollout
 from components.dynamic.scale import Scale
 from components.dynamic.start import Start
 from components.image import Image
+from components.inputs import Inputs, after
 from components.names import Names
 from components.seeds import Seeds
 from components.service import Services
@@ -28,19 +29,11 @@ config = settings.load()
 names = Names(config, pulumi.get_stack())
 
 kubernetes = cluster.obtain(config)
-place = sequences.place(names, kubernetes)
+inputs = Inputs(names, kubernetes)
 image = Image("etcd", config, kubernetes.registry)
 
-preflight = Preflight(
-    "preflight",
-    {**place, **sequences.preflight(names)},
-    pulumi.ResourceOptions(depends_on=kubernetes.needs),
-)
-namespace = Namespace(
-    "namespace",
-    {**place, "retain": config.storage.retain, "cluster_goes": config.gke.create},
-    pulumi.ResourceOptions(depends_on=[preflight]),
-)
+preflight = Preflight("preflight", inputs.preflight(), after(*kubernetes.needs))
+namespace = Namespace("namespace", inputs.namespace(), after(preflight))
 inside = pulumi.ResourceOptions(
     providers={"kubernetes": kubernetes.provider}, depends_on=[namespace]
 )
@@ -51,65 +44,20 @@ discovery_service = DiscoveryService("discovery", names, image.ref, hooks, insid
 seeds = Seeds("seeds", names, image.ref, hooks, inside)
 units = Units("units", names, image.ref, hooks, inside)
 
-start = Start(
-    "units",
-    {**place, "units": config.units.count},
-    # All of them: in a destroy it goes first, and may refuse.
-    pulumi.ResourceOptions(depends_on=[services, discovery_service, seeds, units]),
-)
-discovery = Discovery(
-    "discovery",
-    {**place, **sequences.discovery(names)},
-    pulumi.ResourceOptions(depends_on=[services, discovery_service, seeds]),
-)
-which = sequences.identity(discovery)
-handover = Handover(
-    "handover",
-    {**place, **sequences.count(names), **which},
-    pulumi.ResourceOptions(depends_on=[start, services]),
-)
-scale = Scale(
-    "units",
-    {
-        **place,
-        **sequences.change(names),
-        **which,
-        "version": config.etcd.version,
-        "retain": config.storage.retain,
-        "found": units.replicas,
-        "unfinished": units.unfinished,
-        "floor": sequences.floor(handover.proof),
-    },
-    pulumi.ResourceOptions(depends_on=[handover]),
-)
-rollout = Rollout(
-    "units",
-    {
-        **place,
-        **sequences.change(names),
-        **which,
-        "template": units.template,
-        "quota": sequences.quota(names),
-        "unfinished": units.unfinished,
-        "floor": sequences.floor(handover.proof, scale.proof),
-    },
-    pulumi.ResourceOptions(depends_on=[scale]),
-)
+# After all of them: in a destroy it goes first, and may refuse.
+start = Start("units", inputs.start(), after(services, discovery_service, seeds, units))
+discovery = Discovery("discovery", inputs.discovery(), after(services, discovery_service, seeds))
+handover = Handover("handover", inputs.handover(discovery), after(start, services))
+scale = Scale("units", inputs.scale(discovery, handover, units), after(handover))
+rollout = Rollout("units", inputs.rollout(discovery, handover, scale, units), after(scale))
 address = None
 if config.service.type == "LoadBalancer":
-    address = Address(
-        "service",
-        {**place, **sequences.address(names, services)},
-        # Last: the members do without it, and their sequences must not wait for it.
-        pulumi.ResourceOptions(depends_on=[rollout]),
-    )
+    # Last: the members do without it, and their sequences must not wait for it.
+    address = Address("service", inputs.address(services), after(rollout))
 
 cluster.seal(config, address or rollout)
-proof = sequences.latest(handover.proof, scale.proof, rollout.proof)
-told = {
-    **sequences.access(names, kubernetes, services, address),
-    **sequences.outputs(discovery, handover, proof),
-    **kubernetes.outputs,
-}
-for name, value in told.items():
-    pulumi.export(name, value)
+outputs.export(
+    outputs.access(names, inputs.site, services, address),
+    outputs.etcd(discovery, handover, scale, rollout),
+    kubernetes.outputs,
+)

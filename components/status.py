@@ -24,8 +24,8 @@ from components.kube.client import Kube
 from components.kube.errors import ExecError, plain_errors
 from components.kube.pods import outdated, ready, ready_first, running
 from components.kube.troubles import crowded, more_memory
+from components.outputs import newest
 from components.progress import SequenceError, Unmet
-from components.sequences import newest
 from components.site import Site
 from containers.etcd.supervisor.birth import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe

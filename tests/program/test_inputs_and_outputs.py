@@ -15,7 +15,7 @@ import pulumi
 import pytest
 
 from components.cluster import read_kubeconfig
-from components.sequences import versions
+from components.outputs import versions
 from components.settings import KubernetesSettings
 from tests.program.conftest import SERVER, Declare
 from tests.support.program import ADDRESS, BUILT, CONTEXT, DIGEST, DYNAMIC, SEQUENCES, TOKEN, run
@@ -387,7 +387,8 @@ def test_the_program_asks_nobody_and_imports_no_client_of_kubernetes() -> None:
     program = (
         "import runpy, sys\n"
         "import __main__ as _\n"
-        "import components.cluster, components.sequences, components.settings, components.units\n"
+        "import components.cluster, components.inputs, components.outputs\n"
+        "import components.settings, components.units\n"
         "import components.dynamic.preflight, components.dynamic.scale\n"
         "print('kubernetes.client' in sys.modules, 'components.own_cluster' in sys.modules)\n"
         "import components.own_cluster, components.dynamic.protection\n"

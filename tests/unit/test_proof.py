@@ -10,8 +10,8 @@ import pytest
 
 from components.change.proof import AGREE_SECONDS, prove, receipt_of
 from components.etcd.hashes import LARGEST_BYTES, MEGABYTE, Hashing
+from components.outputs import newest
 from components.progress import SequenceError
-from components.sequences import newest
 from containers.etcd.supervisor.membership import View
 from tests.support.hashed import LEADER, PODS, Hashed
 
