@@ -13,8 +13,9 @@ import sys
 
 from .config import Config, from_environment
 from .discovery import Discovery
-from .health import Health, log, serve
+from .health import Health, serve
 from .http_get import http_get
+from .log import log
 from .seed import Seed
 from .stop_signal import told_to_stop
 from .unit import Unit

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .asking import ask_all
 from .http_get import http_get
+from .log import log
 from .metrics import occupied
 
 FRESH_SECONDS = 4.0
@@ -26,11 +27,6 @@ REFUSAL_SECONDS = 10.0
 
 BEAT_SECONDS = 60.0
 """A main loop that has not passed for this long hangs; its longest step takes far less."""
-
-
-def log(text: str) -> None:
-    """One line in the pod's log, told apart from etcd's JSON lines."""
-    print(f"supervisor: {text}", flush=True)
 
 
 class Health:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .etcdctl import EtcdctlError, read_birth, write_birth
-from .health import log
+from .log import log
 
 
 def mark_again(url: str, mark: str) -> None:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from .health import log
+from .log import log
 
 STOP_SECONDS = 20.0
 """How long etcd may take to end after SIGTERM. With what a unit does before (LEAVE_SECONDS) this is

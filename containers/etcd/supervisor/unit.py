@@ -23,7 +23,8 @@ from .etcdctl import (
     remove,
     wants_a_user,
 )
-from .health import Health, log, ready_seconds_of
+from .health import Health, ready_seconds_of
+from .log import log
 from .main_loop import keep_on, words_for
 from .marking import mark_again
 from .membership import History, Member, View, but_full, observe
