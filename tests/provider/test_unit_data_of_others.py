@@ -12,7 +12,7 @@ import pytest
 
 from containers.etcd.supervisor import rules
 from containers.etcd.supervisor import unit as unit_module
-from containers.etcd.supervisor.process import IDLE_SECONDS
+from containers.etcd.supervisor.main_loop import IDLE_SECONDS
 from tests.support.joining import Member, never_serves_before, three_others, voting
 from tests.support.supervisor import Supervisor, eventually, passes, supervisors
 

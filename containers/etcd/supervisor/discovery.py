@@ -7,8 +7,8 @@ from threading import Event
 from . import flags
 from .config import Config
 from .health import Health
-from .main_loop import keep_on
-from .process import IDLE_SECONDS, Etcd
+from .main_loop import IDLE_SECONDS, keep_on
+from .process import Etcd
 
 
 class Discovery:

@@ -12,7 +12,12 @@ from pathlib import Path
 from threading import Event
 
 from .health import Health
-from .process import IDLE_SECONDS, Etcd
+from .process import Etcd
+
+IDLE_SECONDS = 1.0
+"""Between two steps while nothing is about to change."""
+WATCH_SECONDS = 0.2
+"""Between two steps while something is."""
 
 
 def keep_on(step: Callable[[], float], health: Health, etcd: Etcd, stop: Event) -> None:

@@ -16,10 +16,6 @@ LONGEST_PAUSE_SECONDS = 10.0
 """Before etcd is started again after it failed. Kubernetes' own back-off would reach minutes."""
 
 
-IDLE_SECONDS = 1.0
-"""Between two looks while nothing is about to change."""
-
-
 class Etcd:
     """At most one etcd at a time."""
 

@@ -9,10 +9,8 @@ from .config import Config
 from .disk import Volume
 from .etcdctl import EtcdctlError, answers, etcdctl, read_birth, read_view
 from .health import Health
-from .main_loop import keep_on
-from .process import IDLE_SECONDS, Etcd
-
-PAUSE_SECONDS = 0.2
+from .main_loop import IDLE_SECONDS, WATCH_SECONDS, keep_on
+from .process import Etcd
 
 
 class Seed:
@@ -71,7 +69,7 @@ class Seed:
             self._held = "removed from the membership; nothing more to do"
             return 0.0
         self._start(flags.restart(self._config))
-        return PAUSE_SECONDS
+        return WATCH_SECONDS
 
     def _is_removed(self) -> bool:
         """Whether the list lacks this seed, whose etcd has ended with 0 (see `rules.Disk.ended`).
@@ -103,7 +101,7 @@ class Seed:
                 )
             if registry.size_key(c.discovery_token) not in found:
                 self._health.beat("waiting for the discovery service and its size key", etcd=False)
-                return PAUSE_SECONDS
+                return WATCH_SECONDS
         try:
             self._volume.mark_discovery_started(c.discovery_token)
             self._start(flags.seed(c))
@@ -111,7 +109,7 @@ class Seed:
             # No process has come to be, so none has registered with the token.
             self._volume.take_discovery_mark_back()
             raise
-        return PAUSE_SECONDS
+        return WATCH_SECONDS
 
     def _registry(self) -> list[str]:
         """Keys and values that stand under a v3 token, line by line; empty while none can be read.
@@ -140,4 +138,4 @@ class Seed:
         local = self._config.client_url
         if answers(local) and read_birth(local):
             self._health.admitted = True
-        return PAUSE_SECONDS
+        return WATCH_SECONDS

@@ -25,13 +25,11 @@ from .etcdctl import (
 )
 from .health import Health, ready_seconds_of
 from .log import log
-from .main_loop import keep_on, words_for
+from .main_loop import IDLE_SECONDS, WATCH_SECONDS, keep_on, words_for
 from .marking import mark_again
 from .membership import History, Member, View, but_full, observe
-from .process import IDLE_SECONDS, Etcd
+from .process import Etcd
 
-WATCH_SECONDS = 0.2
-"""Between two looks at the cluster while something is about to change."""
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
 ROUND_SECONDS = 15.0
