@@ -152,8 +152,7 @@ class Loop:
         """
         view = self.cluster.view()
         if isinstance(view, Unmet):
-            # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
-            self.history, self.seen = History(), None
+            self.history, self.seen = observe(self.history, None, time.monotonic()), None
             return view
         # After the view, so that one of those who have answered is asked: it must be their mark.
         birth = None if self._known else self._birth()

@@ -60,11 +60,8 @@ class Supervisors:
     def _look(self, unit: Pod) -> View | None:
         view, now = self._etcd.view(), self._diary.now
         unit.looked_at = now
-        if view is None:
-            unit.history = History()
-        else:
-            asked = rules.of_unknown_age(view, unit.history, now, unit.peer_url)
-            unit.history = observe(unit.history, view, now, self._etcd.told(asked))
+        asked = rules.of_unknown_age(view, unit.history, now, unit.peer_url) if view else []
+        unit.history = observe(unit.history, view, now, self._etcd.told(asked))
         return view
 
     def _stop(self, unit: Pod, view: View | None) -> None:

@@ -210,6 +210,13 @@ def test_sickness_counts_through_a_time_without_a_look() -> None:
     assert history.sick_for(VOTERS[2], 25.0) == 15.0
 
 
+def test_an_outage_is_a_break_of_everybodys_health_whatever_others_say() -> None:
+    history = observe(healthy_since([1, 2, 3], 0.0), None, 10.0, {1: 99.0, 2: 99.0, 3: 99.0})
+    assert history == History()
+    history = observe(history, view(VOTERS), 11.0)
+    assert all(history.healthy_for(m, 12.0) == 1.0 for m in VOTERS)
+
+
 def test_a_member_that_left_the_list_is_forgotten() -> None:
     history = observe(healthy_since([1, 2, 3], 0.0), view(VOTERS[:2]), 10.0)
     assert 3 not in history.healthy_since

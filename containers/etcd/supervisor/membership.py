@@ -107,7 +107,7 @@ class View:
 
     @property
     def leader_index(self) -> int | None:
-        """The leader's raft index, the mark that others are measured against."""
+        """The leader's raft index, which others are measured against."""
         return None if self.leader is None else self.statuses[self.leader.id].raft_index
 
     def by_peer_url(self, peer_url: str) -> Member | None:
@@ -222,9 +222,10 @@ class History:
 
 
 def observe(
-    history: History, view: View, now: float, told: Mapping[int, float] | None = None
+    history: History, view: View | None, now: float, told: Mapping[int, float] | None = None
 ) -> History:
-    """Return the history after `view` was seen at `now`.
+    """Return the history after `view` was seen at `now`; None: the cluster did not answer. Nobody
+    was seen to be well then: an outage is a break of everybody's health.
 
     Healthy = the member answered, reports no error, belongs to this cluster, follows the leader
     that the others follow, and has applied what the leader had in the round before. (Comparing
@@ -237,11 +238,13 @@ def observe(
     may miss a break, too: what began before this observer saw one counts no more. To be late once
     under load is none.
     """
-    mark = history.leader_index
-    healthy = {m.id for m in view.members if _healthy(view, m, mark or 0)}
+    if view is None:
+        return History()
+    least_index = history.leader_index
+    healthy = {m.id for m in view.members if _healthy(view, m, least_index or 0)}
     sick = {m.id for m in view.members} - healthy
-    # Not before the second look: at the first there is no mark to be measured against.
-    ages = told if told is not None and mark is not None else {}
+    # Not before the second look: at the first there is no index to be measured against.
+    ages = told if told is not None and least_index is not None else {}
     began = {i: now - age for i, age in ages.items() if now - age > history.apart_at.get(i, -inf)}
     seen = {i: s for i, s in history.healthy_since.items() if not history.has_gap(i, ages, now)}
     return History(
@@ -256,8 +259,8 @@ def observe(
     )
 
 
-def _healthy(view: View, member: Member, applied_at_least: int) -> bool:
-    return _goes_along(view, member) and view.statuses[member.id].applied_index >= applied_at_least
+def _healthy(view: View, member: Member, least_index: int) -> bool:
+    return _goes_along(view, member) and view.statuses[member.id].applied_index >= least_index
 
 
 def _goes_along(view: View, member: Member) -> bool:

@@ -86,10 +86,10 @@ def _hand_over(view: View, mine: Member, stateful_set: str) -> MoveLeader | None
     others = [m for m in view.voters if m != mine and m.id in view.statuses]
     ordinals = {m: m.ordinal_in(stateful_set) for m in others}
     units = [m for m in others if ordinals[m] is not None] or others
-    mark = (view.leader_index or 0) - FAR_ENTRIES
+    least_index = (view.leader_index or 0) - FAR_ENTRIES
     to = min(
         units,
-        key=lambda m: (view.statuses[m.id].applied_index < mark, ordinals[m] or 0),
+        key=lambda m: (view.statuses[m.id].applied_index < least_index, ordinals[m] or 0),
         default=None,
     )
     return None if to is None else MoveLeader(to)

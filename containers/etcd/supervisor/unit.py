@@ -413,15 +413,12 @@ class Unit:
         served = read_view(c.cluster_url)
         view = served or read_view(c.peers_url)
         self._unmarked = self._history.leader_index is None
+        now, told = time.monotonic(), dict[int, float]()
         if view is not None:
-            view, now = but_full(view), time.monotonic()
+            self._seen = view = but_full(view)
             asked = rules.of_unknown_age(view, self._history, now, c.peer_url)
             told = ready_seconds_of({m.id: m.host for m in asked}, c.health_port)
-            self._history = observe(self._history, view, now, told)
-            self._seen = view
-        else:
-            # Nobody was seen to be well meanwhile: an outage is a break of everybody's health.
-            self._history = History()
+        self._history = observe(self._history, view, now, told)
         return view if anywhere or served else None
 
     def _say(self, phase: str) -> float:
