@@ -27,7 +27,7 @@ from components.kube.troubles import crowded, more_memory
 from components.outputs import newest
 from components.progress import SequenceError, Unmet
 from components.site import Site
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 
 HANDOVER = "pulumi-python:dynamic/etcd:Handover"

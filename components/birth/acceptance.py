@@ -21,7 +21,7 @@ from components.kube.client import Kube
 from components.kube.errors import ExecError
 from components.kube.pods import ready, running
 from components.progress import Progress, SequenceError, Unmet
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 
 T = TypeVar("T")

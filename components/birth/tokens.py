@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 
 from components.progress import SequenceError
-from containers.etcd.supervisor import registry
+from containers.etcd.supervisor import discovery_keys
 
 FETCH_SECONDS = 10.0
 
@@ -39,12 +39,12 @@ class Token:
     @property
     def prefix(self) -> str:
         """v3: what all keys of the token begin with."""
-        return registry.prefix(self.value)
+        return discovery_keys.prefix(self.value)
 
     @property
     def size_key(self) -> str:
         """v3: the key that says how many seeds there will be."""
-        return registry.size_key(self.value)
+        return discovery_keys.size_key(self.value)
 
 
 def fresh(mode: str, url: str, size: int, own_service: str) -> Token:

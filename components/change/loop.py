@@ -27,7 +27,7 @@ from components.kube.pods import (
 )
 from components.kube.troubles import more_memory
 from components.progress import Progress, SequenceError, Unmet
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import History, View, observe
 
 POLL_SECONDS = 0.2

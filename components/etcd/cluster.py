@@ -12,7 +12,7 @@ from components.kube.client import Kube
 from components.kube.errors import ExecError, NoExecError
 from components.progress import SequenceError, Unmet
 from components.site import Site
-from containers.etcd.supervisor.birth import creation
+from containers.etcd.supervisor.birth_mark import transaction
 from containers.etcd.supervisor.etcdctl import NO_USER
 from containers.etcd.supervisor.membership import (
     Member,
@@ -172,7 +172,7 @@ class Cluster:
 
     def write_birth(self, mark: str) -> None:
         """Write the birth mark if there is none: whatever stands there stays. Raises ExecError."""
-        self.etcdctl("txn", stdin=creation(mark))
+        self.etcdctl("txn", stdin=transaction(mark))
 
     def hash(self, member: Member, revision: int, seconds: int) -> Hash:
         """The hash of a member's content up to `revision`. It may take `seconds`.

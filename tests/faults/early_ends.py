@@ -6,7 +6,7 @@ from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from tests.faults.cluster import MEMBERS, Cluster
 from tests.faults.etcd_api import NoAnswerError, listed, value
 from tests.faults.looking import looking

@@ -17,7 +17,7 @@ from components.etcd.cluster import Cluster
 from components.kube.client import printed
 from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from lab.tools import ensure
 from tests.support.loopback import LoopbackEtcd, loopback_etcd
 from tests.support.namespace import Namespace

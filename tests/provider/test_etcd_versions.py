@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from containers.etcd.supervisor.birth import creation
+from containers.etcd.supervisor.birth_mark import transaction
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.health import Health
 from lab import tools
@@ -106,7 +106,7 @@ def born(
     for seed in seeds:
         eventually(f"etcd of {seed.name}", lambda seed=seed: "birth mark" in seed.status()["phase"])
     eventually("a leader", seeds[0].is_led)
-    when_possible(lambda: seeds[0].ctl("txn", stdin=creation("{}")))
+    when_possible(lambda: seeds[0].ctl("txn", stdin=transaction("{}")))
     for seed in seeds:
         eventually(f"{seed.name} to be ready", lambda seed=seed: seed.ready)
     return seeds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
 from tests.support.joining import Member, voting
 from tests.support.supervisor import eventually

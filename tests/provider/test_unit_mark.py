@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from containers.etcd.supervisor import unit as unit_module
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import EtcdctlError, read_birth, write_birth
 from tests.support.joining import Member, take_the_lead, voting

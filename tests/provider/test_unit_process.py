@@ -16,7 +16,7 @@ import pytest
 from containers.etcd.supervisor import health as health_module
 from containers.etcd.supervisor import kubernetes, rules, stuck
 from containers.etcd.supervisor import unit as unit_module
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.etcdctl import read_view
 from containers.etcd.supervisor.membership import History, View, observe
 from tests.support.joining import Member, gone, is_removed, not_wanted, seen_at, voting, wanted

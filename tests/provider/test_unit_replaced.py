@@ -15,7 +15,7 @@ import pytest
 from components.birth.volatile import holds_data
 from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor import unit as unit_module
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.membership import Status, View
 from tests.support.answers import Reply, serving

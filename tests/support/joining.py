@@ -20,7 +20,7 @@ import pytest
 
 from containers.etcd.supervisor import kubernetes, rules
 from containers.etcd.supervisor import unit as unit_module
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.etcdctl import read_view
 from containers.etcd.supervisor.membership import View

@@ -14,7 +14,7 @@ from components.change.plan import Done, Goal
 from components.etcd.lock import Lock
 from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
-from containers.etcd.supervisor.birth import BIRTH_KEY
+from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
 from tests.support.namespace import NOW
 from tests.support.views import CLUSTER, member, view

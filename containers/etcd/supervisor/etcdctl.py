@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from .asking import ask_all
-from .birth import BIRTH_KEY, creation
+from .birth_mark import BIRTH_KEY, transaction
 from .membership import Member, Status, View, parse_members, parse_statuses
 
 DIAL_SECONDS = 0.5
@@ -112,7 +112,7 @@ def read_birth(url: str) -> str | None:
 
 def write_birth(url: str, mark: str) -> None:
     """Write the birth mark if there is none: whatever stands there stays. Raises EtcdctlError."""
-    etcdctl([url], "txn", stdin=creation(mark))
+    etcdctl([url], "txn", stdin=transaction(mark))
 
 
 def add_learner(url: str, name: str, peer_url: str) -> tuple[Member, ...]:

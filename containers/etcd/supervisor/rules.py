@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .birth import names
+from .birth_mark import is_of_cluster
 from .membership import History, Member, Status, View, alarms, describe
 
 SETTLE_SECONDS = 5.0
@@ -286,7 +286,7 @@ def mark_to_keep(disk: Disk, view: View, me: Member) -> str | None:
     it is, and that names this cluster. One that was copied here with another cluster's keys, or
     has come with a restored snapshot, names that one."""
     mine = (disk.cluster_id, disk.member_id) == (view.cluster_id, me.id)
-    if view.leader == me and mine and disk.birth and names(disk.birth, view.cluster_id):
+    if view.leader == me and mine and disk.birth and is_of_cluster(disk.birth, view.cluster_id):
         return disk.birth
     return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from threading import Event
 
-from . import flags, registry
+from . import discovery_keys, flags
 from .config import Config
 from .disk import Volume
 from .etcdctl import EtcdctlError, answers, etcdctl, read_birth, read_view
@@ -94,12 +94,12 @@ class Seed:
         """
         c = self._config
         if c.discovery_protocol == "v3":
-            found = self._registry()
+            found = self._token_keys()
             if any(line.endswith(f"={c.peer_url}") for line in found):
                 return self._hold(
                     "its disk is empty, and a seed of this address has used the token"
                 )
-            if registry.size_key(c.discovery_token) not in found:
+            if discovery_keys.size_key(c.discovery_token) not in found:
                 self._health.beat("waiting for the discovery service and its size key", etcd=False)
                 return WATCH_SECONDS
         try:
@@ -111,11 +111,11 @@ class Seed:
             raise
         return WATCH_SECONDS
 
-    def _registry(self) -> list[str]:
+    def _token_keys(self) -> list[str]:
         """Keys and values that stand under a v3 token, line by line; empty while none can be read.
         For each seed that came, `<name>=<peer URL>` is such a value."""
         endpoints = self._config.discovery_endpoint.split(",")
-        prefix = registry.prefix(self._config.discovery_token)
+        prefix = discovery_keys.prefix(self._config.discovery_token)
         try:
             if any(answers(endpoint) for endpoint in endpoints):
                 return etcdctl(endpoints, "get", "--prefix", prefix).splitlines()

@@ -11,7 +11,7 @@ import json
 BIRTH_KEY = "etcd.pulumi.com/birth"
 
 
-def creation(mark: str) -> str:
+def transaction(mark: str) -> str:
     """What `etcdctl txn` is to read to write the mark if there is none: what stands there stays.
 
     Comparisons, then what is done if they hold, then what else: each ends with an empty line. A
@@ -20,7 +20,7 @@ def creation(mark: str) -> str:
     return f'create("{BIRTH_KEY}") = "0"\n\nput {BIRTH_KEY} {json.dumps(mark)}\n\n\n'
 
 
-def names(mark: str, cluster_id: int) -> bool:
+def is_of_cluster(mark: str, cluster_id: int) -> bool:
     """Whether a mark, as the acceptance writes it, is this cluster's."""
     try:
         return json.loads(mark)["clusterId"] == f"{cluster_id:x}"
