@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from containers.etcd.supervisor.membership import History, Member, View, alarms, describe
-from containers.etcd.supervisor.rules import spares, unsettled
+from containers.etcd.supervisor.rules import Wait, spares, unsettled
 
 DEAD_SECONDS = 15.0
 """A leaving member that has not been healthy for this long counts as dead. Longer than any restart
@@ -52,11 +52,6 @@ class Workload:
     """Ordinals of the units' pods that exist."""
     serving_seeds: bool
     """Whether the client Service still selects a seed."""
-
-
-@dataclass(frozen=True)
-class Wait:
-    reason: str
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Supervisors:
                 why = f"{unit.name} leaves; wanted: {wanted}"
                 self._diary.hold(Promise.PLANNED, wanted is False, why)
                 self._etcd.remove(member, by=unit.name)
-            case stopping.Wait():
+            case rules.Wait():
                 if self._chance.random() > GRACE_ENDS or not self._may_end(unit):
                     return
             case stopping.Stop():

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from containers.etcd.supervisor import stopping
+from containers.etcd.supervisor import rules, stopping
 from containers.etcd.supervisor.membership import History, Member, View
 from tests.support.views import healthy_since, member, url, view
 
@@ -66,7 +66,7 @@ def test_leadership_goes_to_none_whose_log_is_far_behind() -> None:
         pytest.param(
             3,
             view(UNITS, leader=10),
-            stopping.Wait("the highest ordinal leaves first: etcd-4"),
+            rules.Wait("the highest ordinal leaves first: etcd-4"),
             id="one at a time",
         ),
         pytest.param(
@@ -74,7 +74,7 @@ def test_leadership_goes_to_none_whose_log_is_far_behind() -> None:
         ),
         pytest.param(0, view(UNITS[:1]), stopping.Stop(), id="the last member stays"),
         pytest.param(4, view(UNITS[:4], leader=10), stopping.Stop(), id="removed already"),
-        pytest.param(4, None, stopping.Wait("no member answers"), id="nobody answers for now"),
+        pytest.param(4, None, rules.Wait("no member answers"), id="nobody answers for now"),
         pytest.param(
             4,
             view([*UNITS[:4], member(14, "etcd-4", learner=True)], leader=10),
@@ -94,7 +94,7 @@ def test_no_unit_leaves_while_another_is_sick() -> None:
         healthy_since=dict.fromkeys((10, 12, 13, 14), 0.0), sick_since={11: 0.0}, leader_index=100
     )
     seen = view(UNITS, leader=10, silent=[11])
-    assert step(4, seen, False, history) == stopping.Wait("not healthy: etcd-1")
+    assert step(4, seen, False, history) == rules.Wait("not healthy: etcd-1")
 
 
 def away(*ordinals: int, seconds: float = 61.0) -> History:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .membership import History, Member, View, describe
-from .rules import spares, unsettled
+from .rules import Wait, spares, unsettled
 
 ORPHAN_SECONDS = 60.0
 """For how long a member must have been away before others remove it. Longer than any restart."""
@@ -31,11 +31,6 @@ class Leave:
     """Remove my own entry, through another member; then end etcd."""
 
     member: Member
-
-
-@dataclass(frozen=True)
-class Wait:
-    reason: str
 
 
 Step = Stop | MoveLeader | Leave | Wait

@@ -376,7 +376,7 @@ class Unit:
                         others = [m for m in view.voters if m != member] if view else []
                         remove([m.client_url for m in others if m.client_url], member)
                         return
-                    case stopping.Wait(reason):
+                    case rules.Wait(reason):
                         self._health.beat(f"waiting to leave: {reason}", etcd=True)
             except EtcdctlError as error:
                 log(f"not yet: {error}")
