@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from containers.etcd.supervisor import rules
-from containers.etcd.supervisor import unit as unit_module
+from containers.etcd.supervisor import observer, rules
 from containers.etcd.supervisor.main_loop import IDLE_SECONDS
 from tests.support.joining import Member, never_serves_before, three_others, voting
 from tests.support.supervisor import Supervisor, eventually, passes, supervisors
@@ -135,7 +134,7 @@ def test_a_unit_that_refuses_looks_seldom_and_starts_once_its_note_is_mended(
     with member.running() as health:
         eventually("the refusal", lambda: health.phase.startswith("refusing to start"))
         # A look at where nobody is takes long here, or none: the pauses alone are to be counted.
-        monkeypatch.setattr(unit_module, "read_view", nobody)
+        monkeypatch.setattr(observer, "read_view", nobody)
         passes(health, 1)
         began = time.monotonic()
         passes(health, 4)

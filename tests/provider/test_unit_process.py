@@ -14,7 +14,7 @@ from threading import Event
 import pytest
 
 from containers.etcd.supervisor import health as health_module
-from containers.etcd.supervisor import kubernetes, rules, stuck
+from containers.etcd.supervisor import kubernetes, observer, rules, stuck
 from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.etcdctl import read_view
@@ -68,6 +68,7 @@ def test_a_unit_that_is_told_to_stop_serves_until_clients_are_led_elsewhere(
 ) -> None:
     clock = Ahead()
     monkeypatch.setattr(unit_module, "time", clock)
+    monkeypatch.setattr(observer, "time", clock)
     stop = Event()
     with member.running(stop) as health:
         eventually("a voter", voting(health))
@@ -104,7 +105,7 @@ def test_a_unit_serves_on_only_where_clients_can_go_elsewhere(
                 """Nobody else answers at the Service any more; its own etcd says who there is."""
                 return read_view(member.unit.url)
 
-            monkeypatch.setattr(unit_module, "read_view", alone)
+            monkeypatch.setattr(observer, "read_view", alone)
     assert SERVES not in health.phases
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from components.birth.volatile import holds_data
-from containers.etcd.supervisor import kubernetes, rules
+from containers.etcd.supervisor import kubernetes, observer, rules
 from containers.etcd.supervisor import unit as unit_module
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
@@ -128,7 +128,7 @@ def old_id(
 
     monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(kubernetes, "wants", wanted)
-    monkeypatch.setattr(unit_module, "read_view", read_view)
+    monkeypatch.setattr(observer, "read_view", read_view)
     monkeypatch.setattr(unit_module, "read_birth", read_birth)
     monkeypatch.setattr(rules, "UNLISTED_SECONDS", 1.0)
     with (

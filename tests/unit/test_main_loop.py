@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from containers.etcd.supervisor import discovery, seed, unit
+from containers.etcd.supervisor import discovery, observer, seed, unit
 from containers.etcd.supervisor.config import Config
 from containers.etcd.supervisor.discovery import Discovery
 from containers.etcd.supervisor.seed import Seed
@@ -78,7 +78,7 @@ def etcd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     log.touch()
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     # Nobody answers, without a lookup in DNS.
-    monkeypatch.setattr(unit, "read_view", lambda _url: None)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(observer, "read_view", lambda _url: None)  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr(unit, "read_status", lambda _url: None)  # pyright: ignore[reportUnknownLambdaType]
     yield said
     with suppress(ProcessLookupError):

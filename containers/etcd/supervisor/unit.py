@@ -6,7 +6,6 @@ It never bootstraps, and knows nothing of discovery.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from threading import Event
 
 from . import flags, kubernetes, metrics, rules, stopping, stuck
@@ -19,15 +18,15 @@ from .etcdctl import (
     promote,
     read_birth,
     read_status,
-    read_view,
     remove,
     wants_a_user,
 )
-from .health import Health, ready_seconds_of
+from .health import Health
 from .log import log
 from .main_loop import IDLE_SECONDS, WATCH_SECONDS, keep_on, words_for
 from .marking import mark_again
-from .membership import History, Member, View, but_full, observe
+from .membership import Member, View
+from .observer import Observer
 from .process import Etcd
 
 WANTED_SECONDS = 2.0
@@ -51,7 +50,7 @@ class Unit:
         self._stop = stop
         self._volume = Volume(config.directory)
         self._etcd = Etcd()
-        self._history = History()
+        self._observer = Observer(config)
         self._ended = False
         """Whether etcd has ended by itself with 0 and was not started since then."""
         self._voter = False
@@ -59,12 +58,8 @@ class Unit:
         """Whether etcd runs for the first time under its ID."""
         self._patience = stuck.Patience()
         """With an etcd that is apart; a new one with every start."""
-        self._seen: View | None = None
-        """The cluster when it last answered."""
         self._unlisted_since: float | None = None
         """Since when every look has found a list that lacks the ID of the etcd that runs."""
-        self._unmarked = False
-        """Whether the last look at the cluster was the first of its kind: nobody's age is known."""
         self._asked_at = -WANTED_SECONDS
         self._answer: bool | None = None
         self._round_at = time.monotonic()
@@ -92,7 +87,7 @@ class Unit:
             return pause
         disk = self._volume.read(ended=self._ended)
         self._health.data = disk.data
-        view = self._look()
+        view = self._observer.look()
         c = self._config
         birth = read_birth(c.cluster_url) if view and disk.birth else None
         decision = rules.unit_start(disk, view, c.peer_url, self._wanted(disk, view), birth)
@@ -146,10 +141,10 @@ class Unit:
 
     def _join(self, step: rules.Join | rules.Resume | rules.Replace, view: View) -> float:
         """Take the one step towards membership, if the rules allow it now."""
-        blocked = rules.blocked_from(step, view, self._history, time.monotonic())
+        blocked = rules.blocked_from(step, view, self._observer.history, time.monotonic())
         if blocked:
             self._say(f"waiting to join: {blocked}")
-            return self._pause(view.voters)
+            return self._observer.pause(view.voters)
         c = self._config
         try:
             match step:
@@ -191,7 +186,7 @@ class Unit:
                 self._round_at = time.monotonic()
                 self._make_a_round()
             return IDLE_SECONDS
-        view = self._look()
+        view = self._observer.look()
         if view is None:
             self._unlisted_since = None
             return self._go_on_alone()
@@ -205,7 +200,7 @@ class Unit:
         if not mine.learner:
             return self._begin_to_vote(view, mine)
         self._health.admitted = False
-        blocked = rules.unready_to_vote(view, self._history, mine, time.monotonic())
+        blocked = rules.unready_to_vote(view, self._observer.history, mine, time.monotonic())
         self._health.beat(f"learner: {blocked or 'being promoted'}", etcd=True)
         if blocked is None:
             try:
@@ -213,7 +208,7 @@ class Unit:
             except EtcdctlError as error:
                 log(f"not promoted yet: {error}")
             return 0.1
-        return self._pause((*view.voters, mine))
+        return self._observer.pause((*view.voters, mine))
 
     def _go_on_alone(self) -> float:
         """Serve where no cluster answers, as after a full outage, unless etcd says that it is
@@ -303,8 +298,8 @@ class Unit:
         return self._patience.is_over(apart, time.monotonic())
 
     def _is_apart(self) -> bool:
-        view = self._look()
-        seen = view or self._seen
+        view = self._observer.look()
+        seen = view or self._observer.seen
         mine = seen and seen.by_peer_url(self._config.peer_url)
         if seen is None or mine is None:
             return False
@@ -315,7 +310,7 @@ class Unit:
 
     def _make_a_round(self) -> None:
         """What one of the voters sees to: the leader's unit."""
-        c, view = self._config, self._look()
+        c, view = self._config, self._observer.look()
         mine = view and view.by_peer_url(c.peer_url)
         if view is None or mine is None:
             return
@@ -330,7 +325,9 @@ class Unit:
         A member whose pod is wanted is left alone, however long it takes to come back.
         """
         c = self._config
-        gone = stopping.abandoned(view, self._history, time.monotonic(), c.stateful_set, mine)
+        gone = stopping.abandoned(
+            view, self._observer.history, time.monotonic(), c.stateful_set, mine
+        )
         ordinal = gone and gone.ordinal_in(c.stateful_set)
         if gone is None or ordinal is None:
             return
@@ -355,8 +352,8 @@ class Unit:
         wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal, attempts=3)
         me = c.stateful_set, c.peer_url
         while self._etcd.running and time.monotonic() < deadline:
-            view = self._look(anywhere=True)
-            step = stopping.before_stop(view, self._history, time.monotonic(), me, wanted)
+            view = self._observer.look(anywhere=True)
+            step = stopping.before_stop(view, self._observer.history, time.monotonic(), me, wanted)
             try:
                 match step:
                     case stopping.Stop() if self._serves(wanted, view, elsewhere):
@@ -392,34 +389,6 @@ class Unit:
         self._health.beat("serving until clients are led elsewhere", etcd=True)
         while self._etcd.running and time.monotonic() < until:
             time.sleep(WATCH_SECONDS)
-
-    def _pause(self, members: Iterable[Member]) -> float:
-        """Until the next look: at the moment when these settle, if that can be foretold.
-
-        Looking more often would only take the processor from etcd, which is starting beside it.
-        """
-        if self._unmarked:
-            return WATCH_SECONDS
-        left = rules.seconds_to_settle(members, self._history, time.monotonic())
-        return min(left, IDLE_SECONDS) or WATCH_SECONDS
-
-    def _look(self, *, anywhere: bool = False) -> View | None:
-        """The cluster as it answers through the Service; None while it does not.
-
-        Before a cluster serves, its members can be watched already: the time for which they have
-        been healthy then counts. `anywhere`: one that does not serve may answer, too.
-        """
-        c = self._config
-        served = read_view(c.cluster_url)
-        view = served or read_view(c.peers_url)
-        self._unmarked = self._history.leader_index is None
-        now, told = time.monotonic(), dict[int, float]()
-        if view is not None:
-            self._seen = view = but_full(view)
-            asked = rules.of_unknown_age(view, self._history, now, c.peer_url)
-            told = ready_seconds_of({m.id: m.host for m in asked}, c.health_port)
-        self._history = observe(self._history, view, now, told)
-        return view if anywhere or served else None
 
     def _say(self, phase: str) -> float:
         self._health.beat(phase, etcd=False)
