@@ -18,8 +18,7 @@ from typing import Any
 
 import pytest
 
-from containers.etcd.supervisor import kubernetes, rules
-from containers.etcd.supervisor import unit as unit_module
+from containers.etcd.supervisor import kubernetes, rules, termination
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.config import from_environment
 from containers.etcd.supervisor.etcdctl import read_view
@@ -75,7 +74,7 @@ def joining(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Member
             quota_bytes=str(4 * 1024**2),
         )
         starts = let_it_join(programs, unit, tmp_path, monkeypatch)
-        monkeypatch.setattr(unit_module, "ELSEWHERE_SECONDS", 0)
+        monkeypatch.setattr(termination, "ELSEWHERE_SECONDS", 0)
         yield Member(programs, cluster, unit, tmp_path / "unit", starts)
 
 

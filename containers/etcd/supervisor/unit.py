@@ -14,7 +14,6 @@ from .disk import Volume
 from .etcdctl import (
     EtcdctlError,
     add_learner,
-    move_leader,
     promote,
     read_birth,
     read_status,
@@ -28,17 +27,12 @@ from .marking import mark_again
 from .membership import Member, View
 from .observer import Observer
 from .process import Etcd
+from .termination import Termination
 
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
 ROUND_SECONDS = 15.0
 """Between two looks of a voter for what the leader's unit sees to: see `_make_a_round`."""
-LEAVE_SECONDS = 35.0
-"""How long a unit that is told to stop may take to hand over leadership or to leave."""
-ELSEWHERE_SECONDS = 2.0
-"""For which a unit that is told to stop goes on serving. Each node learns by itself, and later,
-that the pod is no endpoint any more (Kubernetes: "Pod Termination Flow"): clients that connect anew
-would be led to where nobody is."""
 
 
 class Unit:
@@ -51,6 +45,7 @@ class Unit:
         self._volume = Volume(config.directory)
         self._etcd = Etcd()
         self._observer = Observer(config)
+        self._termination = Termination(config, health, self._etcd, self._observer)
         self._ended = False
         """Whether etcd has ended by itself with 0 and was not started since then."""
         self._voter = False
@@ -70,7 +65,7 @@ class Unit:
         keep_on(self._step, self._health, self._etcd, self._stop)
         if self._etcd.running:
             try:
-                self._before_stop()
+                self._termination.run()
             except Exception as error:  # noqa: BLE001 - whatever it is, etcd is to end in order
                 log(words_for(error))
         self._health.beat("stopping", etcd=False)
@@ -173,6 +168,10 @@ class Unit:
         self._ended, self._unlisted_since = False, None
         self._patience = stuck.Patience()
         self._etcd.start(arguments)
+        return WATCH_SECONDS
+
+    def _say(self, phase: str) -> float:
+        self._health.beat(phase, etcd=False)
         return WATCH_SECONDS
 
     # ------------------------------------------------------------ etcd is running
@@ -338,58 +337,3 @@ class Unit:
             log(f"{gone.pod} ({gone.hex_id}) is away and not wanted: removed from the membership")
         except EtcdctlError as error:
             log(f"{gone.pod} is away and not wanted, but stays in the membership for now: {error}")
-
-    # ------------------------------------------------------------ being told to stop
-
-    def _before_stop(self) -> None:
-        """Hand over leadership, and serve until clients are led elsewhere; leave the membership if
-        the StatefulSet wants this ordinal no more.
-
-        Ends at the latest after LEAVE_SECONDS, with the membership as it then is.
-        """
-        c, now = self._config, time.monotonic()
-        deadline, elsewhere = now + LEAVE_SECONDS, now + ELSEWHERE_SECONDS
-        wanted = kubernetes.wants(c.namespace, c.stateful_set, c.ordinal, attempts=3)
-        me = c.stateful_set, c.peer_url
-        while self._etcd.running and time.monotonic() < deadline:
-            view = self._observer.look(anywhere=True)
-            step = stopping.before_stop(view, self._observer.history, time.monotonic(), me, wanted)
-            try:
-                match step:
-                    case stopping.Stop() if self._serves(wanted, view, elsewhere):
-                        # Then to be looked at again: it may have been made the leader.
-                        self._serve(elsewhere)
-                    case stopping.Stop():
-                        return
-                    case stopping.MoveLeader(target):
-                        self._health.beat(f"moving leadership to {target.pod}", etcd=True)
-                        move_leader(c.client_url, target)
-                        if wanted is None:
-                            return
-                    case stopping.Leave() if time.monotonic() < elsewhere:
-                        self._serve(elsewhere)
-                    case stopping.Leave(member):
-                        self._health.beat("leaving the membership: scaled down", etcd=True)
-                        others = [m for m in view.voters if m != member] if view else []
-                        remove([m.client_url for m in others if m.client_url], member)
-                        return
-                    case rules.Wait(reason):
-                        self._health.beat(f"waiting to leave: {reason}", etcd=True)
-            except EtcdctlError as error:
-                log(f"not yet: {error}")
-            time.sleep(WATCH_SECONDS)
-
-    def _serves(self, wanted: bool | None, view: View | None, until: float) -> bool:
-        """Whether clients may still come, and have somewhere else to go. Where the StatefulSet goes
-        there will soon be nobody else."""
-        others = view is not None and len(view.voters) > 1
-        return bool(wanted) and self._health.admitted and others and time.monotonic() < until
-
-    def _serve(self, until: float) -> None:
-        self._health.beat("serving until clients are led elsewhere", etcd=True)
-        while self._etcd.running and time.monotonic() < until:
-            time.sleep(WATCH_SECONDS)
-
-    def _say(self, phase: str) -> float:
-        self._health.beat(phase, etcd=False)
-        return WATCH_SECONDS
