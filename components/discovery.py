@@ -72,10 +72,10 @@ class DiscoveryService(pulumi.ComponentResource):
                 memory=settings.seeds.memory,
                 peer_url=names.discovery_url,
                 client_url=names.discovery_url,
+                cluster_url=names.discovery_url,
                 gated=True,
                 grace_seconds=10,
                 retain=None,
-                env={"MEMBER_CLUSTER_URL": names.discovery_url},
             ),
             child,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 
 from components.names import Names
-from components.workload import DISCOVERY_DIRECTORY, Workload, stateful_set
+from components.workload import Workload, stateful_set
 
 TOKEN = "etcd:cluster:Seeds"
 
@@ -39,13 +39,10 @@ class Seeds(pulumi.ComponentResource):
                 memory=seeds.memory,
                 peer_url=names.peer_url("$(MEMBER_NAME)"),
                 client_url=names.client_url("$(MEMBER_NAME)"),
+                cluster_url=names.cluster_url,
                 gated=True,
                 grace_seconds=30,
                 retain={"whenDeleted": "Delete", "whenScaled": "Delete"},
-                env={
-                    "MEMBER_CLUSTER_URL": names.cluster_url,
-                    "MEMBER_DISCOVERY_DIRECTORY": DISCOVERY_DIRECTORY,
-                },
                 # Written by the discovery resource before it lets the first seed start.
                 discovery_secret=names.discovery,
             ),

@@ -67,6 +67,7 @@ class Units(pulumi.ComponentResource):
                 memory=settings.units.memory,
                 peer_url=names.peer_url("$(MEMBER_NAME)"),
                 client_url=names.client_url("$(MEMBER_NAME)"),
+                cluster_url=names.cluster_url,
                 gated=False,
                 grace_seconds=60,
                 retain={
@@ -75,7 +76,6 @@ class Units(pulumi.ComponentResource):
                     "whenScaled": "Retain",
                 },
                 service_account=account,
-                env={"MEMBER_CLUSTER_URL": names.cluster_url},
             ),
             child,
         )

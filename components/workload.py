@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pulumi
@@ -35,9 +35,6 @@ variables (CIS GKE 4.4.1)."""
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 """The sequences wait, and show what for; Pulumi's own waits would wait for each other."""
 
-Env = dict[str, str | dict[str, Any]]
-"""By name: a value, or where it is taken from."""
-
 
 @dataclass(frozen=True)
 class Workload:
@@ -52,6 +49,8 @@ class Workload:
     peer_url: str
     client_url: str
     """Both with $(MEMBER_NAME) where the pod's name belongs."""
+    cluster_url: str
+    """Where the cluster, if there is one, answers."""
     gated: bool
     """Pods start only when a sequence lets them."""
     grace_seconds: int
@@ -59,9 +58,8 @@ class Workload:
     """whenDeleted and whenScaled of the volumes; None: no volume outlives its pod."""
     service_account: pulumi.Input[str] | None = None
     """Set: its token is mounted, and the member may ask for its own StatefulSet."""
-    env: Env = field(default_factory=Env)
     discovery_secret: str | None = None
-    """Set: this Secret is mounted at DISCOVERY_DIRECTORY."""
+    """Set: this Secret is mounted at DISCOVERY_DIRECTORY, and the member is told so."""
 
 
 def stateful_set(
@@ -223,8 +221,11 @@ def _probe(port: int, path: str, *, period: int, failures: int) -> dict[str, Any
 
 def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]:
     etcd = settings.etcd
+    seed = workload.discovery_secret is not None
+    discovery = {"MEMBER_DISCOVERY_DIRECTORY": DISCOVERY_DIRECTORY} if seed else {}
     # MEMBER_NAME first: Kubernetes expands $(...) only from variables before it.
-    env: Env = {
+    # The template's digest goes by the order.
+    env: dict[str, str | dict[str, Any]] = {
         "MEMBER_NAME": {"fieldRef": {"fieldPath": "metadata.name"}},
         "MEMBER_ROLE": workload.role,
         "MEMBER_NAMESPACE": settings.kubernetes.namespace,
@@ -244,7 +245,8 @@ def _environment(settings: Settings, workload: Workload) -> list[dict[str, Any]]
         # clusters put HTTPS_PROXY into every pod, and etcdctl would go through it.
         "NO_PROXY": "*",
         "GOMEMLIMIT": str(heap_bytes(workload.memory, holds_data=_in_memory(settings, workload))),
-        **workload.env,
+        "MEMBER_CLUSTER_URL": workload.cluster_url,
+        **discovery,
         **{entry.name: entry.value for entry in etcd.extra_env},
     }
     return [
