@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pulumi
 
-from components.kubernetes_object import KubernetesObject
 from components.names import Names
 from components.network_policy import network_policy, only
-from components.workload import SKIP_AWAIT, Workload, stateful_set
+from components.service import port, service
+from components.workload import Workload, stateful_set
 
 TOKEN = "etcd:cluster:DiscoveryService"
 
@@ -32,24 +32,14 @@ class DiscoveryService(pulumi.ComponentResource):
         super().__init__(TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
-        KubernetesObject(
+        service(
+            names,
             names.discovery,
             {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": names.metadata(names.discovery, SKIP_AWAIT),
-                "spec": {
-                    "selector": names.selector("discovery"),
-                    # The seeds ask as soon as it runs; waiting for readiness would cost seconds.
-                    "publishNotReadyAddresses": True,
-                    "ports": [
-                        {
-                            "name": "client",
-                            "port": settings.etcd.client_port,
-                            "targetPort": "client",
-                        }
-                    ],
-                },
+                "selector": names.selector("discovery"),
+                # The seeds ask as soon as it runs; waiting for readiness would cost seconds.
+                "publishNotReadyAddresses": True,
+                "ports": [port("client", settings.etcd.client_port)],
             },
             child,
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 
 from components.kubernetes_object import KubernetesObject
@@ -47,43 +50,34 @@ class Services(pulumi.ComponentResource):
     ) -> None:
         super().__init__(TOKEN, name, None, opts)
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
-        settings = names.settings
-        etcd, service = settings.etcd, settings.service
-        KubernetesObject(
+        etcd, wanted = names.settings.etcd, names.settings.service
+        service(
+            names,
             names.peer_service,
             {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": names.metadata(names.peer_service, SKIP_AWAIT),
-                "spec": {
-                    "clusterIP": "None",
-                    "publishNotReadyAddresses": True,
-                    "selector": names.member_selector,
-                    "ports": [
-                        _port("peer", etcd.peer_port),
-                        _port("client", etcd.client_port),
-                        _port("metrics", etcd.metrics_port),
-                    ],
-                },
+                "clusterIP": "None",
+                "publishNotReadyAddresses": True,
+                "selector": names.member_selector,
+                "ports": [
+                    port("peer", etcd.peer_port),
+                    port("client", etcd.client_port),
+                    port("metrics", etcd.metrics_port),
+                ],
             },
             child,
         )
-        internal = _INTERNAL if service.type == "LoadBalancer" and service.internal else {}
-        sources = list(service.source_ranges)
-        client = KubernetesObject(
+        sources = list(wanted.source_ranges)
+        client = service(
+            names,
             names.client_service,
             {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": names.metadata(names.client_service, {**SKIP_AWAIT, **internal}),
-                "spec": {
-                    "type": service.type,
-                    "selector": names.client_selector,
-                    "ports": [_port("client", etcd.client_port)],
-                    **({"loadBalancerSourceRanges": sources} if sources else {}),
-                },
+                "type": wanted.type,
+                "selector": names.client_selector,
+                "ports": [port("client", etcd.client_port)],
+                **({"loadBalancerSourceRanges": sources} if sources else {}),
             },
             child,
+            _INTERNAL if wanted.type == "LoadBalancer" and wanted.internal else {},
         )
         network_policy(
             names,
@@ -102,5 +96,26 @@ class Services(pulumi.ComponentResource):
         self.register_outputs({"cluster_ip": self.cluster_ip})
 
 
-def _port(name: str, number: int) -> dict[str, str | int]:
+def service(
+    names: Names,
+    name: str,
+    spec: Mapping[str, Any],
+    opts: pulumi.ResourceOptions,
+    annotations: Mapping[str, str] | None = None,
+) -> KubernetesObject:
+    """Declare a Service, for which Pulumi does not wait."""
+    return KubernetesObject(
+        name,
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": names.metadata(name, {**SKIP_AWAIT, **(annotations or {})}),
+            "spec": spec,
+        },
+        opts,
+    )
+
+
+def port(name: str, number: int) -> dict[str, str | int]:
+    """One of a Service's ports, which leads to the container's port of this name."""
     return {"name": name, "port": number, "targetPort": name}
