@@ -43,19 +43,7 @@ class Units(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, hooks=hooks)
         settings = names.settings
         account = _account(names, child)
-        budget = KubernetesObject(
-            names.units,
-            {
-                "apiVersion": "policy/v1",
-                "kind": "PodDisruptionBudget",
-                "metadata": names.metadata(names.units),
-                "spec": {
-                    "maxUnavailable": 1,
-                    "selector": {"matchLabels": names.selector("unit")},
-                },
-            },
-            child,
-        )
+        budget = _budget(names, child)
         workload = stateful_set(
             names,
             Workload(
@@ -106,6 +94,23 @@ def under_way(budget: Mapping[str, Any] | None) -> list[str]:
     notes = (budget or {}).get("annotations") or {}
     # In one order, as is all that the state holds.
     return sorted(key.removeprefix(UNFINISHED) for key in notes if key.startswith(UNFINISHED))
+
+
+def _budget(names: Names, child: pulumi.ResourceOptions) -> KubernetesObject:
+    """What lets a drain of nodes end one unit at a time."""
+    return KubernetesObject(
+        names.units,
+        {
+            "apiVersion": "policy/v1",
+            "kind": "PodDisruptionBudget",
+            "metadata": names.metadata(names.units),
+            "spec": {
+                "maxUnavailable": 1,
+                "selector": {"matchLabels": names.selector("unit")},
+            },
+        },
+        child,
+    )
 
 
 def _account(names: Names, child: pulumi.ResourceOptions) -> pulumi.Output[str]:
