@@ -50,29 +50,7 @@ class Gke(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         # A replacement of either would end all members at once.
         guarded = pulumi.ResourceOptions(parent=self, protect=gke.deletion_protection)
-        account = GoogleResource(
-            "gcp:serviceaccount/account:Account",
-            name,
-            {
-                "project": gke.project,
-                "accountId": account_id(gke.cluster_name or ""),
-                "displayName": f"Nodes of {gke.cluster_name}",
-            },
-            child,
-            outputs=["email"],
-        )
-        self.account = account.output("email")
-        role = GoogleResource(
-            "gcp:projects/iAMMember:IAMMember",
-            name,
-            {
-                "project": gke.project,
-                # Logs, metrics and metadata of nodes: what Google names as the least (CIS 5.2.1).
-                "role": "roles/container.defaultNodeServiceAccount",
-                "member": pulumi.Output.concat("serviceAccount:", self.account),
-            },
-            child,
-        )
+        self.account, role = _node_account(name, gke, child)
         self.cluster = GoogleResource(
             "gcp:container/cluster:Cluster",
             name,
@@ -98,6 +76,36 @@ class Gke(pulumi.ComponentResource):
                 guarded,
             )
         self.register_outputs({"account": self.account})
+
+
+def _node_account(
+    name: str, gke: GkeSettings, child: pulumi.ResourceOptions
+) -> tuple[pulumi.Output[str], pulumi.Resource]:
+    """The account that the nodes act under: its e-mail address, and what gives it its role."""
+    account = GoogleResource(
+        "gcp:serviceaccount/account:Account",
+        name,
+        {
+            "project": gke.project,
+            "accountId": account_id(gke.cluster_name or ""),
+            "displayName": f"Nodes of {gke.cluster_name}",
+        },
+        child,
+        outputs=["email"],
+    )
+    email = account.output("email")
+    role = GoogleResource(
+        "gcp:projects/iAMMember:IAMMember",
+        name,
+        {
+            "project": gke.project,
+            # Logs, metrics and metadata of nodes: what Google names as the least (CIS 5.2.1).
+            "role": "roles/container.defaultNodeServiceAccount",
+            "member": pulumi.Output.concat("serviceAccount:", email),
+        },
+        child,
+    )
+    return email, role
 
 
 def account_id(cluster_name: str) -> str:
