@@ -86,7 +86,7 @@ def test_every_rule_speaks_of_inputs_that_the_table_knows(kind: ResourceType) ->
     plain = [row.replace("[]", "") for row in kind.table]
     strays = [rule for rule in rules if not any(is_below(row, rule) for row in plain)]
     # Not served, and named because the documentation names it.
-    assert set(strays) <= {"nodeConfig", "addonsConfig.networkPolicyConfig"}
+    assert set(strays) <= {"nodeConfig"}
 
 
 def test_the_bodies_are_those_that_the_provider_sends() -> None:

@@ -51,52 +51,29 @@ _TABLE: Table = {
     "description": "description",
     "enableAutopilot": "autopilot.enabled",
     "enableIntranodeVisibility": "networkConfig.enableIntraNodeVisibility",
-    "enableKubernetesAlpha": "enableKubernetesAlpha",
     "enableLegacyAbac": "legacyAbac.enabled",
     "enableShieldedNodes": "shieldedNodes.enabled",
     "initialNodeCount": "initialNodeCount",
-    "minMasterVersion": "initialClusterVersion",
     "network": "network",
     "networkingMode": To("ipAllocationPolicy.useIpAliases", {"VPC_NATIVE": True, "ROUTES": False}),
     "resourceLabels": "resourceLabels",
     "subnetwork": "subnetwork",
-    "defaultMaxPodsPerNode": "defaultMaxPodsConstraint.maxPodsPerNode",
     **same("anonymousAuthenticationConfig", "mode"),
-    **same("binaryAuthorization", "evaluationMode"),
     **same("costManagementConfig", "enabled"),
     **same("databaseEncryption", "state", "keyName"),
-    **same(
-        "dnsConfig",
-        "clusterDns",
-        "clusterDnsScope",
-        "clusterDnsDomain",
-        "additiveVpcScopeDnsDomain",
-        to="networkConfig.dnsConfig",
-    ),
     **same("rbacBindingConfig", "enableInsecureBindingSystemAuthenticated"),
     **same("rbacBindingConfig", "enableInsecureBindingSystemUnauthenticated"),
     **same("releaseChannel", "channel"),
-    **same("secretManagerConfig", "enabled"),
-    **same("secretManagerConfig.rotationConfig", "enabled", "rotationInterval"),
-    **same("securityPostureConfig", "mode", "vulnerabilityMode"),
+    **same("securityPostureConfig", "mode"),
     **same("serviceExternalIpsConfig", "enabled", to="networkConfig.serviceExternalIpsConfig"),
     **same("workloadIdentityConfig", "workloadPool"),
     **same("masterAuth.clientCertificateConfig", "issueClientCertificate"),
     # How the control plane is reached: the provider's older inputs, the API's newer fields.
-    **same(
-        "controlPlaneEndpointsConfig",
-        "dnsEndpointConfig.allowExternalTraffic",
-        "dnsEndpointConfig.enableK8sTokensViaDns",
-        "dnsEndpointConfig.enableK8sCertsViaDns",
-        "ipEndpointsConfig.enabled",
-    ),
+    **same("controlPlaneEndpointsConfig", "dnsEndpointConfig.allowExternalTraffic"),
     "privateClusterConfig.enablePrivateNodes": "networkConfig.defaultEnablePrivateNodes",
     "privateClusterConfig.enablePrivateEndpoint": To(
         f"{_IP_ENDPOINTS}.enablePublicEndpoint", {True: False, False: True}
     ),
-    "privateClusterConfig.masterIpv4CidrBlock": "privateClusterConfig.masterIpv4CidrBlock",
-    "privateClusterConfig.privateEndpointSubnetwork": f"{_IP_ENDPOINTS}.privateEndpointSubnetwork",
-    "privateClusterConfig.masterGlobalAccessConfig.enabled": f"{_IP_ENDPOINTS}.globalAccess",
     **same(
         "masterAuthorizedNetworksConfig",
         "cidrBlocks[].cidrBlock",
@@ -108,10 +85,8 @@ _TABLE: Table = {
     **same(
         "ipAllocationPolicy",
         "clusterIpv4CidrBlock",
-        "servicesIpv4CidrBlock",
         "clusterSecondaryRangeName",
         "servicesSecondaryRangeName",
-        "stackType",
     ),
     # What it tells, and when it may be changed.
     "loggingConfig.enableComponents": "loggingConfig.componentConfig.enableComponents",
@@ -119,7 +94,6 @@ _TABLE: Table = {
     **same(
         "monitoringConfig.managedPrometheus",
         "enabled",
-        "autoMonitoringConfig.scope",
         to="monitoringConfig.managedPrometheusConfig",
     ),
     "maintenancePolicy.dailyMaintenanceWindow.startTime": (
@@ -135,23 +109,9 @@ _TABLE: Table = {
         "maintenancePolicy.window.recurringWindow.recurrence"
     ),
     # Add-ons, and the nodes that Autopilot makes.
-    **same(
-        "addonsConfig",
-        "dnsCacheConfig.enabled",
-        "gcePersistentDiskCsiDriverConfig.enabled",
-        "gcpFilestoreCsiDriverConfig.enabled",
-        "gcsFuseCsiDriverConfig.enabled",
-        "gkeBackupAgentConfig.enabled",
-        "horizontalPodAutoscaling.disabled",
-        "httpLoadBalancing.disabled",
-        "networkPolicyConfig.disabled",
-        "statefulHaConfig.enabled",
-    ),
+    **same("addonsConfig", "gcePersistentDiskCsiDriverConfig.enabled"),
     "nodePoolAutoConfig.nodeKubeletConfig.insecureKubeletReadonlyPortEnabled": To(
         "nodePoolAutoConfig.nodeKubeletConfig.insecureKubeletReadonlyPortEnabled", FLAG
-    ),
-    "nodePoolDefaults.nodeConfigDefaults.loggingVariant": (
-        "nodePoolDefaults.nodeConfigDefaults.loggingConfig.variantConfig.variant"
     ),
     "nodePoolDefaults.nodeConfigDefaults.insecureKubeletReadonlyPortEnabled": To(
         "nodePoolDefaults.nodeConfigDefaults.nodeKubeletConfig.insecureKubeletReadonlyPortEnabled",
@@ -166,7 +126,6 @@ _TABLE: Table = {
     "clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey": (
         "autoscaling.autoprovisioningNodePoolDefaults.bootDiskKmsKey"
     ),
-    "clusterAutoscaling.autoscalingProfile": "autoscaling.autoscalingProfile",
 }
 
 
@@ -242,7 +201,6 @@ CLUSTER = ResourceType(
         "maintenancePolicy.recurringWindow.recurrence",
         "monitoringConfig.managedPrometheus.enabled",
         "releaseChannel.channel",
-        "secretManagerConfig.enabled",
     ),
     patterns={
         "name": CLUSTER_NAME,
@@ -251,8 +209,6 @@ CLUSTER = ResourceType(
         "databaseEncryption.keyName": KEY,
         "masterAuthorizedNetworksConfig.cidrBlocks[].cidrBlock": CIDR,
         "ipAllocationPolicy.clusterIpv4CidrBlock": CIDR_OR_SIZE,
-        "ipAllocationPolicy.servicesIpv4CidrBlock": CIDR_OR_SIZE,
-        "privateClusterConfig.masterIpv4CidrBlock": Pattern(r"[\d.]+/28", "a CIDR of size /28"),
         "maintenancePolicy.dailyMaintenanceWindow.startTime": TIME,
         "maintenancePolicy.recurringWindow.recurrence": Pattern("FREQ=.+", "an RRULE: FREQ=..."),
         "clusterAutoscaling.autoProvisioningDefaults.bootDiskKmsKey": KEY,
@@ -263,20 +219,12 @@ CLUSTER = ResourceType(
     choices={
         "anonymousAuthenticationConfig.mode": ("ENABLED", "LIMITED"),
         "databaseEncryption.state": ("ENCRYPTED", "DECRYPTED"),
-        "binaryAuthorization.evaluationMode": ("DISABLED", "PROJECT_SINGLETON_POLICY_ENFORCE"),
-        "monitoringConfig.managedPrometheus.autoMonitoringConfig.scope": ("ALL", "NONE"),
     },
     minima={"initialNodeCount": 0},
     conflicts=(
         ("enableShieldedNodes", "enableAutopilot"),
         ("removeDefaultNodePool", "enableAutopilot"),
-        ("defaultMaxPodsPerNode", "enableAutopilot"),
-        ("addonsConfig.networkPolicyConfig", "enableAutopilot"),
         ("ipAllocationPolicy.clusterIpv4CidrBlock", "ipAllocationPolicy.clusterSecondaryRangeName"),
-        (
-            "ipAllocationPolicy.servicesIpv4CidrBlock",
-            "ipAllocationPolicy.servicesSecondaryRangeName",
-        ),
         # Not the provider's schema: the pair replaces the cluster on every run
         # (github.com/pulumi/pulumi-gcp/issues/744).
         ("nodeConfig", "removeDefaultNodePool"),
@@ -287,22 +235,16 @@ CLUSTER = ResourceType(
         "privateClusterConfig": (
             "enablePrivateEndpoint",
             "enablePrivateNodes",
-            "masterIpv4CidrBlock",
-            "privateEndpointSubnetwork",
-            "masterGlobalAccessConfig",
         )
     },
     immutable=(
         "name",
         "project",
         "location",
-        "defaultMaxPodsPerNode",
         "description",
         "enableAutopilot",
-        "enableKubernetesAlpha",
         "initialNodeCount",
         "ipAllocationPolicy.clusterIpv4CidrBlock",
-        "ipAllocationPolicy.servicesIpv4CidrBlock",
         "ipAllocationPolicy.clusterSecondaryRangeName",
         "ipAllocationPolicy.servicesSecondaryRangeName",
         "masterAuth.clientCertificateConfig",
@@ -310,8 +252,6 @@ CLUSTER = ResourceType(
         "networkingMode",
         "nodeConfig",
         "privateClusterConfig.enablePrivateNodes",
-        "privateClusterConfig.masterIpv4CidrBlock",
-        "privateClusterConfig.privateEndpointSubnetwork",
         "subnetwork",
     ),
     named="name",

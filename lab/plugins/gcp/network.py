@@ -48,9 +48,8 @@ NETWORK = ResourceType(
     api=_API,
     schema="Network",
     table={
-        **_kept("name", "autoCreateSubnetworks", "description", "mtu"),
+        **_kept("name", "autoCreateSubnetworks", "description"),
         "routingMode": "routingConfig.routingMode",
-        "deleteDefaultRoutesOnCreate": NOT_SENT,
         "deletionPolicy": NOT_SENT,
         "project": NOT_SENT,
     },
@@ -63,7 +62,7 @@ NETWORK = ResourceType(
     waiting="Creating Network",
     required=("name",),
     patterns={"name": RESOURCE_NAME, "project": PROJECT},
-    immutable=("name", "project", "autoCreateSubnetworks", "description", "mtu"),
+    immutable=("name", "project", "autoCreateSubnetworks", "description"),
     named="name",
     held=True,
 )
@@ -73,10 +72,8 @@ SUBNETWORK = ResourceType(
     api=_API,
     schema="Subnetwork",
     table={
-        **_kept("name", "description", "ipCidrRange", "network", "region", "purpose", "role"),
-        **_kept("privateIpGoogleAccess", "privateIpv6GoogleAccess", "stackType"),
+        **_kept("name", "ipCidrRange", "network", "region", "privateIpGoogleAccess"),
         **_kept("logConfig.aggregationInterval", "logConfig.flowSampling", "logConfig.metadata"),
-        **_kept("logConfig.metadataFields", "logConfig.filterExpr"),
         **_kept("secondaryIpRanges[].rangeName", "secondaryIpRanges[].ipCidrRange"),
         "project": NOT_SENT,
         "deletionPolicy": NOT_SENT,
@@ -102,7 +99,7 @@ SUBNETWORK = ResourceType(
         "secondaryIpRanges[].ipCidrRange": CIDR,
     },
     # A primary range may grow in place, never shrink: here any change of it replaces.
-    immutable=("name", "project", "region", "network", "description", "ipCidrRange", "purpose"),
+    immutable=("name", "project", "region", "network", "ipCidrRange"),
     named="name",
     parents=_network_of,
     held=True,

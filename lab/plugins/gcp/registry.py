@@ -26,27 +26,20 @@ _REPOSITORY: Table = {
     "location": NOT_SENT,
     "project": NOT_SENT,
     "deletionPolicy": NOT_SENT,
-    "cleanupPolicyDryRun": "cleanupPolicyDryRun",
     "description": "description",
     "dockerConfig.immutableTags": "dockerConfig.immutableTags",
     "format": "format",
     "kmsKeyName": "kmsKeyName",
     "labels": "labels",
-    "mode": "mode",
     "vulnerabilityScanningConfig.enablementConfig": "vulnerabilityScanningConfig.enablementConfig",
     "cleanupPolicies[].id": f"{_POLICY}.id",
     "cleanupPolicies[].action": f"{_POLICY}.action",
     **{
         f"cleanupPolicies[].{path}": f"{_POLICY}.{path}"
         for path in (
-            "condition.newerThan",
             "condition.olderThan",
-            "condition.packageNamePrefixes",
-            "condition.tagPrefixes",
             "condition.tagState",
-            "condition.versionNamePrefixes",
             "mostRecentVersions.keepCount",
-            "mostRecentVersions.packageNamePrefixes",
         )
     },
 }
@@ -97,13 +90,12 @@ REPOSITORY = ResourceType(
     },
     labels=("labels",),
     choices={
-        "mode": ("STANDARD_REPOSITORY", "VIRTUAL_REPOSITORY", "REMOTE_REPOSITORY"),
         "cleanupPolicies[].action": ("DELETE", "KEEP"),
         "cleanupPolicies[].condition.tagState": ("TAGGED", "UNTAGGED", "ANY"),
         "vulnerabilityScanningConfig.enablementConfig": ("INHERITED", "DISABLED"),
     },
     minima={"cleanupPolicies[].mostRecentVersions.keepCount": 1},
-    immutable=("repositoryId", "location", "project", "format", "kmsKeyName", "mode"),
+    immutable=("repositoryId", "location", "project", "format", "kmsKeyName"),
 )
 
 
