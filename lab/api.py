@@ -1,6 +1,5 @@
 """The lab's own use of its Kubernetes API: wait for it, and put the first objects there."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -9,12 +8,10 @@ from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
 from lab.certificates import NODE_NAME
-from lab.errors import LabError, log_tail
-from lab.processes import require_all_alive
+from lab.processes import wait
 from lab.state import Lab
 from lab.volumes import storage_class
 
-_POLL_SECONDS = 0.05
 _ANSWER_SECONDS = 5
 
 
@@ -35,14 +32,14 @@ def as_json(api: client.ApiClient, answer: object) -> dict[str, Any]:
 
 def wait_ready(lab: Lab, api: client.ApiClient) -> None:
     """Wait until the API server says that it is ready."""
-    _wait(lab, "kube-apiserver", lambda: api_problem(api))
+    wait(lab, "kube-apiserver", lambda: api_problem(api))
 
 
 def wait_node_ready(lab: Lab, api: client.ApiClient) -> None:
     """Wait until pods can run: node ready and untainted, account for pods there."""
     # After two minutes without an API it was seen to take more than one: the kubelet pauses longer
     # and longer before it asks again.
-    _wait(lab, "kubelet", lambda: node_problem(api), timeout_seconds=150)
+    wait(lab, "kubelet", lambda: node_problem(api), timeout_seconds=150)
 
 
 def api_problem(api: client.ApiClient) -> str:
@@ -110,17 +107,3 @@ def _problem(check: Callable[[], str]) -> str:
         return f"HTTP {error.status} {error.reason}"
     except (HTTPError, OSError) as error:
         return str(error).partition(": ")[2] or str(error)
-
-
-def _wait(lab: Lab, program: str, problem: Callable[[], str], timeout_seconds: float = 60) -> None:
-    deadline = time.monotonic() + timeout_seconds
-    while observed := problem():
-        require_all_alive(lab)
-        if time.monotonic() > deadline:
-            log = lab.logs / f"{program}.log"
-            raise LabError(
-                f"{program} is not ready after {timeout_seconds:.0f} s: {observed}; "
-                f"the end of its log:\n{log_tail(log)}",
-                f"read the whole log at {log}",
-            )
-        time.sleep(_POLL_SECONDS)

@@ -3,16 +3,12 @@
 import http.client
 import json
 import socket
-import time
 from pathlib import Path
 
 from lab import processes
 from lab.addresses import Addresses
 from lab.controlplane import Programs
-from lab.errors import LabError, log_tail
 from lab.state import Lab
-
-_TIMEOUT_SECONDS = 60
 
 
 def start_engine(lab: Lab, addresses: Addresses, programs: Programs) -> None:
@@ -45,17 +41,7 @@ def start_engine(lab: Lab, addresses: Addresses, programs: Programs) -> None:
     ]
     programs_path = f"{programs['dockerd'].parent}:/usr/sbin:/usr/bin:/sbin:/bin"
     processes.start(lab, addresses, "dockerd", argv, {"PATH": programs_path})
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while observed := problem(lab.docker_socket):
-        processes.require_alive(lab, "dockerd")
-        if time.monotonic() > deadline:
-            log = lab.logs / "dockerd.log"
-            raise LabError(
-                f"The Docker Engine is not ready after {_TIMEOUT_SECONDS} s: {observed}; "
-                f"the end of its log:\n{log_tail(log)}",
-                f"read the whole log at {log}",
-            )
-        time.sleep(0.05)
+    processes.wait(lab, "dockerd", lambda: problem(lab.docker_socket))
 
 
 def problem(engine: Path) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,23 +120,6 @@ def recorded(lab: Lab) -> list[Process]:
     return found
 
 
-def require_alive(lab: Lab, name: str) -> None:
-    """Raise a LabError with the log's end where a program has stopped."""
-    for process in recorded(lab):
-        if process.name == name and not process.alive:
-            log = lab.logs / f"{name}.log"
-            raise LabError(
-                f"{name} has stopped; the end of its log:\n{log_tail(log)}",
-                f"read the whole log at {log}",
-            )
-
-
-def require_all_alive(lab: Lab) -> None:
-    """Raise a LabError where any program has stopped: the others may only be waiting for it."""
-    for process in recorded(lab):
-        require_alive(lab, process.name)
-
-
 def reap(lab: Lab) -> None:
     """Collect the ended programs that are children of this very process (a test run, say)."""
     for process in recorded(lab):
@@ -144,19 +127,34 @@ def reap(lab: Lab) -> None:
             os.waitpid(process.pid, os.WNOHANG)
 
 
-def wait_for_file(lab: Lab, name: str, file: Path, timeout_seconds: float = 20) -> None:
-    """Wait until the program `name` has made `file` (its socket)."""
+def wait(lab: Lab, program: str, problem: Callable[[], str], timeout_seconds: float = 60) -> None:
+    """Wait until `problem` finds nothing any more.
+
+    Raises LabError with the end of the program's log when the time is over, and at once where one
+    of the lab's programs has stopped.
+    """
     deadline = time.monotonic() + timeout_seconds
-    while not file.exists():
-        require_alive(lab, name)
+    while observed := problem():
+        # Any of them: the one that is not ready may only be waiting for it.
+        for process in recorded(lab):
+            if not process.alive:
+                raise _failed(lab, process.name, "has stopped")
         if time.monotonic() > deadline:
-            log = lab.logs / f"{name}.log"
-            raise LabError(
-                f"{name} has not made {file} in {timeout_seconds:.0f} s; "
-                f"the end of its log:\n{log_tail(log)}",
-                f"read the whole log at {log}",
-            )
-        time.sleep(0.03)
+            raise _failed(lab, program, f"is not ready after {timeout_seconds:.0f} s: {observed}")
+        time.sleep(0.05)
+
+
+def wait_for_file(lab: Lab, program: str, file: Path) -> None:
+    """Wait until a program has made `file` (its socket)."""
+    wait(lab, program, lambda: "" if file.exists() else f"there is no {file}", 20)
+
+
+def _failed(lab: Lab, program: str, problem: str) -> LabError:
+    log = lab.logs / f"{program}.log"
+    return LabError(
+        f"{program} {problem}; the end of its log:\n{log_tail(log)}",
+        f"read the whole log at {log}",
+    )
 
 
 def _start_ticks(pid: int) -> int:

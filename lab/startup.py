@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from lab import api, cgroups, controlplane, docker, health, images, kernel, netw
 from lab.addresses import Addresses
 from lab.certificates import create as create_certificates
 from lab.controlplane import Programs
-from lab.errors import LabError, Report, log_tail
+from lab.errors import Report
 from lab.registry import start_registry
 from lab.state import CHECKOUT, Lab, claim_slot
 
@@ -45,8 +44,8 @@ def start_all(lab: Lab, programs: Programs, pause: Path, report: Report) -> Addr
         api.create_first_objects(client)
         api.wait_node_ready(lab, client)
         tell("node ready")
-        _wait_for_answer(lab, "coredns", lambda: health.dns_problem(addresses))
-        _wait_for_answer(lab, "registry", lambda: health.registry_problem(addresses))
+        processes.wait(lab, "coredns", lambda: health.dns_problem(addresses), 20)
+        processes.wait(lab, "registry", lambda: health.registry_problem(addresses), 20)
         engine.result()
         tell("DNS, registry and Docker Engine ready")
     return addresses
@@ -61,16 +60,3 @@ def _start_docker(lab: Lab, addresses: Addresses, programs: Programs, report: Re
 def _start_agent(lab: Lab, addresses: Addresses) -> None:
     argv = [sys.executable, "-m", "lab.agent", lab.name]
     processes.start(lab, addresses, "agent", argv, {"PYTHONPATH": str(CHECKOUT)})
-
-
-def _wait_for_answer(lab: Lab, program: str, problem: Callable[[], str]) -> None:
-    deadline = time.monotonic() + 20
-    while observed := problem():
-        processes.require_all_alive(lab)
-        if time.monotonic() > deadline:
-            log = lab.logs / f"{program}.log"
-            raise LabError(
-                f"{program}: {observed}; the end of its log:\n{log_tail(log)}",
-                f"read the whole log at {log}",
-            )
-        time.sleep(0.05)
