@@ -1,11 +1,10 @@
 """Kernel settings of the whole machine that every kubelet changes, and putting them back."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from lab import state
-from lab.state import Lab, boot_id, is_only_lab, locked, read_record
+from lab.state import Lab, boot_id, is_only_lab, locked, read_record, write_record
 
 _SET_BY_KUBELET = (
     "vm/overcommit_memory",
@@ -25,9 +24,7 @@ def save() -> None:
     with locked("kernel"):
         if _read().get("boot") != boot_id():
             values = {name: (_SETTINGS / name).read_text().strip() for name in _SET_BY_KUBELET}
-            draft = _record().with_suffix(".new")
-            draft.write_text(json.dumps({"boot": boot_id(), "values": values}) + "\n")
-            draft.rename(_record())
+            write_record(_record(), {"boot": boot_id(), "values": values})
 
 
 def restore_after_last(lab: Lab) -> None:

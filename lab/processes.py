@@ -16,7 +16,7 @@ from pathlib import Path
 from lab import cgroups
 from lab.addresses import Addresses
 from lab.errors import LabError, log_tail
-from lab.state import Lab, boot_id
+from lab.state import Lab, boot_id, write_record
 
 # Joins the lab's control group first and then becomes the program, so that no process of the lab
 # is ever outside. A group that `down` has removed meanwhile ends the start.
@@ -74,9 +74,7 @@ def start(
     }
     folder = lab.state / "processes"
     folder.mkdir(exist_ok=True)
-    draft = folder / f"{name}.new"
-    draft.write_text(json.dumps(record) + "\n")
-    draft.rename(folder / f"{name}.json")
+    write_record(folder / f"{name}.json", record)
 
 
 def revive(lab: Lab, addresses: Addresses) -> list[str]:

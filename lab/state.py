@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -180,9 +180,7 @@ def claim_slot(lab: Lab, host_networks: list[IPv4Network]) -> Addresses:
             "name": lab.name,
             "checkout": str(lab.checkout),
         }
-        draft = lab.state / "lab.json.new"
-        draft.write_text(json.dumps(record) + "\n")
-        draft.rename(lab.state / "lab.json")
+        write_record(lab.state / "lab.json", record)
     return addresses
 
 
@@ -223,6 +221,13 @@ def _read_slot(state: Path) -> Addresses | None:
 
 def _read_record(state: Path) -> dict[str, object]:
     return read_record(state / "lab.json")
+
+
+def write_record(file: Path, content: Mapping[str, object]) -> None:
+    """Write a file of ours in one step: a command may be killed at any moment."""
+    draft = file.with_suffix(".new")
+    draft.write_text(json.dumps(content) + "\n")
+    draft.rename(file)
 
 
 def read_record(file: Path) -> dict[str, Any]:
