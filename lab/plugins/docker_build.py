@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PROGRESS_SECONDS = 10
+from lab.cache import PROGRESS_SECONDS
 
 
 class DockerError(Exception):
