@@ -2,7 +2,7 @@
 
 import time
 
-from lab import env, gke, health, images, locks, tools
+from lab import debian, env, gke, health, images, locks, tools
 from lab.addresses import Addresses
 from lab.errors import Report
 from lab.privileges import require_root_and_linux
@@ -43,7 +43,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
                 return lab
             report(f"lab {name}: {ill.part}: {ill.problem}; starting afresh, without its objects")
         remove_all(lab)
-        tools.install_packages(report)
+        debian.install_missing(report)
         programs = tools.ensure(tools.names_for_up(), report)
         addresses = start_all(lab, programs, images.pause_tar(report), report)
         _write_files(lab, addresses, report)
@@ -53,7 +53,7 @@ def up(name: str = DEFAULT_NAME, *, report: Report = tools.say) -> Lab:
 def build(*, report: Report = tools.say) -> None:
     """Make all that a lab or a test needs; start nothing. Raises LabError, as `up` does."""
     require_root_and_linux()
-    tools.install_packages(report)
+    debian.install_missing(report)
     tools.ensure(tools.names_for_tests(), report)
     images.pause_tar(report)
     images.etcd_base(report)

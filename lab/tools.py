@@ -239,11 +239,6 @@ def names_for_tests() -> list[str]:
     return [*names_for_up(), *(n for f in _FAMILIES if f.name in families for n in f.programs)]
 
 
-def install_packages(report: Report = say) -> None:
-    """Install the Debian packages that the machine itself must have and has not."""
-    debian.install_missing(report)
-
-
 def pulumi_environment(
     home: Path, report: Report = say, gcp: Mapping[str, str] | None = None
 ) -> dict[str, str]:
