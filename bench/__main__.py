@@ -16,7 +16,7 @@ from statistics import median
 
 from bench import cluster, static
 from bench.figures import Figure, by_name, figure_table, replace_figures, stolen_share
-from bench.shell import CHECKOUT, BenchError, Shell, processor_ticks, timed_lab
+from bench.shell import BenchError, Shell, processor_ticks, timed_lab
 from bench.stack import (
     EMPTY,
     Scaled,
@@ -26,6 +26,7 @@ from bench.stack import (
     measured_scale,
     measured_up,
 )
+from lab.state import CHECKOUT
 from lab.tools import ensure
 from tests.support.writer import Report, Summary
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.cluster import NAME, pod_endpoints, service_address
-from bench.shell import CHECKOUT, BenchError, Done, Shell
+from bench.shell import BenchError, Done, Shell
+from lab.state import CHECKOUT
 from tests.support.writer import Report, Summary, Writer
 
 EMPTY = CHECKOUT / "bench" / "empty"

@@ -14,6 +14,9 @@ from pathlib import Path
 from lab.commands import Task
 from lab.errors import LabError
 
+SOURCES = Path(__file__).parent / "programs"
+"""What is built here, a folder each."""
+
 # Nobody debugs these programs: without debug data they compile and link faster and are smaller.
 _FLAGS = ("-mod=readonly", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 

@@ -28,20 +28,18 @@ from pathlib import Path
 
 from lab.commands import Task
 from lab.errors import LabError
-from lab.golang import Embedded, Module
-
-_SOURCES = Path(__file__).parent / "programs"
-_CHECKOUT = Path(__file__).resolve().parent.parent
+from lab.golang import SOURCES, Embedded, Module
+from lab.state import CHECKOUT
 
 CLI = Module(
-    _SOURCES / "pulumi",
+    SOURCES / "pulumi",
     (("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"),),
     version_of="github.com/pulumi/pulumi/pkg/v3",
     variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}",),
 )
 # The last release that carries the host inside a tagged module. It speaks to later CLIs.
 LANGUAGE_HOST = Module(
-    _SOURCES / "pulumi-language-python",
+    SOURCES / "pulumi-language-python",
     (
         (
             "pulumi-language-python",
@@ -74,7 +72,7 @@ def kubernetes_plugin() -> Module:
     after the `+`, does not count in that comparison, and tells what this one really is.
     """
     module = Module(
-        _SOURCES / "pulumi-resource-kubernetes",
+        SOURCES / "pulumi-resource-kubernetes",
         (("pulumi-resource-kubernetes", f"{_KUBERNETES_MODULE}/{_COMMAND}"),),
         version_of=_KUBERNETES_MODULE,
     )
@@ -214,7 +212,7 @@ def _place_stand_in(home: Path, name: str, module: str, variables: Mapping[str, 
     """Write the script that the CLI starts as the plugin `name`."""
     script = _stand_in(home, name)
     script.parent.mkdir(parents=True)
-    settings = {**variables, "PYTHONPATH": str(_CHECKOUT)}
+    settings = {**variables, "PYTHONPATH": str(CHECKOUT)}
     exports = [f"export {key}={shlex.quote(value)}\n" for key, value in settings.items()]
     python = shlex.quote(sys.executable)
     script.write_text(f'#!/bin/sh\n{"".join(exports)}exec {python} -m lab.plugins.{module} "$@"\n')

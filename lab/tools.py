@@ -17,10 +17,8 @@ from pathlib import Path
 from lab import cache, debian, pulumi_cli
 from lab.commands import Task
 from lab.errors import Report
-from lab.golang import Module
-
-_CHECKOUT = Path(__file__).resolve().parent.parent
-_SOURCES = _CHECKOUT / "lab" / "programs"
+from lab.golang import SOURCES, Module
+from lab.state import CHECKOUT
 
 # As the official release scripts set them; kubectl and the API server report these.
 _KUBERNETES_VARIABLES = (
@@ -49,7 +47,7 @@ _ENGINE_PACKAGES = (
 )
 
 KUBERNETES = Module(
-    _SOURCES / "kubernetes",
+    SOURCES / "kubernetes",
     (("kubernetes", "."),),
     version_of="k8s.io/kubernetes",
     variables=_KUBERNETES_VARIABLES,
@@ -58,7 +56,7 @@ KUBERNETES = Module(
 
 def _etcd(folder: str) -> Module:
     return Module(
-        _SOURCES / folder,
+        SOURCES / folder,
         (
             ("etcd", "go.etcd.io/etcd/server/v3"),
             ("etcdctl", "go.etcd.io/etcd/etcdctl/v3"),
@@ -71,9 +69,9 @@ def _etcd(folder: str) -> Module:
 ETCD = _etcd("etcd")
 OTHER_ETCDS = {minor: _etcd(f"etcd-{minor}") for minor in ("3.5", "3.7")}
 """By minor: of which only tests have members."""
-COREDNS = Module(_SOURCES / "coredns", (("coredns", "."),))
-PAUSE = Module(_SOURCES / "pause", (("pause", "."),))
-WRITER = Module(_CHECKOUT / "tests" / "writer", (("writer", "."),))
+COREDNS = Module(SOURCES / "coredns", (("coredns", "."),))
+PAUSE = Module(SOURCES / "pause", (("pause", "."),))
+WRITER = Module(CHECKOUT / "tests" / "writer", (("writer", "."),))
 
 
 @dataclass(frozen=True)
