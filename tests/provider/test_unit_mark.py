@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from containers.etcd.supervisor import unit as unit_module
+from containers.etcd.supervisor import upkeep
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.disk import Volume
 from containers.etcd.supervisor.etcdctl import EtcdctlError, read_birth, write_birth
@@ -41,7 +41,7 @@ def leads(member: Member, health: Watched) -> None:
 
 @pytest.fixture(autouse=True)
 def many_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unit_module, "ROUND_SECONDS", 0.1)
+    monkeypatch.setattr(upkeep, "ROUND_SECONDS", 0.1)
 
 
 def test_the_leaders_unit_writes_the_mark_again_that_a_client_has_deleted(member: Member) -> None:

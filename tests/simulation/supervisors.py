@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from containers.etcd.supervisor import rules, stopping
 from containers.etcd.supervisor.membership import History, View, observe
-from containers.etcd.supervisor.unit import ROUND_SECONDS
+from containers.etcd.supervisor.upkeep import ROUND_SECONDS
 from tests.simulation.etcd import Etcd
 from tests.simulation.pods import SEEDS, UNITS, Defect, Kubernetes, Pod
 from tests.simulation.promises import Diary, Promise

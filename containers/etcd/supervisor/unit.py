@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from threading import Event
 
-from . import flags, kubernetes, metrics, rules, stopping, stuck
+from . import flags, kubernetes, metrics, rules, stuck
 from .config import Config
 from .disk import Volume
 from .etcdctl import (
@@ -23,16 +23,14 @@ from .etcdctl import (
 from .health import Health
 from .log import log
 from .main_loop import IDLE_SECONDS, WATCH_SECONDS, keep_on, words_for
-from .marking import mark_again
 from .membership import Member, View
 from .observer import Observer
 from .process import Etcd
 from .termination import Termination
+from .upkeep import Upkeep
 
 WANTED_SECONDS = 2.0
 """How long Kubernetes' answer holds."""
-ROUND_SECONDS = 15.0
-"""Between two looks of a voter for what the leader's unit sees to: see `_make_a_round`."""
 
 
 class Unit:
@@ -45,6 +43,7 @@ class Unit:
         self._volume = Volume(config.directory)
         self._etcd = Etcd()
         self._observer = Observer(config)
+        self._upkeep = Upkeep(config, self._volume, self._observer)
         self._termination = Termination(config, health, self._etcd, self._observer)
         self._ended = False
         """Whether etcd has ended by itself with 0 and was not started since then."""
@@ -57,7 +56,6 @@ class Unit:
         """Since when every look has found a list that lacks the ID of the etcd that runs."""
         self._asked_at = -WANTED_SECONDS
         self._answer: bool | None = None
-        self._round_at = time.monotonic()
 
     def run(self) -> None:
         """Bring etcd up and accompany it until told to stop; then stop it."""
@@ -181,9 +179,7 @@ class Unit:
             self._health.beat("running as a voter", etcd=True)
             if self._stays_apart():
                 return self._start_again("etcd does not find the others, which can be reached")
-            if time.monotonic() - self._round_at > ROUND_SECONDS:
-                self._round_at = time.monotonic()
-                self._make_a_round()
+            self._upkeep.go_on()
             return IDLE_SECONDS
         view = self._observer.look()
         if view is None:
@@ -306,34 +302,3 @@ class Unit:
             return stuck.apart(view, mine)
         own = read_status(self._config.client_url)
         return own is not None and stuck.leaderless(seen.voters, mine, own)
-
-    def _make_a_round(self) -> None:
-        """What one of the voters sees to: the leader's unit."""
-        c, view = self._config, self._observer.look()
-        mine = view and view.by_peer_url(c.peer_url)
-        if view is None or mine is None:
-            return
-        mark = rules.mark_to_keep(self._volume.read(), view, mine)
-        if mark:
-            mark_again(c.client_url, mark)
-        self._remove_abandoned(view, mine)
-
-    def _remove_abandoned(self, view: View, mine: Member) -> None:
-        """Remove a member that is away for good: scaled away without leaving.
-
-        A member whose pod is wanted is left alone, however long it takes to come back.
-        """
-        c = self._config
-        gone = stopping.abandoned(
-            view, self._observer.history, time.monotonic(), c.stateful_set, mine
-        )
-        ordinal = gone and gone.ordinal_in(c.stateful_set)
-        if gone is None or ordinal is None:
-            return
-        if kubernetes.wants(c.namespace, c.stateful_set, ordinal) is not False:
-            return
-        try:
-            remove([c.client_url], gone)
-            log(f"{gone.pod} ({gone.hex_id}) is away and not wanted: removed from the membership")
-        except EtcdctlError as error:
-            log(f"{gone.pod} is away and not wanted, but stays in the membership for now: {error}")
