@@ -104,8 +104,9 @@ class Health:
         return 0.0 if since is None or now - self._ready_at > FRESH_SECONDS else now - since
 
     def refuses(self) -> bool:
-        """Whether etcd itself says that it is not ready, and not for such a work. That nobody
-        has asked it is no answer: a kubelet that is being restarted asks nobody."""
+        """Whether etcd itself says that it is not ready, while it neither defragments nor loads a
+        snapshot. That nobody has asked it is no answer: a kubelet that is being restarted asks
+        nobody."""
         at = self._refused_at
         refused = at is not None and time.monotonic() - at <= REFUSAL_SECONDS
         return refused and not occupied(self._metrics_port)

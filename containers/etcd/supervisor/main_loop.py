@@ -1,7 +1,7 @@
 """The main loop of every role: step after step, whatever one of them runs into.
 
 A supervisor that ends takes its etcd with it, and what one unit runs into the others do as well.
-So no error of a step ends it: it is told, and the step is taken again.
+So no error of a step ends it: it is logged, and the step is taken again.
 """
 
 from __future__ import annotations
