@@ -193,8 +193,14 @@ def _move(goal: Goal, view: View, leaving: list[Member]) -> MoveLeader | None:
 
 
 def furthest(members: Iterable[Member], view: View) -> Member:
-    """Who has applied most: leadership goes there without catching up. All of them answer."""
-    return max(members, key=lambda m: (view.statuses[m.id].applied_index, m.pod))
+    """Who has applied most: leadership goes there without catching up. One that does not answer
+    comes last."""
+
+    def applied(member: Member) -> tuple[int, str]:
+        status = view.statuses.get(member.id)
+        return (status.applied_index if status else -1, member.pod)
+
+    return max(members, key=applied)
 
 
 def _dead(leaving: list[Member], view: View, history: History, now: float) -> Member | None:

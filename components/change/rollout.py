@@ -24,7 +24,7 @@ def roll(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, An
     """Restart every unit that is not of the declared template. Raises SequenceError.
 
     `resumed`: the template is as it was, and some sequence was cut off. Where that has left this
-    one nothing to do it is of no matter how well the members are.
+    one nothing to do, the members' health is not asked for.
 
     Returns what becomes of the resource's outputs: `controller_revision`, Kubernetes' name for that
     template, and `proof`, which is the one of before where nothing was to be done.

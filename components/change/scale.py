@@ -35,7 +35,7 @@ def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str,
     """Bring the membership to the wanted count; return the proof. Raises SequenceError.
 
     `resumed`: the count is as it was, and a change of it was cut off. Where that has left nothing
-    to do the proof is the one of before, and it is of no matter how well the members are.
+    to do, the proof is the one of before, and the members' health is not asked for.
     """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)

@@ -422,3 +422,9 @@ def keeps_the_rules(situation: Situation) -> str:
         assert workload.replicas == GOAL.count
         assert all(history.healthy_for(m, NOW) >= 0 for m in seen.voters)
     return kind(step, seen, workload)
+
+
+def test_leadership_goes_to_who_has_applied_most_and_to_one_that_is_silent_last() -> None:
+    seen = view(UNITS, silent=[12], applied={10: 7, 11: 9})
+    assert plan.furthest(UNITS, seen) == UNITS[1]
+    assert plan.furthest([UNITS[2], UNITS[0]], seen) == UNITS[0]
