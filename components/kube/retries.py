@@ -8,6 +8,7 @@ already is replaced.
 from __future__ import annotations
 
 import ssl
+import time
 from typing import Any
 
 import urllib3
@@ -19,8 +20,11 @@ that was closed. Each pause doubles, up to the longest; together some 50 s. That
 connections are refused; where nobody says anything, each attempt adds its time-out."""
 LONGEST_PAUSE_SECONDS = 10.0
 
-_BUSY = (429, 502, 503, 504)
-"""The API server is not there, or turns away; 500 is its answer to what will not get better."""
+_BUSY = (429, 500, 502, 503, 504)
+"""The API server is not there, or turns away, or is in trouble that passes. It says 500 where an
+admission webhook does not answer, where its own etcd changes leaders (kubernetes#112152), and
+where it is out of time ("please try again": NewServerTimeout in apimachinery, pkg/api/errors).
+Commands in pods are not asked for here: what says 500 to those is a kubelet."""
 
 
 class Retries(urllib3.Retry):
@@ -47,6 +51,16 @@ class Retries(urllib3.Retry):
             reason = last.error or f"{last.status}"
             print(f"[kubernetes] no answer from the API, asking again: {reason}", flush=True)
         return left
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        """As long as the API asks for, and not shorter than without that.
+
+        urllib3 takes `Retry-After` in the place of its own pause, and an API server says 1 s
+        however long it has too much to do (apiserver: pkg/server/filters): all attempts together
+        would be over in 10 s.
+        """
+        asked = self.get_retry_after(response) if response is not None else None
+        time.sleep(max(asked or 0, self.get_backoff_time()))
 
 
 def _is_refusal(error: Exception | None) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import urllib3
 from kubernetes.client import ApiException
+from urllib3 import HTTPResponse
 
 from components.dynamic.provider import DynamicProvider
 from components.kube import connection, retries
@@ -25,6 +27,7 @@ from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.ports import free_port
 
 BUSY = Kubernetes.status(503, "the server is currently unable to handle the request")
+TROUBLED = Kubernetes.status(500, "Internal error occurred: failed calling webhook")
 HERE = Site(**SITE)
 DONE = Reply(200, '{"metadata": {}, "items": []}', {"Content-Type": "application/json"})
 
@@ -56,7 +59,9 @@ def answering(replies: Iterator[Reply]) -> Callable[[str, str, str], Reply]:
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
-@pytest.mark.parametrize("away", [BUSY, Reply(429), Reply(closes=True)], ids=["503", "429", "cut"])
+@pytest.mark.parametrize(
+    "away", [BUSY, TROUBLED, Reply(429), Reply(closes=True)], ids=["503", "500", "429", "cut"]
+)
 def test_an_api_that_comes_back_is_no_failure(
     call: Callable[[Kube], Any], away: Reply, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +86,7 @@ def test_one_that_stays_away_is_told_in_its_own_words_in_the_end() -> None:
     assert len(server.asked) == retries.ATTEMPTS
 
 
-@pytest.mark.parametrize("code", [401, 403, 404, 409, 500])
+@pytest.mark.parametrize("code", [401, 403, 404, 409, 422])
 def test_what_will_not_get_better_is_asked_once(code: int) -> None:
     with serving(refusal(code)) as server, pytest.raises(ApiException):
         Kube(kubeconfig(server.url), HERE).pods("etcd")
@@ -150,6 +155,29 @@ def test_the_pauses_are_about_a_minute_together(monkeypatch: pytest.MonkeyPatch)
     assert 45 < sum(pauses) < 60
     # A line at each attempt after the second: where connections are refused, every 10 s or sooner.
     assert max(pauses) <= 10
+
+
+@pytest.mark.parametrize(
+    ("asked", "least"),
+    [
+        pytest.param("1", 45, id="shorter than the pauses of our own"),
+        pytest.param("7", 80, id="longer"),
+        pytest.param("3600", 90, id="longer than anybody waits"),
+    ],
+)
+def test_what_the_api_asks_for_makes_no_pause_shorter(
+    asked: str, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that has too much to do says `Retry-After: 1`, however long that lasts."""
+    monkeypatch.undo()
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    left, answer = retries.Retries.about_a_minute(), HTTPResponse(headers={"Retry-After": asked})
+    for _ in range(retries.ATTEMPTS - 1):
+        left = left.increment("GET", "/", response=answer)
+        left.sleep(answer)
+    assert pauses[0] >= 1
+    assert least < sum(pauses) <= 100
 
 
 POD: Any = SimpleNamespace(metadata=SimpleNamespace(name="etcd-0", uid="first"))
