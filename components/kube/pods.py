@@ -18,6 +18,9 @@ PULL_SECONDS = 20
 """After which a pull that fails will not come to succeed: the kubelet has tried twice, at once and
 10 s later. Registries are slow, busy and away for a moment like any service."""
 
+IN_TURN = ("ContainerCreating", "PodInitializing")
+"""Why a container waits that has nothing amiss of its own: the kubelet has not come to it yet."""
+
 _BAD_NAME = "InvalidImageName"
 _FATAL = {
     *_NO_IMAGE,
@@ -75,6 +78,13 @@ def own_container(pod: Any) -> Any:
     """The member's own, as it is made. A sidecar may stand before it (Istio:
     holdApplicationUntilProxyStarts; Linkerd: proxy-await)."""
     return next(c for c in pod.spec.containers if c.name == CONTAINER)
+
+
+def states(pod: Any) -> list[Any]:
+    """How all of its containers are, in the order in which they start: before the member's own come
+    init containers, native sidecars among them, which a webhook may have put in."""
+    first = pod.status.init_container_statuses or []
+    return [*first, *(pod.status.container_statuses or [])]
 
 
 def own_status(pod: Any) -> Any | None:
@@ -158,7 +168,7 @@ def obstacle(pod: Any) -> str | None:
     """
     if ending(pod):
         return None
-    for state in pod.status.container_statuses or []:
+    for state in states(pod):
         waiting = state.state.waiting
         if waiting is not None and waiting.reason in _FATAL:
             why = f"{waiting_reason(state)}: {waiting.message or state.image}"
@@ -191,7 +201,7 @@ def may_pass(pod: Any, now: datetime) -> bool:
         (c.last_transition_time for c in pod.status.conditions or [] if c.type == "PodScheduled"),
         None,
     )
-    pulls = _waits_for(pod.status.container_statuses or [], *_NO_IMAGE)
+    pulls = _waits_for(states(pod), *_NO_IMAGE)
     return pulls and since is not None and (now - since).total_seconds() < PULL_SECONDS
 
 

@@ -8,15 +8,18 @@ from datetime import datetime
 from typing import Any
 
 from components.kube.pods import (
+    IN_TURN,
     ending,
     lacks_image,
     own_container,
     own_status,
     ready,
     running,
+    states,
     waiting_reason,
     whose,
 )
+from components.names import CONTAINER
 from components.settings.quantity import doubled
 
 _OUT_OF_MEMORY = "OOMKilled"
@@ -71,10 +74,17 @@ def pending_reason(pod: Any) -> str:
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
             return f"{pod.metadata.name}: {condition.message or condition.reason}"
-    for state in pod.status.container_statuses or []:
-        if state.state.waiting is not None:
-            return f"{pod.metadata.name}: {waiting_reason(state)}"
-    return f"{pod.metadata.name}: {pod.status.phase}"
+    state = _told(pod)
+    return f"{pod.metadata.name}: {waiting_reason(state) if state else pod.status.phase}"
+
+
+def _told(pod: Any) -> Any | None:
+    """The container by which it is told what the pod waits for; None if none waits. The first that
+    does so for a reason of its own, before those that only wait their turn."""
+    waiting = [state for state in states(pod) if state.state.waiting is not None]
+    amiss = [state for state in waiting if state.state.waiting.reason not in IN_TURN]
+    own = [state for state in waiting if state.name == CONTAINER]
+    return next(iter([*amiss, *own, *waiting]), None)
 
 
 def _runs_unready(pod: Any, said: str | None) -> str | None:

@@ -81,7 +81,7 @@ class Pods:
         return json.dumps(answer)
 
     def pods_and_time(self) -> tuple[list[Any], datetime]:
-        said = SimpleNamespace(conditions=[], container_statuses=[])
+        said = SimpleNamespace(conditions=[], init_container_statuses=None, container_statuses=[])
         named = [SimpleNamespace(name=name, deletion_timestamp=None) for name in UNITS]
         return [SimpleNamespace(metadata=m, status=said) for m in named], datetime.now(UTC)
 

@@ -43,6 +43,7 @@ class OnADeadNode(Kube):
             spec=SimpleNamespace(node_name=f"node-of-{name}", scheduling_gates=None),
             status=SimpleNamespace(
                 conditions=[],
+                init_container_statuses=None,
                 container_statuses=[
                     SimpleNamespace(
                         name="etcd",

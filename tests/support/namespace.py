@@ -104,7 +104,10 @@ def pod(
             containers=[SimpleNamespace(name="etcd", resources=limits)],
         ),
         status=SimpleNamespace(
-            phase="Running", conditions=[condition], container_statuses=[] if gated else [container]
+            phase="Running",
+            conditions=[condition],
+            init_container_statuses=None,
+            container_statuses=[] if gated else [container],
         ),
     )
 

@@ -40,11 +40,18 @@ def pod(
         ),
     ]
     return SimpleNamespace(
-        metadata=SimpleNamespace(name="etcd-1", deletion_timestamp=NIGHT if ending else None),
-        spec=SimpleNamespace(containers=[SimpleNamespace(name="etcd", resources=memory)]),
+        metadata=SimpleNamespace(
+            name="etcd-1", uid="this", deletion_timestamp=NIGHT if ending else None
+        ),
+        spec=SimpleNamespace(
+            node_name=None,
+            scheduling_gates=None,
+            containers=[SimpleNamespace(name="etcd", resources=memory)],
+        ),
         status=SimpleNamespace(
             phase="Running" if runs else "Pending",
             conditions=conditions,
+            init_container_statuses=None,
             container_statuses=[
                 SimpleNamespace(name="etcd", state=state, last_state=last, ready=True, image="etcd")
             ],

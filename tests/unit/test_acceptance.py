@@ -73,9 +73,13 @@ class Namespace(Kube):
         state = SimpleNamespace(running=object(), waiting=None)
         running = SimpleNamespace(name="etcd", state=state, ready=True)
         ready = SimpleNamespace(type="Ready", status="True", last_transition_time=NOW, reason=None)
-        status = SimpleNamespace(conditions=[ready], container_statuses=[running])
+        status = SimpleNamespace(
+            conditions=[ready], init_container_statuses=None, container_statuses=[running]
+        )
         if gated:
-            status = SimpleNamespace(conditions=[], container_statuses=[], phase="Pending")
+            status = SimpleNamespace(
+                conditions=[], init_container_statuses=None, container_statuses=[], phase="Pending"
+            )
         return SimpleNamespace(
             metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None),
             spec=SimpleNamespace(

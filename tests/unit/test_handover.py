@@ -69,6 +69,7 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
         status=SimpleNamespace(
             phase="Pending" if gated else "Running",
             conditions=[] if gated else [ready],
+            init_container_statuses=None,
             container_statuses=[]
             if gated
             else [

@@ -29,6 +29,7 @@ def pod(name: str, ready: bool) -> Any:
         metadata=SimpleNamespace(name=name, deletion_timestamp=None),
         status=SimpleNamespace(
             conditions=[condition],
+            init_container_statuses=None,
             container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)],
         ),
     )

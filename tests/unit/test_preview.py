@@ -129,7 +129,9 @@ def _pod(ordinal: int, revision: str, claim: Any, *, ready: bool) -> Any:
             deletion_timestamp=None,
         ),
         spec=SimpleNamespace(volumes=[claim]),
-        status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
+        status=SimpleNamespace(
+            init_container_statuses=None, container_statuses=[running], conditions=[condition]
+        ),
     )
 
 

@@ -51,7 +51,9 @@ def unit(ordinal: int, quota: int | None) -> Any:
             deletion_timestamp=None,
         ),
         spec=SimpleNamespace(containers=[SimpleNamespace(name="etcd", env=env)], volumes=[]),
-        status=SimpleNamespace(container_statuses=[running], conditions=[condition]),
+        status=SimpleNamespace(
+            init_container_statuses=None, container_statuses=[running], conditions=[condition]
+        ),
     )
 
 

@@ -41,6 +41,45 @@ def meshed(own: Any, **sidecar: Any) -> Any:
     return own
 
 
+def prepared(own: Any, *, native: bool = False, **injected: Any) -> Any:
+    """The pod with what a webhook has put before its containers, of these traits: one that is to
+    end first, or a native sidecar, which goes on."""
+    (state,) = pod("other", **injected).status.container_statuses
+    state.name = "proxy" if native else "setup"
+    own.status.init_container_statuses = [state]
+    own.spec.node_name = "a"
+    return own
+
+
+HELD = "PodInitializing"
+"""Why the member's container waits meanwhile."""
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["a native sidecar", "an init container"])
+def test_what_comes_before_the_member_and_fails_is_told_with_its_name(native: bool) -> None:
+    unit = prepared(pod("etcd-1", waiting=HELD), native=native, waiting="CrashLoopBackOff")
+    name = "proxy" if native else "setup"
+    assert obstacle(unit) == f"pod etcd-1: container {name}: CrashLoopBackOff: etcd"
+    assert pending_reason(unit) == f"etcd-1: container {name}: CrashLoopBackOff"
+    assert not on_the_way(unit, NOW)
+
+
+def test_a_pull_for_what_comes_before_the_member_may_pass_too() -> None:
+    unit = prepared(pod("etcd-1", waiting=HELD), waiting="ErrImagePull")
+    pulled = SimpleNamespace(type="PodScheduled", status="True", last_transition_time=NOW)
+    unit.status.conditions.append(pulled)
+    assert may_pass(unit, NOW + timedelta(seconds=1))
+    assert not lacks_image(unit)
+
+
+@pytest.mark.parametrize("waiting", [None, HELD], ids=["it runs", "it is being prepared"])
+def test_who_only_waits_for_its_turn_is_no_obstacle(waiting: str | None) -> None:
+    unit = prepared(pod("etcd-1", waiting=HELD), waiting=waiting)
+    assert obstacle(unit) is None
+    assert pending_reason(unit) == "etcd-1: PodInitializing"
+    assert on_the_way(unit, NOW)
+
+
 def test_the_quota_is_the_members_so_that_a_lower_one_is_seen() -> None:
     unit = meshed(pod("etcd-1"))
     assert quota_of(unit) == 4096

@@ -51,6 +51,7 @@ def _status(*, ready: bool) -> Any:
         reason="ContainersNotReady",
     )
     return SimpleNamespace(
+        init_container_statuses=None,
         container_statuses=[SimpleNamespace(name="etcd", state=state, ready=ready)],
         conditions=[condition],
     )
