@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from components.birth.tokens import USE_OWN, Token
@@ -74,14 +73,14 @@ def _released_and_running(
 ) -> dict[str, str] | Unmet:
     """By name the unique IDs of the pods that run, once all do."""
     pending: list[str] = []
-    found, now = kube.pods_and_time()
+    found, _ = kube.pods_and_time()
     for workload, size in workloads.items():
         pods = of_stateful_set(found, workload)
         if not recreate.held_are_newest(kube, workload, pods, progress):
             pending.append(f"{workload}: its pods are not of the newest template yet")
             continue
         kube.release(pods)
-        _require_no_obstacle(pods, now)
+        _require_no_obstacle(kube, pods)
         pending += kube.troubles(p for p in pods if not running(p))
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
@@ -91,10 +90,11 @@ def _released_and_running(
     return Unmet("; ".join(pending))
 
 
-def _require_no_obstacle(pods: Iterable[Any], now: datetime) -> None:
+def _require_no_obstacle(kube: Kube, pods: Collection[Any]) -> None:
+    failed = kube.failed_pulls(pods)
     for pod in pods:
         problem = obstacle(pod)
-        if problem and not may_pass(pod, now):
+        if problem and not may_pass(pod, failed):
             # The discovery service has as much memory as a seed.
             raise SequenceError(problem, remedy(pod, "seeds"))
 
@@ -150,9 +150,9 @@ def with_troubles(kube: Kube, found: T | Unmet) -> T | Unmet:
     such as a node that is not ready any more. Raises SequenceError for one that will not start."""
     if not isinstance(found, Unmet):
         return found
-    there, now = kube.pods_and_time()
+    there, _ = kube.pods_and_time()
     pods = [p for w in (kube.site.seeds, kube.site.discovery) for p in of_stateful_set(there, w)]
-    _require_no_obstacle(pods, now)
+    _require_no_obstacle(kube, pods)
     return Unmet("; ".join([found.reason, *kube.troubles(pods)]))
 
 

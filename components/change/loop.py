@@ -235,9 +235,10 @@ class Loop:
         renewed = self._renewal().renew(units, now, self.seen, self.history)
         aside = self.beside(self.pods)
         pods = [p for p in units if p.metadata.name in self.goal.pods]
+        failed = self.kube.failed_pulls(pods)
         for pod in pods:
             problem = obstacle(pod)
-            if problem and pod.metadata.name not in renewed and not may_pass(pod, now):
+            if problem and pod.metadata.name not in renewed and not may_pass(pod, failed):
                 raise SequenceError(problem, more_memory(pod, "units") or AGAIN)
         # Of those that leave, who should have gone: their nodes may be dead.
         late = [p for p in units if p not in pods and overdue(p, now)]

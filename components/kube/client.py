@@ -16,11 +16,19 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from components.kube import denial, secret
+from components.kube import denial, events, secret
 from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
 from components.kube.errors import ExecError, NoExecError, gone_is_fine, unless
-from components.kube.pods import ending, gated, newest_revision, of_stateful_set, ready, running
+from components.kube.pods import (
+    ending,
+    gated,
+    newest_revision,
+    of_stateful_set,
+    pull_failed,
+    ready,
+    running,
+)
 from components.kube.troubles import node_problem, trouble, words
 from components.names import CONTAINER, GATE, UNFINISHED
 from components.site import Site
@@ -139,11 +147,18 @@ class Kube:
 
     def refusal(self, stateful_set: str) -> str:
         """Kubernetes' newest reason for not making a pod (a quota, an admission), or nothing."""
-        events = self.core.list_namespaced_event(
-            self.site.namespace,
-            field_selector=f"involvedObject.name={stateful_set},reason=FailedCreate",
-        ).items
-        return f" ({events[-1].message})" if events else ""
+        found = self.events(f"involvedObject.name={stateful_set},reason=FailedCreate")
+        return f" ({found[-1].message})" if found else ""
+
+    def failed_pulls(self, pods: Iterable[Any]) -> dict[str, int]:
+        """See `events.failed_pulls`; asked for only where one of these pods waits for its image."""
+        if not any(pull_failed(pod) for pod in pods):
+            return {}
+        return events.failed_pulls(self.events("involvedObject.kind=Pod,reason=Failed"))
+
+    def events(self, selector: str) -> list[Any]:
+        """The namespace's events, by a field selector."""
+        return self.core.list_namespaced_event(self.site.namespace, field_selector=selector).items
 
     def troubles(self, pods: Iterable[Any], silent: Container[str] = ()) -> list[str]:
         """What is known of those pods that are not ready, their nodes' state included.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -14,9 +14,10 @@ REVISION_LABEL = "controller-revision-hash"
 _LOOP = "CrashLoopBackOff"
 
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff")
-PULL_SECONDS = 20
-"""After which a pull that fails will not come to succeed: the kubelet has tried twice, at once and
-10 s later. Registries are slow, busy and away for a moment like any service."""
+PULLS = 2
+"""After so many pulls that have failed none is waited for. Registries are slow, busy and away for a
+moment like any service; the kubelet tries again after 10 s, then after twice as long each time. How
+long a pull takes, and how long the pod's volumes before it, nobody knows."""
 
 IN_TURN = ("ContainerCreating", "PodInitializing")
 """Why a container waits that has nothing amiss of its own: the kubelet has not come to it yet."""
@@ -195,14 +196,18 @@ def lacks_image(pod: Any) -> bool:
     return _waits_for([own_status(pod)], *_NO_IMAGE, _BAD_NAME)
 
 
-def may_pass(pod: Any, now: datetime) -> bool:
-    """Whether its obstacle is one that may still pass by itself: a pull that has failed once."""
-    since = next(
-        (c.last_transition_time for c in pod.status.conditions or [] if c.type == "PodScheduled"),
-        None,
-    )
-    pulls = _waits_for(states(pod), *_NO_IMAGE)
-    return pulls and since is not None and (now - since).total_seconds() < PULL_SECONDS
+def pull_failed(pod: Any) -> bool:
+    """Whether a container waits for its image, of which a pull has failed."""
+    return _waits_for(states(pod), *_NO_IMAGE)
+
+
+def may_pass(pod: Any, failed_pulls: Mapping[str, int]) -> bool:
+    """Whether its obstacle is one that may still pass by itself: a pull that has failed once.
+
+    `failed_pulls`: see `events.failed_pulls`. What a pod says of itself stays the same while it
+    pulls again.
+    """
+    return pull_failed(pod) and failed_pulls.get(str(pod.metadata.uid), 0) < PULLS
 
 
 def _waits_for(states: Iterable[Any], *reasons: str) -> bool:

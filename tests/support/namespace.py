@@ -123,6 +123,35 @@ def claim(name: str, **annotations: str) -> Any:
     return SimpleNamespace(metadata=metadata)
 
 
+def event(
+    about: str,
+    message: str,
+    *,
+    kind: str = "Pod",
+    count: int | None = 1,
+    container: str = "etcd",
+    reason: str = "Failed",
+    at: datetime | None = NOW,
+) -> Any:
+    """`about`: the name of a pod or a claim; `at`: None where the newer kind of event says it."""
+    object_of = SimpleNamespace(
+        kind=kind,
+        name=about,
+        uid=f"uid-of-{about}",
+        field_path=f"spec.containers{{{container}}}",
+    )
+    return SimpleNamespace(
+        involved_object=object_of,
+        reason=reason,
+        message=message,
+        count=count,
+        last_timestamp=at,
+        event_time=None if at else NOW,
+        series=None,
+        metadata=SimpleNamespace(creation_timestamp=NOW),
+    )
+
+
 class Namespace(Kube):
     """A namespace; what is asked again is answered with the next one of a list, then the last."""
 
@@ -134,16 +163,19 @@ class Namespace(Kube):
         claims: Sequence[Any] = (),
         statuses: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
         made: datetime | None = None,
+        events: Sequence[Any] = (),
         newest: str | None = "r2",
         **answers: Sequence[Any],
     ) -> None:
-        """`made`: when the units' workload was; `newest`: its template of now."""
+        """`made`: when the units' workload was; `newest`: its template of now; `events`: see
+        `event`."""
         self.site = Site(**SITE)
         self.secrets, self.found, self.claims = list(secrets), list(pods), list(claims)
         self.statuses = {name: list(said) for name, said in (statuses or {}).items()}
         said = {"get": [MARK], "list": [LISTED], "status": [ANSWERED], **answers}
         self.answers: dict[str, list[Any]] = {key: list(value) for key, value in said.items()}
-        self.made, self.newest = made, newest
+        self.made, self.newest, self.said = made, newest, list(events)
+        self.selected: list[str] = []
         self.asked: list[str] = []
         self.released: list[str] = []
         self.renewed: list[str] = []
@@ -156,6 +188,10 @@ class Namespace(Kube):
 
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return list(self.found), NOW
+
+    def events(self, selector: str) -> list[Any]:
+        self.selected.append(selector)
+        return list(self.said)
 
     def made_at(self, stateful_set: str) -> datetime | None:
         return self.made

@@ -18,6 +18,7 @@ from components.names import GATE
 from components.progress import SequenceError
 from components.site import Site
 from tests.support.dynamic import SITE
+from tests.support.namespace import event
 
 NOW = datetime.now(UTC)
 LABELS = {"controller-revision-hash": "r2"}
@@ -108,6 +109,10 @@ class Namespace(Kube):
         self.seeds, self.claims, self.secret, self.answers = seeds, claims, secret, answers
         self.released: list[str] = []
         self.asked: list[str] = []
+        self.said: list[Any] = []
+
+    def events(self, selector: str) -> list[Any]:
+        return self.said
 
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         return list(self.seeds), NOW
@@ -183,6 +188,8 @@ def test_a_unit_that_cannot_start_keeps_no_seed_from_coming_back(
     waiting = SimpleNamespace(reason="ImagePullBackOff", message="no such image")
     unit.status.container_statuses[0].state = SimpleNamespace(running=None, waiting=waiting)
     kube = Namespace([unit, pod(SEEDS[0], gated=True)], ALL_CLAIMS, answers=False)
+    kube.said = [event("etcd-0", "Failed to pull image", count=2)]
+    kube.said[0].involved_object.uid = unit.metadata.uid
     assert "pod etcd-0: ImagePullBackOff" in handed_over(kube, monkeypatch)
     assert kube.released == SEEDS[:1]
 
@@ -191,9 +198,6 @@ def test_a_pull_that_has_failed_once_ends_no_sequence(monkeypatch: pytest.Monkey
     unit = pod("etcd-0", node="a")
     waiting = SimpleNamespace(reason="ErrImagePull", message="too many requests")
     unit.status.container_statuses[0].state = SimpleNamespace(running=None, waiting=waiting)
-    unit.status.conditions.append(
-        SimpleNamespace(type="PodScheduled", status="True", last_transition_time=NOW)
-    )
     kube = Namespace([unit, *(pod(seed) for seed in SEEDS)], ALL_CLAIMS)
     problem = handed_over(kube, monkeypatch)
     assert problem.startswith("not balanced after")
