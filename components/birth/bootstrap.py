@@ -81,7 +81,8 @@ def _released_and_running(
             continue
         kube.release(pods)
         _require_no_obstacle(kube, pods)
-        pending += kube.troubles(p for p in pods if not running(p))
+        waiting = [p for p in pods if not running(p)]
+        pending += kube.troubles(waiting, still=progress.stands_still)
         if len(pods) < size:
             pending.append(f"{workload}: {len(pods)} of {size} pods made{kube.refusal(workload)}")
     if not pending:

@@ -69,7 +69,7 @@ def see_to(kube: Kube, progress: Progress, pods: Iterable[Any]) -> list[str]:
     others = [pod for pod in seeds if not gated(pod)]
     amiss = _release(kube, progress, held) if held else []
     _renew(kube, progress, others)
-    return amiss + kube.troubles(others)
+    return amiss + kube.troubles(others, still=progress.stands_still)
 
 
 def _renew(kube: Kube, progress: Progress, seeds: Iterable[Any]) -> None:

@@ -71,7 +71,8 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
     newest = kube.newest_revision(kube.site.units)
     if newest is not None:
         recreate(kube, pods, newest, None, progress)
-    return Unmet("; ".join([f"no word from {', '.join(silent)}", *kube.troubles(pods)]))
+    known = kube.troubles(pods, still=progress.stands_still)
+    return Unmet("; ".join([f"no word from {', '.join(silent)}", *known]))
 
 
 def _remedy(kube: Kube, names: Iterable[str]) -> str:

@@ -242,7 +242,9 @@ class Loop:
                 raise SequenceError(problem, more_memory(pod, "units") or AGAIN)
         # Of those that leave, who should have gone: their nodes may be dead.
         late = [p for p in units if p not in pods and overdue(p, now)]
-        self._pending = self.kube.troubles([*pods, *late], self._silent(pods))
+        self._pending = self.kube.troubles(
+            [*pods, *late], self._silent(pods), still=self.progress.stands_still
+        )
         if len(pods) < self.goal.count:
             self._pending.append(
                 f"{len(pods)} of {self.goal.count} unit pods made{self.kube.refusal(site.units)}"

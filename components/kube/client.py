@@ -29,7 +29,7 @@ from components.kube.pods import (
     ready,
     running,
 )
-from components.kube.troubles import node_problem, trouble, words
+from components.kube.troubles import node_problem, trouble, unexplained, words
 from components.names import CONTAINER, GATE, UNFINISHED
 from components.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
@@ -160,20 +160,36 @@ class Kube:
         """The namespace's events, by a field selector."""
         return self.core.list_namespaced_event(self.site.namespace, field_selector=selector).items
 
-    def troubles(self, pods: Iterable[Any], silent: Container[str] = ()) -> list[str]:
+    def troubles(
+        self, pods: Iterable[Any], silent: Container[str] = (), *, still: bool = True
+    ) -> list[str]:
         """What is known of those pods that are not ready, their nodes' state included.
 
-        `silent`: the units in which no etcd has answered; their supervisors are asked.
+        `silent`: the units in which no etcd has answered; their supervisors are asked. `still`: for
+        long there was no news, so that events are asked for, where a pod says nothing of itself.
         """
         found = list(pods)
         problems = self._node_problems(found)
         asked = self.supervisor_statuses(p for p in found if p.metadata.name in silent)
         said = {name: words(status, "units") for name, status in asked.items()}
-        return [
-            told
-            for pod in found
-            if (told := trouble(pod, problems.get(pod.spec.node_name), said.get(pod.metadata.name)))
-        ]
+        warnings = self._warnings(found) if still else {}
+
+        def told(pod: Any) -> str | None:
+            name = pod.metadata.name
+            return trouble(
+                pod, problems.get(pod.spec.node_name), said.get(name), warnings.get(name)
+            )
+
+        return [text for text in map(told, found) if text]
+
+    def _warnings(self, pods: Iterable[Any]) -> dict[str, str | None]:
+        """The newest of those that do not run and do not say why, by pod; one question for all.
+        Nothing where this user may not list events."""
+        mute = [pod for pod in pods if unexplained(pod)]
+        if not mute:
+            return {}
+        found = unless(HTTPStatus.FORBIDDEN, lambda: self.events("type=Warning")) or []
+        return {pod.metadata.name: events.newest_warning(found, pod) for pod in mute}
 
     def has_many_nodes(self) -> bool:
         """Whether pods could be elsewhere; no where this user may not read nodes."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
+
+from components.kube.claims import claim_name
 
 _PULL_FAILED = "Failed to pull image"
 """The kubelet's words, of a pull that has ended (pkg/kubelet/images/image_manager.go)."""
@@ -26,3 +29,38 @@ def failed_pulls(events: Iterable[Any]) -> dict[str, int]:
     for (uid, _container), count in counts.items():
         most[uid] = max(count, most.get(uid, 0))
     return most
+
+
+def newest_warning(events: Iterable[Any], pod: Any) -> str | None:
+    """What was said last of a pod that does not come, else of its volume's claim, in one line; None
+    for nothing.
+
+    `events`: warnings. Of a pod on a node only what came after it was given that: why it had none
+    before is over, and its claim is bound.
+    """
+    placed = pod.spec.node_name is not None
+    since = _placed_at(pod) if placed else None
+    found = list(events)
+    own = [e for e in found if e.involved_object.uid == pod.metadata.uid]
+    told = [e for e in own if since is None or _when(e) >= since]
+    if not told and not placed:
+        told = [e for e in found if _is_of_claim(e, claim_name(pod.metadata.name))]
+    newest = max(told, key=_when, default=None)
+    return None if newest is None else " ".join(f"{newest.reason}: {newest.message}".split())
+
+
+def _is_of_claim(event: Any, name: str) -> bool:
+    about = event.involved_object
+    return about.kind == "PersistentVolumeClaim" and about.name == name
+
+
+def _placed_at(pod: Any) -> datetime | None:
+    conditions = [c for c in pod.status.conditions or [] if c.type == "PodScheduled"]
+    return conditions[0].last_transition_time if conditions else None
+
+
+def _when(event: Any) -> datetime:
+    """The newer kind of event (events.k8s.io), which the scheduler makes, has other fields."""
+    series = event.series.last_observed_time if event.series else None
+    made = event.event_time or event.metadata.creation_timestamp
+    return event.last_timestamp or series or made

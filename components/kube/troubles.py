@@ -25,6 +25,7 @@ from components.settings.quantity import doubled
 _OUT_OF_MEMORY = "OOMKilled"
 """With cgroup v2 the kernel ends all of such a container, the supervisor too (kubernetes#117793;
 kubelet: singleProcessOOMKill, which is false by default)."""
+_GATED = "SchedulingGated"
 _KILLED = -signal.SIGKILL
 """The exit code of an etcd that was killed, as its supervisor tells it. Where the kernel ends one
 process for want of memory, and not its container (cgroup v1), Kubernetes says nothing of it."""
@@ -67,15 +68,42 @@ def _starved(state: Any | None) -> bool:
     return ended is not None and ended.reason == _OUT_OF_MEMORY
 
 
-def pending_reason(pod: Any) -> str:
-    """What a pod that does not run waits for."""
+def pending_reason(pod: Any, warning: str | None = None) -> str:
+    """What a pod that does not run waits for; `warning`: Kubernetes' newest, where the pod itself
+    has no reason (see `unexplained`)."""
     if ending(pod):
         return f"{pod.metadata.name}: ending since {_time(pod.metadata.deletion_timestamp)}"
+    if homeless := _homeless(pod):
+        return f"{pod.metadata.name}: {homeless}"
+    state = _told(pod)
+    reason = waiting_reason(state) if state else pod.status.phase
+    return f"{pod.metadata.name}: {reason}{f' ({warning})' if warning else ''}"
+
+
+def unexplained(pod: Any) -> bool:
+    """Whether a pod that does not run says nothing of what it waits for.
+
+    So it is while its volume is being made or attached (the scheduler waits in PreBind for a class
+    with WaitForFirstConsumer), or its network: for ever, where that fails. Events tell.
+    """
+    if ending(pod) or running(pod) or _homeless(pod):
+        return False
+    state = _told(pod)
+    return state is None or state.state.waiting.reason in IN_TURN
+
+
+def _homeless(pod: Any) -> str | None:
+    """Why there is no node for it, in the scheduler's words; None if it says nothing.
+
+    The word of a gate stays when that is off, until the scheduler has one of its own
+    (kubernetes: pkg/registry/core/pod/strategy.go, applySchedulingGatedCondition).
+    """
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
-            return f"{pod.metadata.name}: {condition.message or condition.reason}"
-    state = _told(pod)
-    return f"{pod.metadata.name}: {waiting_reason(state) if state else pod.status.phase}"
+            if condition.reason == _GATED and not pod.spec.scheduling_gates:
+                continue
+            return condition.message or condition.reason
+    return None
 
 
 def _told(pod: Any) -> Any | None:
@@ -99,16 +127,19 @@ def _runs_unready(pod: Any, said: str | None) -> str | None:
     return f"{pod.metadata.name}: {'; '.join(known)}" if known else None
 
 
-def trouble(pod: Any, node: str | None, said: str | None = None) -> str | None:
+def trouble(
+    pod: Any, node: str | None, said: str | None = None, warning: str | None = None
+) -> str | None:
     """Why a unit is not ready, as far as is known; None if it is, or if nothing is.
 
     `node`: what is wrong with the pod's node. Kubernetes makes no new pod in the place of one whose
     node does not confirm its end (StatefulSet: "Force Delete StatefulSet Pods"). `said`: by its
     supervisor, if that was asked, since Kubernetes does not know how an etcd in it is.
+    `warning`: see `pending_reason`.
     """
     if ready(pod):
         return None
-    pending = _runs_unready(pod, said) if running(pod) else pending_reason(pod)
+    pending = _runs_unready(pod, said) if running(pod) else pending_reason(pod, warning)
     if node is None:
         return pending
     return f"{pending or pod.metadata.name + ': not ready'}; its {node}"

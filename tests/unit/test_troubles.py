@@ -22,6 +22,14 @@ from tests.support.unit_pod import BROKEN, NIGHT, STARVED, pod
 DOWN = "node a is not ready since 2026-11-27 03:12:40 UTC (NodeStatusUnknown)"
 
 
+def gated_before() -> Any:
+    """Kubernetes goes on saying that it was held, until the scheduler has come to it."""
+    found = pod(runs=False, why="Scheduling is blocked due to non-empty scheduling gates")
+    found.status.conditions[0].reason = "SchedulingGated"
+    found.status.container_statuses = None
+    return found
+
+
 def node(status: str = "Unknown") -> Any:
     pressure = SimpleNamespace(type="MemoryPressure", status="False")
     ready = SimpleNamespace(
@@ -48,6 +56,7 @@ def node(status: str = "Unknown") -> Any:
             pod(ending=True), None, "etcd-1: ending since 2026-11-27 03:12:40 UTC", id="ending"
         ),
         pytest.param(pod(runs=False), DOWN, f"etcd-1: Pending; its {DOWN}", id="never started"),
+        pytest.param(gated_before(), None, "etcd-1: Pending", id="its gate is off"),
         pytest.param(pod(runs=False, why="no room"), None, "etcd-1: no room", id="no node for it"),
         pytest.param(
             pod(waiting="CrashLoopBackOff", ended=STARVED),
