@@ -67,6 +67,11 @@ def memory_for(quota: float) -> int:
     return max(place + LEAST_FOR_PROCESSES, math.ceil(place * 4 / 3))
 
 
+def disk_for(quota: float) -> int:
+    """The least that a member with this quota may need of a disk, in bytes."""
+    return math.ceil(quota / SHARE) + LOG_BYTES + SPARE_LOG_BYTES
+
+
 def heap_bytes(memory: str, *, holds_data: bool) -> int:
     """What Go may take in a container of this memory before it collects its garbage all the time.
 

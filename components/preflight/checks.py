@@ -16,6 +16,7 @@ from components.kube.client import Kube
 from components.kube.errors import plain_errors, unless
 from components.kube.pods import ending
 from components.names import ARCH_LABEL
+from components.preflight import node_disk
 from components.preflight.kept import misfits
 from components.preflight.quotas import There, out_of_limits, over_quota
 from components.progress import SequenceError
@@ -220,6 +221,7 @@ def _room(kube: Kube, props: Mapping[str, Any], claims: Sequence[Any]) -> list[s
     return [
         *over_quota(namespace, quotas, limits, props, there),
         *out_of_limits(limits, props, there),
+        *node_disk.too_small(limits, props, birth=there.birth),
     ]
 
 
