@@ -17,6 +17,7 @@ from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
 from components.kube.client import Kube
 from components.kube.errors import ExecError
+from components.kube.eviction import DeferredError
 from components.kube.pods import (
     may_pass,
     obstacle,
@@ -110,9 +111,10 @@ class Loop:
     ) -> None:
         """Take steps until `decide` says done. `judge` sees the first view, and may raise.
 
-        What etcd refuses now is decided anew after the next look. Raises SequenceError when the
-        deadline passes, when a unit cannot start, when another cluster answers than the one that
-        was born, or when a member is listed that is neither a seed nor a unit.
+        What etcd, or a budget, refuses now is decided anew after the next look. Raises
+        SequenceError when the deadline passes, when a unit cannot start, when another cluster
+        answers than the one that was born, or when a member is listed that is neither a seed nor a
+        unit.
         """
         judged = False
         while True:
@@ -143,6 +145,8 @@ class Loop:
                 act(step, view)
             except ExecError as error:
                 self._wait(f"etcd refuses for now: {error}", view)
+            except DeferredError as error:
+                self._wait(str(error), view)
 
     def look(self) -> View | Unmet:
         """Read what etcd and Kubernetes have, and note how the members are.
@@ -181,7 +185,7 @@ class Loop:
         self.progress.say("the cluster's birth mark, which a client had deleted, is written again")
 
     def take(self, step: restarts.Change, view: View) -> None:
-        """Restart a unit, or move leadership away before."""
+        """Restart a unit, or move leadership away before. Raises ExecError, and DeferredError."""
         self._renewal().take(step, view, self.pods)
 
     def _renewal(self) -> Renewal:

@@ -60,13 +60,14 @@ class Renewal:
         return [*names, step.pod if isinstance(step, restarts.Restart) else step.leader.pod]
 
     def take(self, step: restarts.Change, view: View | None, pods: Sequence[Any]) -> None:
-        """Restart a unit, or move leadership away before. Raises ExecError."""
+        """Restart a unit, or move leadership away before. Raises ExecError, and DeferredError."""
         match step:
             case MoveLeader(leader, target):
                 self.cluster.move_leader(leader, target)
                 self.progress.say(f"leader moved from {leader.pod} to {target.pod}")
-            case restarts.Restart(pod):
-                self.kube.delete_pod(next(p for p in pods if p.metadata.name == pod))
+            case restarts.Restart(pod, guarded):
+                end = self.kube.evict_pod if guarded else self.kube.delete_pod
+                end(next(p for p in pods if p.metadata.name == pod))
                 self.progress.say(f"unit {pod} restarts: {_left(pod, view)}")
 
     def _mend(

@@ -49,6 +49,9 @@ class Pod:
 @dataclass(frozen=True)
 class Restart:
     pod: str
+    guarded: bool = False
+    """Only as the units' disruption budget allows it, since it costs a member that is well. For one
+    that is not the budget could say no for ever."""
 
 
 Change = MoveLeader | Restart
@@ -100,10 +103,10 @@ def next_restart(goal: Goal, view: View, history: History, now: float, pods: Seq
     leader = view.leader
     followers = [name for name in outdated if leader is None or name != leader.pod]
     if followers:
-        return Restart(followers[-1])
+        return Restart(followers[-1], guarded=True)
     renewed = [voters[name] for name in goal.pods if name not in outdated]
     if leader is None or not renewed:
-        return Restart(outdated[-1])
+        return Restart(outdated[-1], guarded=True)
     return MoveLeader(leader, furthest(renewed, view))
 
 

@@ -16,7 +16,7 @@ from kubernetes.client import ApiException
 from kubernetes.stream import stream
 from websocket import WebSocketException
 
-from components.kube import denial, events, secret
+from components.kube import denial, events, eviction, secret
 from components.kube.claims import claim_name, going_disks
 from components.kube.connection import connected
 from components.kube.errors import ExecError, NoExecError, gone_is_fine, unless
@@ -33,6 +33,9 @@ from components.kube.troubles import node_problem, trouble, unexplained, words
 from components.names import CONTAINER, GATE, UNFINISHED
 from components.site import Site
 from containers.etcd.supervisor.kubernetes import LEAVING_ANNOTATION
+
+_ENDED = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+"""The answers about a pod that is gone, or in whose place another one has come."""
 
 
 def printed(out: str, err: str, code: int) -> str:
@@ -129,7 +132,31 @@ class Kube:
         try:
             self.core.delete_namespaced_pod(metadata.name, self.site.namespace, body=body)
         except ApiException as error:
-            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            if error.status not in _ENDED:
+                raise
+
+    def evict_pod(self, pod: Any) -> None:
+        """The same as `delete_pod`, if the pod's disruption budget allows it.
+
+        Raises DeferredError while it does not, and SequenceError where the pod has several.
+        """
+        name = pod.metadata.name
+        api: Any = self._api
+        try:
+            answer = api.call_api(
+                "/api/v1/namespaces/{namespace}/pods/{name}/eviction",
+                "POST",
+                {"namespace": self.site.namespace, "name": name},
+                body=eviction.request(pod),
+                # The client's own method has it for an Eviction, and a refusal in it is lost.
+                response_type="object",
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+            )
+            eviction.require_done(answer)
+        except ApiException as error:
+            if error.status not in _ENDED:
+                eviction.require_no_budget(error, self.site, name)
                 raise
 
     def release(self, pods: Iterable[Any]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from http import HTTPStatus
 from typing import Any
 
 import urllib3
@@ -42,13 +43,25 @@ class Retries(urllib3.Retry):
             retry_after_max=int(LONGEST_PAUSE_SECONDS),
         )
 
-    def increment(self, *args: Any, error: Exception | None = None, **kwargs: Any) -> Retries:
-        """As urllib3 has it: what is left of it after one more attempt. Raises MaxRetryError."""
-        now = self.new(total=0) if _is_refusal(error) else self
-        left = super(Retries, now).increment(*args, error=error, **kwargs)
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        *args: Any,
+        error: Exception | None = None,
+        response: Any = None,
+        **kwargs: Any,
+    ) -> Retries:
+        """As urllib3 has it: what is left of it after one more attempt. Raises MaxRetryError, for
+        which urllib3 hands out the answer, if there was one (`raise_on_status`)."""
+        last = _is_refusal(error) or _is_deferred(url, response)
+        now = self.new(total=0) if last else self
+        left = super(Retries, now).increment(
+            method, url, *args, error=error, response=response, **kwargs
+        )
         if len(left.history) > 1:
-            last = left.history[-1]
-            reason = last.error or f"{last.status}"
+            latest = left.history[-1]
+            reason = latest.error or f"{latest.status}"
             print(f"[kubernetes] no answer from the API, asking again: {reason}", flush=True)
         return left
 
@@ -69,3 +82,11 @@ def _is_refusal(error: Exception | None) -> bool:
         return False
     cause = error.args[0] if error.args else None
     return not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError)
+
+
+def _is_deferred(url: str | None, response: Any) -> bool:
+    """Whether this is the answer to an eviction that may not be now, most likely by a budget: an
+    answer like any other, after which its sequence looks again whether it is still to be."""
+    path = (url or "").partition("?")[0]
+    busy = response is not None and response.status == HTTPStatus.TOO_MANY_REQUESTS
+    return busy and path.endswith("/eviction")

@@ -56,6 +56,7 @@ NEEDED = (
     ("", "pods", "", "list"),
     ("", "pods", "", "patch"),
     ("", "pods", "", "delete"),
+    ("", "pods", "eviction", "create"),
     ("", "pods", "exec", "get"),
     # By websocket it is a creation too, from Kubernetes 1.35 on
     # (feature gate AuthorizePodWebsocketUpgradeCreatePermission).

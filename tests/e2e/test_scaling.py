@@ -14,6 +14,7 @@ import pytest
 from lab import images, tools
 from lab.state import Lab
 from tests.faults.cluster import is_ready
+from tests.support.background_up import background_up
 from tests.support.refusal import the_one_error
 from tests.support.stack import Stack, until
 from tests.support.writer import Writer, interrupted
@@ -180,6 +181,22 @@ def test_a_changed_template_comes_one_pod_at_a_time_and_the_leader_is_last(
     is_balanced(stack, 3)
 
 
+def test_a_rolling_change_waits_while_the_budget_allows_nobody_to_go(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """As while a drain has another unit away; here by hand."""
+    before = pods_of(stack)
+    allow(stack, 0)
+    stack.set(units={"memory": "288Mi"})
+    with background_up(stack, tmp_path / "up") as up:
+        up.wait_for("waiting: the PodDisruptionBudget allows no disruption now: ", 90)
+        assert pods_of(stack) == before
+        allow(stack, 1)
+        output = up.must_succeed(120).output
+    assert sorted(restarted(output)) == units(3)
+    is_balanced(stack, 3)
+
+
 def test_a_scale_down_that_was_cut_off_and_taken_back_leaves_nobody_leaving(stack: Stack) -> None:
     """As an `up` leaves it that is killed when it has told etcd-2 to leave, and nothing more."""
     before = pods_of(stack)
@@ -280,6 +297,12 @@ def claims(stack: Stack) -> list[str]:
 def pods_of(stack: Stack) -> dict[str, str]:
     """The pods and their unique IDs."""
     return {name: pod["metadata"]["uid"] for name, pod in stack.pods().items()}
+
+
+def allow(stack: Stack, away: int) -> None:
+    """Let the units' budget bear so many that are away."""
+    patch = json.dumps({"spec": {"maxUnavailable": away}})
+    stack.kubectl("patch", "poddisruptionbudget", "etcd", "--type=merge", "-p", patch)
 
 
 def leave_note(stack: Stack, sequence: str) -> None:

@@ -172,6 +172,12 @@ BROKEN: tuple[Broken, ...] = (
                 "    if blocked:\n        return Wait(blocked)\n",
                 "",
             ),
+            # The budget would keep the second one from going.
+            Patch(
+                "components/change/restarts.py",
+                "return Restart(followers[-1], guarded=True)",
+                "return Restart(followers[-1])",
+            ),
         ),
         red=("12",),
     ),

@@ -80,6 +80,12 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             id="may not note what is under way",
         ),
         pytest.param(
+            {"forbidden": {("create", "pods/eviction")}},
+            {},
+            "create pods/eviction",
+            id="may not ask the budget for a restart",
+        ),
+        pytest.param(
             {"forbidden": {("create", "statefulsets"), ("get", "pods/exec")}, "namespace": True},
             {},
             "create statefulsets, get pods/exec",

@@ -79,6 +79,8 @@ class Kubernetes:
     """The cluster that is noted on all these volumes."""
     ending: bool = False
     """Whether they are being deleted."""
+    put_off: int = 0
+    """How many evictions the units' budget does not allow, before it allows all."""
     always: Reply | None = None
     """The answer to everything."""
     answers: dict[str, Reply | Callable[[], Reply]] = field(
@@ -150,6 +152,28 @@ class Kubernetes:
         }
         return Reply(404, json.dumps(said), {"Content-Type": "application/json"})
 
+    @staticmethod
+    def no_disruption() -> Reply:
+        """The refusal of an eviction by a budget, as the API server words it. The header only comes
+        while the budget's controller has not seen it yet; here always."""
+        why = "The disruption budget etcd needs 2 healthy pods and has 2 currently"
+        said = {
+            "kind": "Status",
+            "status": "Failure",
+            "message": "Cannot evict pod as it would violate the pod's disruption budget.",
+            "reason": "TooManyRequests",
+            "details": {"causes": [{"reason": "DisruptionBudget", "message": why}]},
+            "code": 429,
+        }
+        headers = {"Content-Type": "application/json", "Retry-After": "10"}
+        return Reply(429, json.dumps(said), headers)
+
+    def _evict(self) -> Reply:
+        if self.put_off > 0:
+            self.put_off -= 1
+            return self.no_disruption()
+        return _json({"kind": "Status", "metadata": {}, "status": "Success", "code": 201}, 201)
+
     @property
     def url(self) -> str:
         assert self._server is not None
@@ -174,8 +198,8 @@ class Kubernetes:
         if (answer := self.always or self.answers.get(request)) is not None:
             return answer if isinstance(answer, Reply) else answer()
         name = request.rpartition("/")[2]
-        if request.startswith("POST ") and name == "roles":
-            return self._role(json.loads(body))
+        if request.startswith("POST ") and name in ("roles", "eviction"):
+            return self._evict() if name == "eviction" else self._role(json.loads(body))
         if request == "GET /version":
             return _json({"major": "1", "minor": self.minor, **dict.fromkeys(_VERSION, "x")})
         if name == "selfsubjectaccessreviews":

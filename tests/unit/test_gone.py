@@ -30,6 +30,7 @@ CHANGES: dict[str, Callable[[Kube], None]] = {
     "a label": lambda kube: kube.unlabel("etcd-seed-0", "serving"),
     "a gate": lambda kube: kube.release([HELD]),
     "a pod": lambda kube: kube.delete_pod(HELD),
+    "a pod that is evicted": lambda kube: kube.evict_pod(HELD),
 }
 
 

@@ -93,6 +93,20 @@ def test_what_will_not_get_better_is_asked_once(code: int) -> None:
     assert len(server.asked) == 1
 
 
+def test_an_eviction_that_a_budget_does_not_allow_is_no_api_that_is_away(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whether the pod is still to go is for its sequence to say, before it is asked again."""
+    with serving(Kubernetes.no_disruption()) as server:
+        core = Kube(kubeconfig(server.url), HERE).core
+        with pytest.raises(ApiException) as failure:
+            core.create_namespaced_pod_eviction("etcd-2", "etcd", {})
+    assert failure.value.status == 429
+    assert "DisruptionBudget" in str(failure.value.body)
+    assert len(server.asked) == 1
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("cause", "attempts"),
     [
