@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from components.kube.pods import of_stateful_set
 from components.names import Names
+from components.site import kubectl
 
 GONE_SECONDS = 30.0
 
@@ -106,10 +107,13 @@ def _let_go(kubeconfig: str, names: Names, kind: str, place: str) -> None:
             asked = True
             _call(api, "DELETE", place, {"propagationPolicy": "Orphan"})
         time.sleep(0.1)
+    get = ("-n", namespace, "get", kind.lower(), name, "-o", "yaml")
+    kubernetes = names.settings.kubernetes
+    look = kubectl(names.settings.context, *get, kubeconfig=kubernetes.kubeconfig)
     raise RuntimeError(
         f"{kind} {name} of namespace {namespace} was deleted and is there after "
         f"{GONE_SECONDS:.0f} s.\n"
-        f"Next: kubectl -n {namespace} get {kind.lower()} {name} -o yaml, to see what holds it"
+        f"Next: {look}, to see what holds it"
     )
 
 

@@ -32,7 +32,7 @@ def access(names: Names, site: Site, services: Services, address: Address | None
         "endpoint": outside or names.cluster_url,
         "clientHost": address.host if address else services.cluster_ip,
         "clientPort": port,
-        "connect": site.connect,
+        "connect": site.connect(names.settings.kubernetes.kubeconfig),
         "namespace": site.namespace,
     }
 

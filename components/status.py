@@ -30,6 +30,7 @@ from components.site import Site
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import View, describe
 
+STACK = "pulumi:pulumi:Stack"
 HANDOVER = "pulumi-python:dynamic/etcd:Handover"
 PROVING = (HANDOVER, "pulumi-python:dynamic/etcd:Scale", "pulumi-python:dynamic/etcd:Rollout")
 """Those whose proof says how far the cluster was, in the order of one `up`."""
@@ -47,7 +48,7 @@ def main() -> int:
         recorded = _recorded(arguments.stack)
         site = Site.of(recorded)
         if arguments.first_key:
-            _print_first_key(site)
+            _print_first_key(recorded["connect"] or site.connect())
             return 0
         return _asked(recorded, site)
     except SequenceError as error:
@@ -69,16 +70,17 @@ def _asked(recorded: Mapping[str, Any], site: Site) -> int:
         raise
 
 
-def _print_first_key(site: Site) -> None:
+def _print_first_key(connect: str) -> None:
     """By the context that the stack names, whichever is the current one."""
     for command in ("put greeting hello", "get greeting"):
-        print(f"  {site.connect} {command}")
+        print(f"  {connect} {command}")
 
 
 def _recorded(stack: str) -> dict[str, Any]:
     """The handover's properties in the stack's state: where the cluster is, and which one.
 
-    With `floor`: the revision that the last sequence has left.
+    With `floor`: the revision that the last sequence has left; `connect`: the stack's output, which
+    names the kubeconfig that the settings name, unless no `up` has come to its end.
     """
     found = {resource["type"]: resource for resource in _resources(stack)}
     if HANDOVER not in found:
@@ -91,6 +93,7 @@ def _recorded(stack: str) -> dict[str, Any]:
         **inputs,
         "kubeconfig": _plain(inputs["kubeconfig"]),
         "floor": int(proof.get("revision") or 0),
+        "connect": (found.get(STACK, {}).get("outputs") or {}).get("connect"),
     }
 
 
@@ -121,7 +124,7 @@ def _report(kube: Kube, recorded: Mapping[str, Any]) -> int:
     found = kube.pods(site.units)
     pods = [p.metadata.name for p in ready_first(filter(running, found))]
     remedies = [next_step for p in found if not ready(p) and (next_step := more_memory(p, "units"))]
-    next_step = next(iter(remedies), f"kubectl -n {site.namespace} get pods")
+    next_step = next(iter(remedies), site.kubectl("get", "pods"))
     cluster = Cluster(kube, pods)
     view = cluster.view()
     answering = set[str]() if isinstance(view, Unmet) else view.answering

@@ -22,7 +22,8 @@ OUTPUTS = {
     "clientHost": "IP address of the same; of some load balancers a host name",
     "clientPort": "port of the client Service",
     "connect": "the beginning of a command that runs etcdctl in a unit; `put greeting hello`, say, "
-    "follows. Where there is an output `kubeconfig`, kubectl needs it",
+    "follows. It names the kubeconfig of the settings, if they name one; where there is an output "
+    "`kubeconfig`, kubectl needs it",
     "namespace": "namespace of all objects",
     "version": "etcd version that runs, as the members told it when the last sequence ended; where "
     "theirs differ, all of them",

@@ -76,9 +76,9 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
 
 
 def _remedy(kube: Kube, names: Iterable[str]) -> str:
-    claims = " ".join(claim_name(name) for name in sorted(names))
+    claims = [claim_name(name) for name in sorted(names)]
     return (
-        f"if what they hold is not wanted, kubectl -n {kube.site.namespace} delete --wait=false "
-        f"pvc {claims}, and then their pods; if it is to be kept, docs/runbook.md: volumes that "
-        "nobody knows; then pulumi up"
+        "if what they hold is not wanted, "
+        f"{kube.site.kubectl('delete', '--wait=false', 'pvc', *claims)}, and then their pods; if "
+        "it is to be kept, docs/runbook.md: volumes that nobody knows; then pulumi up"
     )

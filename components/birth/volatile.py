@@ -75,9 +75,9 @@ def _remedy(kube: Kube, pod: Any) -> str:
     site = kube.site
     next_step = remedy(pod, "units")
     return (
-        "if what the units hold may be lost, as where no cluster was born yet, kubectl -n "
-        f"{site.namespace} scale statefulset {site.units} --replicas=0, since a pod keeps the "
-        f"template that it was made from; then {next_step}"
+        "if what the units hold may be lost, as where no cluster was born yet, "
+        f"{site.kubectl('scale', 'statefulset', site.units, '--replicas=0')}, since a pod keeps "
+        f"the template that it was made from; then {next_step}"
     )
 
 

@@ -28,8 +28,8 @@ def require_whole(site: Site, kubeconfig: str) -> None:
             f"the handover of namespace {site.namespace} is not finished: the seeds hold what "
             "clients have written, and go with a destroy, while etcd:storage.retain keeps the "
             "units' volumes, which are no quorum without them",
-            "pulumi up, which ends the handover; or, if what was written may go, kubectl -n "
-            f"{site.namespace} delete --wait=false pvc {' '.join(claims)}; then pulumi destroy",
+            "pulumi up, which ends the handover; or, if what was written may go, "
+            f"{site.kubectl('delete', '--wait=false', 'pvc', *claims)}; then pulumi destroy",
         )
 
 

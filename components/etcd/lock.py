@@ -64,7 +64,7 @@ def on_volumes(kube: Kube) -> Lock | None:
     if len(set(ids.values())) > 1:
         raise SequenceError(
             f"the volumes belong to different clusters: {ids}",
-            f"kubectl -n {kube.site.namespace} delete pvc of the volumes that are not wanted",
+            f"{kube.site.kubectl('delete', 'pvc', 'NAME')}, for each that is not wanted",
         )
     if not noted:
         return None
@@ -149,6 +149,6 @@ def require(lock: Lock, view: View, site: Site, birth: str | None = None) -> Non
     if problem:
         raise AnotherClusterError(
             problem,
-            f"stop the clients, then kubectl -n {site.namespace} get pods,pvc, to find out who "
-            "formed it (docs/runbook.md: another cluster answers)",
+            f"stop the clients, then {site.kubectl('get', 'pods,pvc')}, to find out who formed it "
+            "(docs/runbook.md: another cluster answers)",
         )

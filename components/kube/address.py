@@ -23,8 +23,7 @@ def wait_for_host(site: Site, props: Mapping[str, Any]) -> str:
         host = progress.wait(
             f"an address of Service {site.service}",
             partial(_look, kube),
-            f"kubectl --context {site.context} -n {site.namespace} describe service {site.service}"
-            " (docs/runbook.md: no address)",
+            f"{site.kubectl('describe', 'service', site.service)} (docs/runbook.md: no address)",
             poll_seconds=POLL_SECONDS,
         )
         progress.say(f"Service {site.service} is reached at {host}")

@@ -37,10 +37,10 @@ def obstacle(kube: Kube) -> str | None:
     except ApiException as error:
         said = " ".join(told_by(error).split())
         if _NOT_HELD in said:
+            binding = ("rolebinding", f"pulumi-{name}", "--clusterrole=view", "--user=USER")
             return (
                 f"Kubernetes would refuse Role {name} (context {kube.site.context}, namespace "
                 f"{namespace}): {said}. Let an admin grant that by RBAC, to this user or its "
-                f"group: kubectl -n {namespace} create rolebinding pulumi-{name} "
-                "--clusterrole=view --user=USER"
+                f"group: {kube.site.kubectl('create', *binding)}"
             )
     return None

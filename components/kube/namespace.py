@@ -17,7 +17,7 @@ from components.kube.contents import reason_to_stay
 from components.kube.errors import UnreachableError, plain_errors, told_by
 from components.kube.pods import ending
 from components.progress import Progress, SequenceError, Unmet
-from components.site import Site
+from components.site import Site, kubectl
 
 OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
@@ -58,10 +58,11 @@ def make(site: Site, kubeconfig: str) -> str:
     """
     with plain_errors(site):
         kube = Kube(kubeconfig, site, patient=False)
+        look = ("get", "namespace", site.namespace, "-o", "yaml")
         made = Progress("namespace", DELETE_SECONDS).wait(
             f"namespace {site.namespace}",
             lambda: _made(kube),
-            f"kubectl get namespace {site.namespace} -o yaml, to see what holds it",
+            f"{kubectl(site.context, *look)}, to see what holds it",
         )
         if problem := granting.obstacle(kube):
             raise SequenceError(problem, "pulumi up, once that is mended")
@@ -176,7 +177,7 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
     progress.wait(
         f"what is in namespace {site.namespace} to end",
         gone,
-        f"kubectl get all,pvc -n {site.namespace}",
+        site.kubectl("get", "all,pvc"),
         poll_seconds=0.3,
     )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from components.site import kubectl
+
 _REMEDIES: Mapping[int | None, str] = {
     HTTPStatus.UNAUTHORIZED: "log in to the cluster again, since its credentials have expired or "
     "were revoked; then pulumi up, which goes on from here",
@@ -36,4 +38,4 @@ def look_at(context: str) -> str:
             where = f"--location {location} --project {project}"
             return f"gcloud container clusters describe {cluster} {where}"
         case _:
-            return f"kubectl --context {context} version"
+            return kubectl(context, "version")

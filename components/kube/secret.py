@@ -28,12 +28,12 @@ def held(site: Site, found: Any) -> dict[str, str]:
     """
     if not site.owns(found):
         name, labels = found.metadata.name, site.identity
-        given = " ".join(f"{key}={value}" for key, value in labels.items())
+        given = [f"{key}={value}" for key, value in labels.items()]
         raise SequenceError(
             f"Secret {name} of namespace {site.namespace} exists and is not of this stack (labels: "
             f"{found.metadata.labels or 'none'}). Give it another name; or, if it holds protocol, "
             "token and endpoint, which an older version of this program has left there, make it "
-            f"this stack's: kubectl -n {site.namespace} label secret {name} {given}",
+            f"this stack's: {site.kubectl('label', 'secret', name, *given)}",
             "pulumi up, once that is mended",
         )
     encoded = (found.data or {}).items()

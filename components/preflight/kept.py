@@ -75,7 +75,7 @@ def _left(site: Site, claims: Sequence[Any], props: Mapping[str, Any]) -> list[s
     return [
         f"volume claims of namespace {site.namespace}, which units would take as they are: {there};"
         f" asked for: {asked}. Nothing says that they hold a cluster. If what they hold is not "
-        f"wanted: kubectl -n {site.namespace} delete pvc {' '.join(unfit)}"
+        f"wanted: {site.kubectl('delete', 'pvc', *unfit)}"
         + (f"; else set back what is asked for: {', '.join(back)}" if possible else "")
     ]
 

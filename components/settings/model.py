@@ -267,3 +267,8 @@ class Settings:
     handover: HandoverSettings
     warnings: tuple[str, ...]
     """Allowed, but a human should know. Complete sentences."""
+
+    @property
+    def context(self) -> str:
+        """Of the cluster that is made, or of the one that is there."""
+        return self.kubernetes.context or self.gke.context

@@ -237,7 +237,9 @@ def test_half_a_cluster_is_not_kept(new_stack: Callable[..., Stack], tmp_path: P
     told = the_one_error(stack.pulumi("destroy", "--yes", "--skip-preview"))
     assert "the seeds hold what clients have written" in told
     assert sorted(stack.pods()) == sorted(before), "nothing was touched"
-    (command,) = re.findall(r"kubectl -n \S+ delete --wait=false pvc data-etcd-0(?=;)", told)
+    (command,) = re.findall(
+        r"kubectl --context \S+ -n \S+ delete --wait=false pvc data-etcd-0(?=;)", told
+    )
     stack.run(*command.split(), check=True)
     stack.destroy()
     assert stack.objects("all,pvc,secrets") == []

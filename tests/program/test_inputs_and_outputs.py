@@ -131,7 +131,7 @@ EXPORTS = {
     "endpoint": "http://etcd.etcd.svc.cluster.local:2379",
     "clientHost": "10.96.0.7",
     "clientPort": 2379,
-    "connect": f"kubectl --context {CONTEXT} -n etcd exec etcd-0 -- "
+    "connect": f"kubectl --kubeconfig KUBECONFIG --context {CONTEXT} -n etcd exec etcd-0 -- "
     "etcdctl --endpoints=http://127.0.0.1:2379",
     "namespace": "etcd",
     "version": "3.6.14",
@@ -144,16 +144,23 @@ EXPORTS = {
 }
 
 
-def test_the_stack_tells_all_that_it_promises(declare: Declare) -> None:
+@pytest.fixture
+def expected(tmp_path: Path) -> dict[str, Any]:
+    """The exports of a stack whose settings name the kubeconfig of these tests."""
+    connect = str(EXPORTS["connect"]).replace("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    return {**EXPORTS, "connect": connect}
+
+
+def test_the_stack_tells_all_that_it_promises(declare: Declare, expected: dict[str, Any]) -> None:
     exports = declare().exports
-    assert {name: export.value for name, export in exports.items()} == EXPORTS
+    assert {name: export.value for name, export in exports.items()} == expected
 
 
-def test_a_preview_tells_what_it_can_know(declare: Declare) -> None:
+def test_a_preview_tells_what_it_can_know(declare: Declare, expected: dict[str, Any]) -> None:
     exports = declare(preview=True).exports
     assert set(exports) == set(EXPORTS)
     sure = {"endpoint", "clientPort", "connect", "namespace"}
-    assert {n: exports[n].value for n in sure} == {n: EXPORTS[n] for n in sure}
+    assert {n: exports[n].value for n in sure} == {n: expected[n] for n in sure}
     for name in ("version", "clusterId", "origin", "members", "revision", "receipt", "timings"):
         assert not exports[name].known, name
 

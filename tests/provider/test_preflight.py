@@ -96,7 +96,8 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
             {},
             "is attempting to grant RBAC permissions not currently held: "
             f"{rules('etcd')}. Let an admin grant that by RBAC, to this user or its group: "
-            "kubectl -n etcd create rolebinding pulumi-etcd --clusterrole=view --user=USER",
+            "kubectl --context here -n etcd create rolebinding pulumi-etcd --clusterrole=view "
+            "--user=USER",
             id="whoever is authorised by a webhook may make Roles, and grant nothing",
         ),
         pytest.param(
@@ -132,7 +133,7 @@ def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
         pytest.param(
             {"namespace": True, "units": 3},
             {"storage": "40Gi"},
-            "kubectl -n etcd delete pvc data-etcd-0 data-etcd-1 data-etcd-2",
+            "kubectl --context here -n etcd delete pvc data-etcd-0 data-etcd-1 data-etcd-2",
             id="volumes that are too small are left of an up that came to no cluster",
         ),
     ],
@@ -219,7 +220,8 @@ def test_a_secret_of_others_is_named_with_what_to_do(dynamic: Plugin) -> None:
                 continue
             text = preflight(dynamic, api)
             assert "Secret etcd-discovery of namespace etcd exists and is not of this stack" in text
-            assert "kubectl -n etcd label secret etcd-discovery app.kubernetes.io/name=etcd" in text
+            command = "kubectl --context here -n etcd label secret etcd-discovery"
+            assert f"{command} app.kubernetes.io/name=etcd" in text
         assert [a for a in api.asked if "secrets" in a] == [asked] * 2
 
 

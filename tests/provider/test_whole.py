@@ -44,7 +44,10 @@ def test_half_a_cluster_is_not_kept(dynamic: Plugin) -> None:
         assert all(asked.startswith("GET ") for asked in api.asked)
     assert "the seeds hold what clients have written, and go with a destroy" in text
     claims = "data-etcd-0 data-etcd-1 data-etcd-2"
-    assert f"kubectl -n etcd delete --wait=false pvc {claims}; then pulumi destroy" in text
+    assert (
+        f"kubectl --context here -n etcd delete --wait=false pvc {claims}; then pulumi destroy"
+        in text
+    )
 
 
 @pytest.mark.parametrize(

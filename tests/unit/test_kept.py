@@ -154,8 +154,8 @@ def test_volumes_that_no_cluster_came_to_are_not_taken_where_they_are_too_small(
     assert problem == (
         "volume claims of namespace etcd, which units would take as they are: data-etcd-0 (1Gi, "
         "class standard), data-etcd-1 (1Gi, class standard); asked for: 20Gi. Nothing says that "
-        "they hold a cluster. If what they hold is not wanted: kubectl -n etcd delete pvc "
-        "data-etcd-0 data-etcd-1; else set back what is asked for: "
+        "they hold a cluster. If what they hold is not wanted: kubectl --context here -n etcd "
+        "delete pvc data-etcd-0 data-etcd-1; else set back what is asked for: "
         "pulumi config set --path etcd:storage.size 1Gi"
     )
 
@@ -187,8 +187,9 @@ def test_volumes_that_no_cluster_came_to_are_not_taken_where_they_are_too_small(
             [left(0, of=None)],
             "fast",
             "(20Gi, no class); asked for: 20Gi, class fast. Nothing says that they hold a cluster. "
-            "If what they hold is not wanted: kubectl -n etcd delete pvc data-etcd-0; else set "
-            "back what is asked for: pulumi config rm --path etcd:storage.className",
+            "If what they hold is not wanted: kubectl --context here -n etcd delete pvc "
+            "data-etcd-0; else set back what is asked for: pulumi config rm --path "
+            "etcd:storage.className",
             id="of no class, since there was no default",
         ),
         pytest.param(
@@ -209,7 +210,7 @@ def test_what_is_wrong_with_them_is_said_with_what_to_do(
 def test_no_class_is_named_to_go_back_to_where_they_are_of_several() -> None:
     mixed = [left(0, "1Gi", of="slow"), left(1, of="fast")]
     (problem,) = found(mixed, {}, storage_class="fast")
-    assert problem.endswith("is not wanted: kubectl -n etcd delete pvc data-etcd-0")
+    assert problem.endswith("is not wanted: kubectl --context here -n etcd delete pvc data-etcd-0")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from components.etcd.lock import (
     on_volumes,
 )
 from components.progress import SequenceError
+from components.site import Site
+from tests.support.dynamic import SITE
 from tests.support.views import CLUSTER, member, view
 
 UNITS = [member(10 + i, f"etcd-{i}") for i in range(3)]
@@ -97,8 +99,7 @@ def noted_on(*claims: Any) -> Lock | None:
     def volumes(_units: str) -> list[Any]:
         return [SimpleNamespace(metadata=metadata) for metadata in claims]
 
-    site = SimpleNamespace(units="etcd", namespace="etcd")
-    kube: Any = SimpleNamespace(site=site, volumes=volumes)
+    kube: Any = SimpleNamespace(site=Site(**SITE), volumes=volumes)
     return on_volumes(kube)
 
 

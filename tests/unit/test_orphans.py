@@ -267,7 +267,13 @@ def let_go(server: Server, kind: str, name: str, monkeypatch: pytest.MonkeyPatch
 
 
 NAMES = Names(
-    parse({"kubernetes": {"context": "here"}, "image": {"registry": "localhost:5000"}}), "dev"
+    parse(
+        {
+            "kubernetes": {"context": "here", "kubeconfig": "of/mine"},
+            "image": {"registry": "localhost:5000"},
+        }
+    ),
+    "dev",
 )
 SERVICE = "/api/v1/namespaces/etcd/services/etcd"
 
@@ -300,6 +306,21 @@ def test_an_object_of_a_killed_up_is_deleted_without_what_belongs_to_it(
         f'DELETE {place} {{"propagationPolicy": "Orphan"}}',
         f"GET {place}",
     ]
+
+
+def test_an_object_that_does_not_go_is_looked_at_where_the_settings_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(orphans, "GONE_SECONDS", 0.0)
+    with (
+        serving(kubernetes([], {}, [])) as server,
+        pytest.raises(RuntimeError) as failure,
+    ):
+        let_go(server, "Service", "etcd", monkeypatch)
+    assert str(failure.value).endswith(
+        "\nNext: kubectl --kubeconfig of/mine --context here -n etcd get service etcd -o yaml, to "
+        "see what holds it"
+    )
 
 
 @pytest.mark.parametrize(

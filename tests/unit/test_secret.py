@@ -106,7 +106,7 @@ def test_how_to_go_on_with_one_of_a_version_without_labels_is_said() -> None:
     with Store.running({"token": b"t"}, {}) as store, pytest.raises(SequenceError) as failure:
         store.kube.read_secret(NAME)
     assert (
-        "kubectl -n etcd label secret etcd-discovery "
+        "kubectl --context here -n etcd label secret etcd-discovery "
         "app.kubernetes.io/name=etcd app.kubernetes.io/instance=dev"
     ) in failure.value.problem
 

@@ -197,7 +197,8 @@ def test_status_calls_no_cluster_healthy_that_is_not_the_recorded_one(
     assert status.main() == 1
     *_, told, following = capsys.readouterr().out.splitlines()
     assert told == f"UNHEALTHY: {found}"
-    assert following.startswith("Next: stop the clients, then kubectl -n etcd get pods,pvc")
+    command = "kubectl --context here -n etcd get pods,pvc"
+    assert following.startswith(f"Next: stop the clients, then {command}")
     assert members.asked == [], "no hash of a stranger"
 
 
@@ -236,6 +237,19 @@ def test_the_first_key_is_put_and_got_by_the_members_own_port(
     assert capsys.readouterr().out.splitlines() == [
         f"  {etcdctl} --endpoints=http://127.0.0.1:12379 put greeting hello",
         f"  {etcdctl} --endpoints=http://127.0.0.1:12379 get greeting",
+    ]
+
+
+def test_the_first_key_is_put_by_the_kubeconfig_that_the_settings_name(
+    members: Hashed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    connect = "kubectl --kubeconfig mine --context here -n etcd exec etcd-0 -- etcdctl"
+    record(monkeypatch, [*state({}), {"type": status.STACK, "outputs": {"connect": connect}}])
+    monkeypatch.setattr(sys, "argv", ["status", "--stack", "dev", "--first-key"])
+    assert status.main() == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"  {connect} put greeting hello",
+        f"  {connect} get greeting",
     ]
 
 
