@@ -6,11 +6,14 @@ What a dynamic provider prints appears in the CLI's output within the second.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+MOST_SECONDS = 7200
+"""The most that `handover.timeoutSeconds` may be."""
 
 SILENCE_SECONDS = 8.0
 """A wait tells its state after this long, so that a person never wonders (goal: 10 s)."""
@@ -40,12 +43,19 @@ class Progress:
     name: str
     timeout_seconds: int
     started: float = field(default_factory=time.monotonic)
+    by_setting: bool = False
+    """Whether the deadline is `handover.timeoutSeconds`."""
     phases: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds that each finished phase took."""
     _last: dict[str, str] = field(default_factory=dict[str, str])
     _last_at: float = field(default_factory=time.monotonic)
     _news_at: float = field(default_factory=time.monotonic)
     _phase_at: float = field(default_factory=time.monotonic)
+
+    @staticmethod
+    def of(name: str, props: Mapping[str, Any]) -> Progress:
+        """Of a sequence whose resource is given its deadline (timeout_seconds)."""
+        return Progress(name, int(props["timeout_seconds"]), by_setting=True)
 
     def say(self, text: str, about: str = "") -> None:
         """Print `text` if it is not what was printed last about the same thing."""
@@ -78,6 +88,17 @@ class Progress:
     def expired(self) -> bool:
         return time.monotonic() - self.started > self.timeout_seconds
 
+    def or_longer(self, next_step: str) -> str:
+        """What to do at the deadline: `next_step`, or more time, if nothing is broken: images that
+        are pulled slowly, and disks that are slow to follow, take it unit by unit."""
+        longer = min(2 * self.timeout_seconds, MOST_SECONDS)
+        if not self.by_setting or longer <= self.timeout_seconds:
+            return next_step
+        return (
+            f"{next_step}; or give it more time: pulumi config set --path "
+            f"etcd:handover.timeoutSeconds {longer}, then pulumi up"
+        )
+
     def wait(
         self,
         what: str,
@@ -104,6 +125,7 @@ class Progress:
             over = self.expired or (limit_seconds is not None and waited > limit_seconds)
             if over and waited >= least_seconds:
                 raise SequenceError(
-                    f"timed out after {waited:.0f} s, waiting for {what}: {found.reason}", next_step
+                    f"timed out after {waited:.0f} s, waiting for {what}: {found.reason}",
+                    self.or_longer(next_step) if self.expired else next_step,
                 )
             time.sleep(poll_seconds)

@@ -20,7 +20,7 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
     Raises SequenceError, after which the next attempt starts over: nothing is kept in between but
     what stands in Kubernetes.
     """
-    progress = Progress("discovery", int(props["timeout_seconds"]))
+    progress = Progress.of("discovery", props)
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site)
         earlier = kube.read_secret(site.discovery)

@@ -23,7 +23,7 @@ def hand_over(site: Site, props: Mapping[str, Any]) -> dict[str, Any]:
     """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress("handover", int(props["timeout_seconds"]))
+        progress = Progress.of("handover", props)
         loop = Loop.of(kube, props, progress)
         loop.beside = partial(gates.see_to, kube, progress)
         balance(loop)

@@ -215,7 +215,7 @@ class Loop:
             raise SequenceError(
                 f"not balanced after {self.progress.timeout_seconds} s: "
                 + "; ".join([reason, *self._pending]),
-                SILENT if view is None else AGAIN,
+                self.progress.or_longer(SILENT if view is None else AGAIN),
             )
         if pause:
             time.sleep(POLL_SECONDS)

@@ -31,7 +31,7 @@ def roll(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str, An
     """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress(ROLLOUT, int(props["timeout_seconds"]))
+        progress = Progress.of(ROLLOUT, props)
         template = str(props["template"])
         newest = progress.wait(
             "Kubernetes to see the template", lambda: _newest(kube, template), "pulumi up"

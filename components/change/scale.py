@@ -39,7 +39,7 @@ def rescale(site: Site, props: Mapping[str, Any], *, resumed: bool) -> dict[str,
     """
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress(SCALE, int(props["timeout_seconds"]))
+        progress = Progress.of(SCALE, props)
         loop = Loop.of(kube, props, progress)
         kube.note_unfinished(SCALE, unfinished=True)
         done = resumed and _nothing_is_left(loop)

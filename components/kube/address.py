@@ -19,7 +19,7 @@ def wait_for_host(site: Site, props: Mapping[str, Any]) -> str:
     """Return the address. Raises SequenceError at the deadline (`timeout_seconds`)."""
     with plain_errors(site):
         kube = Kube(str(props["kubeconfig"]), site)
-        progress = Progress("address", int(props["timeout_seconds"]))
+        progress = Progress.of("address", props)
         host = progress.wait(
             f"an address of Service {site.service}",
             partial(_look, kube),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast, get_args
 
+from components.progress import MOST_SECONDS
 from components.settings import model, syntax
 from components.settings.reader import Section, is_label, is_object, remove_value, set_value
 
@@ -217,5 +218,5 @@ def storage(section: Section) -> model.StorageSettings:
 
 def handover(section: Section) -> model.HandoverSettings:
     return model.HandoverSettings(
-        timeout_seconds=section.integer("timeoutSeconds", 600, 30, 7200, unit=" (seconds)")
+        timeout_seconds=section.integer("timeoutSeconds", 600, 30, MOST_SECONDS, unit=" (seconds)")
     )

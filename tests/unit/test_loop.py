@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -134,14 +135,17 @@ def test_where_nobody_answers_the_way_out_of_lost_data_is_told(
     """Units without volumes that have all lost their pods wait for a cluster for ever."""
     monkeypatch.setattr(Loop, "look", lambda _loop: seen)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
     unseen: Any = SimpleNamespace(site=None)
-    loop = Loop(unseen, unseen, Progress("rollout", -1), unseen, unseen)
+    progress = Progress("rollout", 600, by_setting=True, started=-math.inf)
+    loop = Loop(unseen, unseen, progress, unseen, unseen)
 
     def decide(_view: View, _now: float) -> Wait:
         return Wait("not ready: etcd-1")
 
-    with pytest.raises(SequenceError, match="not balanced after") as failure:
+    with pytest.raises(SequenceError, match="not balanced after 600 s") as failure:
         loop.run(decide, unseen)
-    assert following in failure.value.next_step
+    first, _, longer = failure.value.next_step.partition("; or give it more time: ")
+    assert following in first
+    assert longer == "pulumi config set --path etcd:handover.timeoutSeconds 1200, then pulumi up"
 
 
 def test_a_unit_that_is_out_of_memory_again_and_again_ends_the_wait_with_what_helps(
