@@ -1,4 +1,5 @@
-"""Commands in pods that the API server lets nobody run, which no waiting changes. Pure."""
+"""What an admission denies, and commands in pods that the API server lets nobody run, which no
+waiting changes. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +14,11 @@ from components.site import Site
 _DENIED = re.compile(r"denied (the )?request")
 """Kubernetes' own words, whatever the status that comes with them: of an admission webhook (in its
 webhook/errors/statuserror.go) and of a ValidatingAdmissionPolicy (in validating/dispatcher.go)."""
+
+
+def is_told(said: str) -> bool:
+    """Whether this is an admission's word. Gatekeeper's comes with 403, as a missing right does."""
+    return _DENIED.search(said) is not None
 
 
 def require_none(error: Exception, site: Site, pod: str) -> None:
@@ -32,7 +38,7 @@ def require_none(error: Exception, site: Site, pod: str) -> None:
         message, reason = " ".join(status["message"].split()), status.get("reason")
     except (ValueError, KeyError, TypeError, AttributeError):
         return
-    if reason == "Forbidden" or _DENIED.search(message):
+    if reason == "Forbidden" or is_told(message):
         raise SequenceError(
             f"Kubernetes lets no command run in pod {pod} (context {site.context}, namespace "
             f"{site.namespace}): {message}",

@@ -68,10 +68,10 @@ def plain_errors(site: Site) -> Generator[None]:
     except ApiException as error:
         gone = error.status == HTTPStatus.NOT_FOUND
         what = "has no such object any more" if gone else "refuses"
+        said = told_by(error)
         raise SequenceError(
-            f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): "
-            f"{told_by(error)}",
-            remedies.of_status(error.status),
+            f"Kubernetes {what} (context {site.context}, namespace {site.namespace}): {said}",
+            remedies.of_answer(error.status, said),
         ) from None
     except ExecError as error:
         raise SequenceError(

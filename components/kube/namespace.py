@@ -10,7 +10,7 @@ from typing import Any
 
 from kubernetes.client import ApiException
 
-from components.kube import granting
+from components.kube import denial, granting
 from components.kube.claims import is_ours
 from components.kube.client import Kube
 from components.kube.contents import reason_to_stay
@@ -23,7 +23,8 @@ OWNER_LABEL = "etcd.pulumi.com/namespace-of"
 """On a namespace that this program made; its value is the stack."""
 
 _DENIALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-"""Of a webhook that validates (Kyverno's), of a ValidatingAdmissionPolicy."""
+"""Of a webhook that validates (Kyverno's), of a ValidatingAdmissionPolicy. Others answer with what
+a missing right has, too, and are told by their words."""
 
 DELETE_SECONDS = 120
 
@@ -87,11 +88,12 @@ def _created(kube: Kube) -> Any:
     except ApiException as error:
         if error.status == HTTPStatus.CONFLICT:
             return kube.namespace()
-        if error.status not in _DENIALS:
+        said = told_by(error)
+        if not (error.status in _DENIALS or denial.is_told(said)):
             raise
         raise SequenceError(
             f"Kubernetes refuses to make namespace {site.namespace} (context {site.context}): "
-            f"{told_by(error)}",
+            f"{said}",
             f"make namespace {site.namespace} as that asks for it, then pulumi up, which takes it "
             "as it is",
         ) from None

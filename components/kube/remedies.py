@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from components.kube import denial
 from components.site import kubectl
 
 _REMEDIES: Mapping[int | None, str] = {
@@ -17,13 +18,15 @@ _REMEDIES: Mapping[int | None, str] = {
 }
 
 
-def of_status(status: int | None) -> str:
-    """The one next step after an answer with this status.
+def of_answer(status: int | None, said: str) -> str:
+    """The one next step after an answer with this status; `said`: Kubernetes' words.
 
-    Any other than these is no word about what was asked: somebody else has changed the object
-    (409), the API is busy (429), or it has its own troubles (5xx), to which an admission webhook
-    that does not answer belongs.
+    A denial by an admission is none of a right. Any other status than these is no word about what
+    was asked: somebody else has changed the object (409), the API is busy (429), or it has its own
+    troubles (5xx), to which an admission webhook that does not answer belongs.
     """
+    if status == HTTPStatus.FORBIDDEN and denial.is_told(said):
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
     return _REMEDIES.get(status, "pulumi up, which goes on from here, once what it names is well")
 
 

@@ -71,20 +71,26 @@ def test_a_namespace_that_is_being_deleted_is_waited_for_and_made_anew(
 
 
 @pytest.mark.parametrize(
-    ("code", "following"),
+    ("code", "said", "following"),
     [
-        pytest.param(400, "make namespace etcd as that asks for it", id="denied by Kyverno"),
-        pytest.param(422, "make namespace etcd as that asks for it", id="denied by a policy"),
-        pytest.param(403, "grant what is missing", id="not allowed"),
+        pytest.param(400, DENIED, "make namespace etcd as that asks for it", id="Kyverno denies"),
+        pytest.param(422, DENIED, "make namespace etcd as that asks for it", id="a policy denies"),
+        pytest.param(
+            403,
+            f'admission webhook "validation.gatekeeper.sh" denied the request: {DENIED}',
+            "make namespace etcd as that asks for it",
+            id="Gatekeeper denies",
+        ),
+        pytest.param(403, DENIED, "grant what is missing", id="not allowed"),
     ],
 )
 def test_a_namespace_that_nobody_here_may_make_is_one_clear_error(
-    code: int, following: str, dynamic: Plugin, api: Kubernetes
+    code: int, said: str, following: str, dynamic: Plugin, api: Kubernetes
 ) -> None:
-    api.answers[MAKE] = Kubernetes.status(code, DENIED)
+    api.answers[MAKE] = Kubernetes.status(code, said)
     props = inputs(NamespaceProvider, api.url)
     text = refused(lambda: dynamic.create(NamespaceProvider(), props), dynamic)
-    assert DENIED in text
+    assert said in text
     assert f"Next: {following}" in text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.kube.remedies import of_status
+from components.kube.remedies import of_answer
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,22 @@ from components.kube.remedies import of_status
     ],
 )
 def test_no_right_is_asked_for_where_none_is_missing(status: int | None, following: str) -> None:
-    assert of_status(status).startswith(following)
+    assert of_answer(status, "so it is").startswith(following)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(
+            'admission webhook "validation.gatekeeper.sh" denied the request: [labels] no team',
+            id="Gatekeeper",
+        ),
+        pytest.param(
+            "statefulsets.apps \"etcd\" is forbidden: ValidatingAdmissionPolicy 'p' with binding "
+            "'b' denied request: no team",
+            id="a ValidatingAdmissionPolicy with the reason Forbidden",
+        ),
+    ],
+)
+def test_no_right_is_asked_for_where_an_admission_denies(said: str) -> None:
+    assert of_answer(403, said).startswith("correct what it names")
