@@ -180,5 +180,14 @@ def _named(entries: Any, part: str) -> dict[str, dict[str, Any]]:
 
 
 def _absolute(value: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Paths in a kubeconfig are relative to its own folder."""
-    return {k: str((folder / v).absolute()) if k in _PATHS else v for k, v in value.items()}
+    """Paths in a kubeconfig are relative to its own folder; so is the command of a login, unless it
+    is looked for on PATH (client-go: clientcmd/loader.go, GetAuthInfoFileReferences)."""
+
+    def resolved(path: str) -> str:
+        return str((folder / path).absolute())
+
+    found = {k: resolved(v) if k in _PATHS else v for k, v in value.items()}
+    login = found.get("exec")
+    if isinstance(login, dict) and os.sep in str(login.get("command")):
+        found["exec"] = {**login, "command": resolved(login["command"])}
+    return found

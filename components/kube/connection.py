@@ -24,11 +24,12 @@ from kubernetes import client, config
 from kubernetes.client import ApiException
 from kubernetes.stream import ws_client
 from requests.utils import should_bypass_proxies
+from urllib3 import HTTPHeaderDict
 from urllib3.util import parse_url
 from urllib3.util.ssl_ import create_urllib3_context
 from websocket import WebSocket
 
-from components.kube import login
+from components.kube import impersonation, login
 from components.kube.retries import Retries
 from components.progress import SequenceError
 
@@ -60,7 +61,9 @@ def connected(kubeconfig: str, context: str | None, *, patient: bool) -> Client:
                 found, context=context, client_configuration=configuration
             )
         name = context or str(found["current-context"])
-        failed = login.failed(name, _part(found, name, "user"), configuration, words)
+        user = _part(found, name, "user")
+        failed = login.failed(name, user, configuration, words)
+        configuration.acts_as = impersonation.headers(user)
         named = str(_part(found, name, "cluster").get("proxy-url") or "")
         _go_through(configuration, named, name)
         return Client(configuration, failed)
@@ -170,6 +173,10 @@ class Client(client.ApiClient):
 
     def _ask(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
+        # Of several headers with one name a plain mapping keeps the last.
+        kwargs["headers"] = HTTPHeaderDict(kwargs.get("headers") or {})
+        for name, value in self.configuration.acts_as:
+            kwargs["headers"].add(name, value)
         path = url.removeprefix(self.configuration.host)
         try:
             answer = super().request(method, url, *args, **kwargs)
@@ -237,6 +244,7 @@ def open_command(
     connection.connect()
     given = {"sec-websocket-protocol": "v4.channel.k8s.io", **(headers or {})}
     sent = [f"{k}: {given[k]}" for k in ("authorization", "sec-websocket-protocol") if k in given]
+    sent += [f"{name}: {value}" for name, value in configuration.acts_as]
     websocket = WebSocket(skip_utf8_validation=False)
     websocket.connect(url, header=sent, socket=connection.sock)
     return websocket

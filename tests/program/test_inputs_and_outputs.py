@@ -278,6 +278,30 @@ def test_what_a_kubeconfig_names_is_taken_along_to_other_machines(tmp_path: Path
     }
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        pytest.param("./bin/login", "{folder}/bin/login", id="beside the kubeconfig"),
+        pytest.param("bin/login", "{folder}/bin/login", id="in a folder beside it"),
+        pytest.param("/opt/login", "/opt/login", id="wherever it is"),
+        pytest.param("aws", "aws", id="on PATH"),
+    ],
+)
+def test_the_command_of_a_login_is_the_one_that_kubectl_runs(
+    command: str, expected: str, tmp_path: Path
+) -> None:
+    path = with_files(tmp_path)
+    found = json.loads(path.read_text())
+    del found["clusters"][0]["cluster"]["certificate-authority"]
+    found["users"][0]["user"] = {"exec": {"command": command, "args": ["a/b"]}}
+    path.write_text(json.dumps(found))
+    settings = KubernetesSettings(
+        kubeconfig=str(path), context=CONTEXT, namespace="etcd", cluster_domain="cluster.local"
+    )
+    login = read_kubeconfig(settings)["users"][0]["user"]["exec"]
+    assert login == {"command": expected.format(folder=tmp_path), "args": ["a/b"]}
+
+
 def test_what_stands_in_a_kubeconfig_goes_before_the_file_that_it_names(tmp_path: Path) -> None:
     path = with_files(tmp_path, **{"certificate-authority-data": "QQ=="})
     found = json.loads(run(config(path)).one("pulumi:providers:kubernetes").inputs["kubeconfig"])
