@@ -146,6 +146,8 @@ class Cluster:
         others = [pod for pod in self._pods if pod != member.pod]
         try:
             self.etcdctl("member", "remove", member.hex_id, pods=others)
+        except NoExecError:
+            raise  # what Kubernetes does not find is a pod
         except ExecError as error:
             if "not found" not in str(error):
                 raise

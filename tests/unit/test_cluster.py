@@ -127,6 +127,28 @@ def test_nobody_is_removed_through_itself_even_where_nobody_else_can_be_asked() 
     assert not asked
 
 
+@pytest.mark.parametrize(
+    ("said", "done"),
+    [
+        pytest.param(ExecError("etcdserver: member not found"), True, id="etcd has it no more"),
+        pytest.param(
+            NoExecError('pods "etcd-1" not found'), False, id="the pod that is asked goes"
+        ),
+    ],
+)
+def test_only_etcds_word_makes_a_removal_needless(said: ExecError, done: bool) -> None:
+    def execute(_pod: str, *command: str, seconds: float) -> str:
+        raise said
+
+    member = View(*parse_members(json.dumps(LIST)), {}).members[0]
+    found = cluster(execute, "etcd-1")
+    if done:
+        found.remove(member)
+    else:
+        with pytest.raises(NoExecError):
+            found.remove(member)
+
+
 def test_who_was_to_be_asked_at_first_is_asked_again_where_all_who_spoke_are_gone() -> None:
     """One whose way to the others is cut may be the only one that it hears, and end then."""
     gone = set[str]()
