@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from components.birth import gates
+from components.birth import current, gates
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
 from components.etcd.lock import Lock
@@ -36,7 +36,9 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     Repeated until etcd has answered, always with the same mark: one whose answer was lost may
     stand there already. Raises SequenceError at the deadline, and where another run has got ahead.
     """
-    _require_current(kube, token)
+    # Another run would take a mark that it has not noted for none, and throw the seeds away with
+    # what clients have written.
+    current.require(kube, token.value)
     seeds = kube.site.seeds
     disks = gates.disks(kube.pods(seeds), kube.volumes(seeds))
     kube.write_secret(kube.site.discovery, {**token.secret, gates.NOTE: " ".join(sorted(disks))})
@@ -46,7 +48,7 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
         view = cluster.view()
         if isinstance(view, Unmet):
             return view
-        _require_current(kube, token)
+        current.require(kube, token.value)
         mark = json.dumps(
             {
                 "clusterId": f"{view.cluster_id:x}",
@@ -65,16 +67,6 @@ def accept(kube: Kube, cluster: Cluster, token: Token, progress: Progress) -> Lo
     return progress.wait(
         "the birth mark to be written", lambda: _seen_to(kube, progress, written()), "pulumi up"
     )
-
-
-def _require_current(kube: Kube, token: Token) -> None:
-    """Raise SequenceError where the seeds are another run's by now: it would take a mark that it
-    has not noted for none, and throw them away with what clients have written."""
-    if kube.read_secret(kube.site.discovery).get("token") != token.value:
-        raise SequenceError(
-            "another pulumi up has begun a birth of its own, beside this one",
-            "pulumi up, once no other one runs",
-        )
 
 
 def _require_own(found: str, mark: str, view: View) -> None:

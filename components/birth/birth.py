@@ -23,17 +23,25 @@ def birth(site: Site, props: dict[str, Any]) -> dict[str, Any]:
     progress = Progress.of("discovery", props)
     with plain_errors(site):
         kube = Kube(props["kubeconfig"], site)
-        earlier = kube.read_secret(site.discovery)
-        retained = lock.on_volumes(kube)
-        if retained is not None:
-            return _kept(kube, retained, earlier, progress)
-        found = acceptance.accepted_earlier(kube, earlier, progress)
-        if found is None and not gates.unaccepted(earlier):
-            found = volatile.in_units(kube, progress)
+        found = _found(kube, kube.read_secret(site.discovery), progress)
         if found is not None:
-            return _resumed(found, earlier, progress)
+            return found
         leftover.require_empty(kube, int(props["units"]), progress)
         return _born(kube, props, progress)
+
+
+def _found(kube: Kube, earlier: Mapping[str, str], progress: Progress) -> dict[str, Any] | None:
+    """Go on with the cluster that is there; None if there is none.
+
+    `earlier`: what an attempt has left in the Secret, or had before it was ended.
+    """
+    retained = lock.on_volumes(kube)
+    if retained is not None:
+        return _kept(kube, retained, kube.read_secret(kube.site.discovery), progress)
+    born = acceptance.accepted_earlier(kube, earlier, progress)
+    if born is None and not gates.unaccepted(earlier):
+        born = volatile.in_units(kube, progress)
+    return None if born is None else _resumed(born, earlier, progress)
 
 
 def _born(kube: Kube, props: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -44,12 +52,14 @@ def _born(kube: Kube, props: Mapping[str, Any], progress: Progress) -> dict[str,
     # Which takes time, and the earlier run may live on: who kills Pulumi does not kill its plugins.
     # It may have noted its cluster meanwhile, or written the mark of one that it had noted before.
     earlier = kube.read_secret(site.discovery)
-    found = acceptance.accepted_earlier(kube, earlier, progress)
-    if found is not None:
-        return _resumed(found, earlier, progress)
-    if earlier:
+    found = _found(kube, earlier, progress)
+    if found is None and earlier:
         progress.say("an earlier attempt was not finished: its seeds and its token are ended")
-        teardown.wipe(kube, progress)
+        teardown.wipe(kube, progress, earlier.get("token", ""))
+        # Which takes minutes where a node is dead. Meanwhile another run may have come and gone.
+        found = _found(kube, earlier, progress)
+    if found is not None:
+        return found
     progress.phase_done("checks")
     cluster = bootstrap.run_seeds(kube, token, size, progress, own=mode == "inCluster")
     born = acceptance.accept(kube, cluster, token, progress)

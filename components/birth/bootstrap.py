@@ -6,6 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
+from components.birth import current
 from components.birth.tokens import USE_OWN, Token
 from components.etcd.cluster import Cluster
 from components.kube import recreate
@@ -37,9 +38,14 @@ def run_seeds(kube: Kube, token: Token, size: int, progress: Progress, *, own: b
         kube.scale(site.discovery, 1)
     kube.scale(site.seeds, size)
     workloads = {site.seeds: size, **({site.discovery: 1} if own else {})}
-    run = progress.wait(
-        "pods of the bootstrap", lambda: _released_and_running(kube, workloads, progress), AGAIN
-    )
+
+    def started() -> dict[str, str] | Unmet:
+        # Units are recreated meanwhile: in the cluster of a run that has overtaken this one they
+        # are members.
+        current.require(kube, token.value)
+        return _released_and_running(kube, workloads, progress)
+
+    run = progress.wait("pods of the bootstrap", started, AGAIN)
     progress.phase_done("pods")
     progress.say(f"{size} seeds run, discovery by {token.protocol}")
     pods = [f"{site.seeds}-{i}" for i in range(size)]

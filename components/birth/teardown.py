@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from components.birth import current
 from components.birth.tokens import Token
 from components.etcd.cluster import Cluster
 from components.kube.claims import is_ours
@@ -22,17 +23,24 @@ END_SECONDS = 30.0
 """For seeds to end, however late a handover comes to it. It takes them some two seconds."""
 
 
-def wipe(kube: Kube, progress: Progress) -> None:
+def wipe(kube: Kube, progress: Progress, token: str | None = None) -> None:
     """End what an attempt has left, seeds, their data, discovery and token.
 
     Of one that was never accepted: no client is let in, and no unit can join, before the birth
     mark. Or of one whose seeds have left the cluster. So nothing can be lost.
+
+    `token`: that of the attempt; what another run has in its place is let alone. None: whatever
+    is there has no cluster. Raises SequenceError where there is another, and at the deadline.
     """
     site = kube.site
+    if token is not None:
+        current.require(kube, token)
     for workload in (site.seeds, site.discovery):
         kube.scale(workload, 0)
 
     def gone() -> bool | Unmet:
+        if token is not None:
+            current.require(kube, token)
         found, now = kube.pods_and_time()
         seeds = of_stateful_set(found, site.seeds)
         pods = [*seeds, *of_stateful_set(found, site.discovery)]
@@ -65,7 +73,7 @@ def _delete_volumes(kube: Kube, claims: Iterable[Any]) -> None:
     """
     for claim in claims:
         if not ending(claim) and is_ours(kube.site, claim):
-            kube.delete_volume(claim.metadata.name)
+            kube.delete_volume(claim)
 
 
 def end(kube: Kube, cluster: Cluster, progress: Progress) -> None:

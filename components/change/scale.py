@@ -70,8 +70,12 @@ def _delete_volumes(kube: Kube, count: int, progress: Progress) -> None:
         if ordinal < count:
             continue
         name = claim.metadata.name
-        if is_ours(kube.site, claim):
-            kube.delete_volume(name)
-            progress.say(f"volume {name} deleted")
-        else:
+        if not is_ours(kube.site, claim):
             progress.say(f"volume {name} stays: it is not labelled as of this stack")
+        elif ordinal < kube.stateful_set(units).spec.replicas:
+            # Asked once more: a unit runs on a claim that ends until its pod does, and its disk
+            # goes with it.
+            progress.say(f"volume {name} stays: somebody has scaled the units up meanwhile")
+        else:
+            kube.delete_volume(claim)
+            progress.say(f"volume {name} deleted")

@@ -127,13 +127,7 @@ class Kube:
         This very pod: where the answer is lost and it is asked again, one of the same name may have
         come up in its place.
         """
-        metadata = pod.metadata
-        body = {"preconditions": {"uid": metadata.uid}}
-        try:
-            self.core.delete_namespaced_pod(metadata.name, self.site.namespace, body=body)
-        except ApiException as error:
-            if error.status not in _ENDED:
-                raise
+        self._delete(self.core.delete_namespaced_pod, pod)
 
     def evict_pod(self, pod: Any) -> None:
         """The same as `delete_pod`, if the pod's disruption budget allows it.
@@ -257,9 +251,9 @@ class Kube:
         found = unless(HTTPStatus.FORBIDDEN, lambda: self.core.list_persistent_volume().items)
         return going_disks(found or [], self.site.namespace, workloads)
 
-    def delete_volume(self, name: str) -> None:
-        """Gone already is no error."""
-        self._delete(self.core.delete_namespaced_persistent_volume_claim, name)
+    def delete_volume(self, claim: Any) -> None:
+        """Delete this very claim, as `delete_pod` does; gone already is no error."""
+        self._delete(self.core.delete_namespaced_persistent_volume_claim, claim)
 
     def annotate_volume(self, name: str, annotations: Mapping[str, str | None]) -> None:
         """Set annotations; None takes one away. A claim that is gone already is no error: one that
@@ -290,7 +284,7 @@ class Kube:
         """Whether it is gone; one that is not ours stays."""
         found = self._secret(name)
         if found is not None and self.site.owns(found):
-            self._delete(self.core.delete_namespaced_secret, name)
+            self._delete(self.core.delete_namespaced_secret, found)
         return found is None or self.site.owns(found)
 
     def _secret(self, name: str) -> Any:
@@ -300,9 +294,15 @@ class Kube:
             lambda: self.core.read_namespaced_secret(name, self.site.namespace),
         )
 
-    def _delete(self, call: Callable[[str, str], Any], name: str) -> None:
-        with gone_is_fine():
-            call(name, self.site.namespace)
+    def _delete(self, call: Callable[..., Any], found: Any) -> None:
+        """By its unique ID: one that has come in its place is refused as a conflict."""
+        metadata = found.metadata
+        body = {"preconditions": {"uid": metadata.uid}}
+        try:
+            call(metadata.name, self.site.namespace, body=body)
+        except ApiException as error:
+            if error.status not in _ENDED:
+                raise
 
     # ------------------------------------------------------------ exec
 

@@ -166,7 +166,7 @@ def _end(kube: Kube, props: Any, progress: Progress) -> None:
         # Kubernetes itself deletes only those of the units that were left at the end, and
         # the next `up` would take the rest for a cluster that was kept.
         for claim in volumes:
-            kube.delete_volume(claim.metadata.name)
+            kube.delete_volume(claim)
 
     # Nobody would be there to delete a disk, once the cluster has gone.
     disks_go = bool(props.get("cluster_goes")) and not keep

@@ -139,7 +139,7 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/birth/birth.py",
-                "    if earlier:\n        progress.say(",
+                "    if found is None and earlier:\n        progress.say(",
                 "    if False:\n        progress.say(",
             ),
         ),
@@ -303,8 +303,8 @@ BROKEN: tuple[Broken, ...] = (
         (
             Patch(
                 "components/birth/birth.py",
-                "earlier = kube.read_secret(site.discovery)\n        retained = ",
-                "earlier = kube.read_secret(site.discovery)\n        retained = None and ",
+                "retained = lock.on_volumes(kube)",
+                "retained = None and lock.on_volumes(kube)",
             ),
         ),
         red=("20",),

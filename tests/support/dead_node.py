@@ -18,6 +18,7 @@ class OnADeadNode(Kube):
 
     def __init__(self, *, runs: bool, ending: datetime | None = None) -> None:
         self.ending = ending
+        self._secret_holds: Mapping[str, str] = {}
         site = SimpleNamespace(
             units="etcd",
             seeds="etcd-seed",
@@ -63,6 +64,10 @@ class OnADeadNode(Kube):
     def exec(self, pod: str, *command: str, seconds: float = 10.0) -> str:
         raise ExecError("no answer")
 
-    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None:
+        self._secret_holds = data
+
+    def read_secret(self, name: str) -> dict[str, str]:
+        return dict(self._secret_holds)
 
     def scale(self, stateful_set: str, replicas: int) -> None: ...

@@ -183,6 +183,9 @@ class Namespace(Kube):
     def read_secret(self, name: str) -> dict[str, str]:
         return dict(_next(self.secrets))
 
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None:
+        self.secrets = [data]
+
     def pods(self, stateful_set: str) -> list[Any]:
         return [p for p in self.found if p.metadata.name.rpartition("-")[0] == stateful_set]
 

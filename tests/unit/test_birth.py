@@ -35,6 +35,7 @@ SILENT = "Error: context deadline exceeded"
 TAKEN = {"protocol": "v3", "token": "old", "endpoint": "http://etcd-discovery:2379"}
 """The Secret of a run that has taken a token."""
 ACCEPTED = {**TAKEN, "accepted": "claim-of-etcd-seed-0"}
+LOCK = {CLUSTER_ANNOTATION: "1f", BIRTH_ANNOTATION: MARK}
 
 
 @pytest.fixture
@@ -242,6 +243,48 @@ def test_what_another_run_has_accepted_meanwhile_is_not_thrown_away(
     assert done == ["token"]
 
 
+ON_VOLUMES = {"claims": [claim("etcd-0", **LOCK)]}
+IN_UNITS = {"found": [pod("etcd-0")], "statuses": {"etcd-0": [VOTES]}}
+
+
+@pytest.mark.parametrize(
+    ("step", "secret", "appears", "origin"),
+    [
+        pytest.param("wipe", TAKEN, ON_VOLUMES, "retained", id="while seeds end"),
+        pytest.param("fresh", {}, ON_VOLUMES, "retained", id="while a token comes"),
+        pytest.param("fresh", {}, IN_UNITS, "resumed", id="then, in units without volumes"),
+        pytest.param("wipe", ACCEPTED, IN_UNITS, "resumed", id="while noted seeds end, in units"),
+    ],
+)
+def test_no_second_cluster_is_formed_beside_that_of_a_run_that_has_overtaken_this_one(
+    step: str,
+    secret: Mapping[str, str],
+    appears: Mapping[str, Any],
+    origin: str,
+    done: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has wiped, given birth and handed over while this one waited, slept for example."""
+    kube = Namespace(secrets=[secret])
+    owner = module.teardown if step == "wipe" else module.tokens
+    taken = getattr(owner, step)
+
+    def meanwhile(*arguments: Any) -> Any:
+        vars(kube).update(appears, secrets=[{}])
+        return taken(*arguments)
+
+    monkeypatch.setattr(owner, step, meanwhile)
+    assert born(kube, monkeypatch)["origin"] == origin
+    assert "seeds" not in done
+
+
+def test_an_attempt_is_ended_by_its_token(done: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[Any] = []
+    monkeypatch.setattr(module.teardown, "wipe", lambda *given: ended.append(given[2:]))  # pyright: ignore
+    assert born(Namespace(secrets=[TAKEN]), monkeypatch)["origin"] == "born"
+    assert ended == [("old",)]
+
+
 UNWRITTEN = ANSWERED.replace('"revision": 7', '"revision": 1')
 
 
@@ -287,8 +330,6 @@ def test_what_nobody_was_given_is_ended_before_a_new_attempt(
 
 
 # ---------------------------------------------------------------- units with volumes
-
-LOCK = {CLUSTER_ANNOTATION: "1f", BIRTH_ANNOTATION: MARK}
 
 
 def test_seeds_that_run_are_left_to_the_handover(

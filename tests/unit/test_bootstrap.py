@@ -114,8 +114,6 @@ class Held(Namespace):
         held.metadata.labels = {"controller-revision-hash": made_of}
         super().__init__(pods=[held], newest=newest)
 
-    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
-
     def scale(self, stateful_set: str, replicas: int) -> None: ...
 
     def refusal(self, stateful_set: str) -> str:
@@ -162,6 +160,25 @@ def test_units_give_seeds_the_room_that_a_corrected_template_leaves(
     with pytest.raises(SequenceError, match="waiting for pods of the bootstrap"):
         run_seeds(held, token, 1, Progress("discovery", -1), own=False)
     assert held.renewed == renewed
+
+
+class Overtaken(Held):
+    """Whose token another run has exchanged: its cluster is born, and the units have data."""
+
+    def __init__(self) -> None:
+        super().__init__("r2", "r2")
+        unit = pod("etcd-0", template="r1")
+        self.found = [*self.found, pod("etcd-seed-1", waiting="ContainerCreating"), unit]
+
+    def write_secret(self, name: str, data: Mapping[str, str]) -> None:
+        super().write_secret(name, {**data, "token": "of another run"})
+
+
+def test_a_birth_that_was_overtaken_lets_nobody_start_and_recreates_nobody() -> None:
+    kube, token = Overtaken(), Token("v2", "t", "http://discovery.example.com")
+    with pytest.raises(SequenceError, match="another pulumi up has begun a birth of its own"):
+        run_seeds(kube, token, 2, Progress("discovery", -1), own=False)
+    assert (kube.released, kube.renewed) == ([], [])
 
 
 @pytest.mark.parametrize(

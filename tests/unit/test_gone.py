@@ -23,10 +23,11 @@ HELD: Any = SimpleNamespace(
     metadata=SimpleNamespace(name="etcd-seed-0", uid="1"),
     spec=SimpleNamespace(scheduling_gates=GATES),
 )
+CLAIM: Any = SimpleNamespace(metadata=SimpleNamespace(name="data-etcd-4", uid="2"))
 
 CHANGES: dict[str, Callable[[Kube], None]] = {
     "the note on a volume": lambda kube: kube.annotate_volume("data-etcd-4", {"note": None}),
-    "a volume": lambda kube: kube.delete_volume("data-etcd-4"),
+    "a volume": lambda kube: kube.delete_volume(CLAIM),
     "a label": lambda kube: kube.unlabel("etcd-seed-0", "serving"),
     "a gate": lambda kube: kube.release([HELD]),
     "a pod": lambda kube: kube.delete_pod(HELD),

@@ -30,11 +30,13 @@ BUSY = Kubernetes.status(503, "the server is currently unable to handle the requ
 TROUBLED = Kubernetes.status(500, "Internal error occurred: failed calling webhook")
 HERE = Site(**SITE)
 DONE = Reply(200, '{"metadata": {}, "items": []}', {"Content-Type": "application/json"})
+THIS: Any = SimpleNamespace(metadata=SimpleNamespace(name="etcd-0", uid="first"))
+"""A pod, or a claim."""
 
 CALLS: dict[str, Callable[[Kube], Any]] = {
     "GET": lambda kube: kube.pods("etcd"),
     "PATCH": lambda kube: kube.scale("etcd", 3),
-    "DELETE": lambda kube: kube.delete_volume("data-etcd-0"),
+    "DELETE": lambda kube: kube.delete_volume(THIS),
     "POST": lambda kube: kube.write_secret("etcd-discovery", {}),
 }
 
@@ -194,12 +196,12 @@ def test_what_the_api_asks_for_makes_no_pause_shorter(
     assert least < sum(pauses) <= 100
 
 
-POD: Any = SimpleNamespace(metadata=SimpleNamespace(name="etcd-0", uid="first"))
-
-
+@pytest.mark.parametrize("end", [Kube.delete_pod, Kube.delete_volume])
 @pytest.mark.parametrize("code", [404, 409], ids=["it is gone", "another has come in its place"])
-def test_a_pod_is_ended_once_however_often_it_is_asked_for(code: int) -> None:
-    """Where an answer is lost, the pod that came up in its place is not the one that was meant."""
+def test_what_is_deleted_is_so_once_however_often_it_is_asked_for(
+    code: int, end: Callable[[Kube, Any], None]
+) -> None:
+    """Where an answer is lost, what came up in its place is not what was meant."""
     bodies: list[Any] = []
 
     def respond(method: str, path: str, body: str) -> Reply:
@@ -207,10 +209,10 @@ def test_a_pod_is_ended_once_however_often_it_is_asked_for(code: int) -> None:
         return Reply(closes=True) if len(bodies) == 1 else refusal(code)(method, path, body)
 
     with serving(respond) as server:
-        Kube(kubeconfig(server.url), HERE).delete_pod(POD)
+        end(Kube(kubeconfig(server.url), HERE), THIS)
     assert bodies == [{"preconditions": {"uid": "first"}}] * 2
 
 
 def test_a_pod_that_may_not_be_ended_is_no_success() -> None:
     with serving(Kubernetes.status(403, "no")) as server, pytest.raises(ApiException):
-        Kube(kubeconfig(server.url), HERE).delete_pod(POD)
+        Kube(kubeconfig(server.url), HERE).delete_pod(THIS)

@@ -40,17 +40,26 @@ def test_a_dead_node_under_what_is_to_end_is_named(
 class Wiped(Namespace):
     """A namespace in which what is deleted is gone; its seeds end when they are scaled away."""
 
-    def __init__(self, *, pods: Sequence[Any] = (), claims: Sequence[Any] = ()) -> None:
-        super().__init__(pods=pods, claims=claims)
+    def __init__(
+        self,
+        *,
+        pods: Sequence[Any] = (),
+        claims: Sequence[Any] = (),
+        secrets: Sequence[Mapping[str, str]] = ({},),
+    ) -> None:
+        super().__init__(pods=pods, claims=claims, secrets=secrets)
         self.deleted: list[str] = []
+        self.scaled: list[str] = []
 
-    def scale(self, stateful_set: str, replicas: int) -> None: ...
+    def scale(self, stateful_set: str, replicas: int) -> None:
+        self.scaled.append(stateful_set)
 
-    def delete_volume(self, name: str) -> None:
-        self.deleted.append(name)
-        self.claims = [c for c in self.claims if c.metadata.name != name]
+    def delete_volume(self, claim: Any) -> None:
+        self.deleted.append(claim.metadata.name)
+        self.claims = [c for c in self.claims if c is not claim]
 
     def delete_secret(self, name: str) -> bool:
+        self.deleted.append(name)
         return True
 
 
@@ -68,7 +77,7 @@ def test_the_claim_of_a_seed_whose_pod_was_refused_goes() -> None:
     """Kubernetes makes the claim first, and ends it with the pod only, which there never was."""
     kube = Wiped(claims=[of_seed(2, OURS)])
     wipe(kube, Progress("discovery", 60))
-    assert kube.deleted == ["data-etcd-seed-2"]
+    assert kube.deleted == ["data-etcd-seed-2", "etcd-discovery"]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +96,32 @@ def test_no_other_claim_is_deleted_with_the_seeds(
     with pytest.raises(SequenceError, match=r"still there: .*volume data-etcd-seed-2"):
         wipe(kube, Progress("discovery", -1))
     assert kube.deleted == []
+
+
+TAKEN = {"token": "ours"}
+
+
+@pytest.mark.parametrize("now", [{"token": "theirs"}, {}], ids=["begun", "over already"])
+@pytest.mark.parametrize(
+    ("looks", "scaled"),
+    [
+        pytest.param(0, [], id="before anything is ended"),
+        pytest.param(2, ["etcd-seed", "etcd-discovery"], id="while seeds end"),
+    ],
+)
+def test_what_another_run_has_in_the_place_of_an_attempt_is_let_alone(
+    now: Mapping[str, str], looks: int, scaled: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a node is dead, seeds take minutes to end, and that run has its own cluster by now."""
+    monkeypatch.setattr("components.progress.time.sleep", lambda _seconds: None)  # pyright: ignore[reportUnknownLambdaType]
+    kube = Wiped(
+        pods=[pod("etcd-seed-0")],
+        claims=[of_seed(0, OURS)],
+        secrets=[*([TAKEN] * looks), now],
+    )
+    with pytest.raises(SequenceError, match="another pulumi up has begun a birth of its own"):
+        wipe(kube, Progress("discovery", 60), "ours")
+    assert (kube.scaled, kube.deleted) == (scaled, [])
 
 
 CUT_OFF = {"protocol": "v3", "token": "ab12", "endpoint": "http://theirs:2379"}

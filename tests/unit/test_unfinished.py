@@ -98,8 +98,8 @@ class World:
             for i, of in enumerate(labels)
         ]
 
-    def delete_volume(self, name: str) -> None:
-        self.done.append(f"{name} deleted")
+    def delete_volume(self, claim: Any) -> None:
+        self.done.append(f"{claim.metadata.name} deleted")
 
     def stateful_set(self, _: str) -> Any:
         told = self.workload.leaving
@@ -365,6 +365,16 @@ def test_a_unit_that_is_down_stops_no_scale_that_has_nothing_left_to_do(world: W
 def test_volumes_that_a_cut_scale_has_left_go(world: World) -> None:
     scale(unfinished=["scale"], retain=False)
     assert world.done == ["scale is under way", "data-etcd-3 deleted", "scale is finished"]
+
+
+def test_a_volume_of_a_unit_that_somebody_has_called_back_meanwhile_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its unit would run on a claim that ends when it does."""
+    more = SimpleNamespace(spec=SimpleNamespace(replicas=4))
+    monkeypatch.setattr(world, "stateful_set", lambda _name: more)  # pyright: ignore[reportUnknownLambdaType]
+    scale(unfinished=["scale"], retain=False)
+    assert world.done == ["scale is under way", "scale is finished"]
 
 
 def not_answering(world: World) -> None:
