@@ -1,4 +1,4 @@
-"""A destroy in the middle of a handover, of a stack whose data is to be kept.
+"""A destroy of a stack whose data is to be kept: in the middle of a handover, and right after.
 
 The Kubernetes API is a fake; on a real one: tests/e2e/test_retained.py.
 """
@@ -11,16 +11,22 @@ from typing import Any
 
 import pytest
 
+from components.birth import whole
 from components.dynamic.start import StartProvider
+from components.progress import SequenceError
 from components.site import Site
 from tests.support.answers import Reply
 from tests.support.dynamic import SITE, inputs, refused
-from tests.support.kubernetes_api import Kubernetes
+from tests.support.kubernetes_api import Kubernetes, kubeconfig
 from tests.support.plugin import Plugin
 
 SECRET = "GET /api/v1/namespaces/etcd/secrets/etcd-discovery"
 UNITS = "GET /apis/apps/v1/namespaces/etcd/statefulsets/etcd"
+CLAIMS = "GET /api/v1/namespaces/etcd/persistentvolumeclaims"
 NOTED = {"accepted": "claim-1 claim-2 claim-3"}
+
+
+UID = "of-the-units"
 
 
 def secret(data: dict[str, str], *, ours: bool = True) -> Reply:
@@ -33,7 +39,7 @@ def secret(data: dict[str, str], *, ours: bool = True) -> Reply:
 def units(policy: str | None) -> Reply:
     retention = {"persistentVolumeClaimRetentionPolicy": {"whenDeleted": policy}} if policy else {}
     spec = {"selector": {}, "template": {}, "serviceName": "etcd-peer", **retention}
-    return Reply(200, json.dumps({"metadata": {"name": "etcd"}, "spec": spec}))
+    return Reply(200, json.dumps({"metadata": {"name": "etcd", "uid": UID}, "spec": spec}))
 
 
 def test_half_a_cluster_is_not_kept(dynamic: Plugin) -> None:
@@ -77,3 +83,68 @@ def test_a_cluster_that_refuses_to_say_is_not_passed_over(dynamic: Plugin) -> No
         assert "you may not look" in refused(
             lambda: dynamic.delete(StartProvider(), props), dynamic
         )
+
+
+# ---------------------------------------------------------------- just told to keep them
+
+
+def claims(*owners: str | None) -> Reply:
+    """One for each unit; by the unique ID of its owner."""
+    metadata = [
+        {
+            "name": f"data-etcd-{ordinal}",
+            "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "etcd", "uid": owner}
+            ]
+            if owner
+            else None,
+        }
+        for ordinal, owner in enumerate(owners)
+    ]
+    return Reply(200, json.dumps({"items": [{"metadata": each} for each in metadata]}))
+
+
+def destroyed(*found: Reply, policy: str = "Retain") -> int:
+    """Returns how often the claims were looked at, of which the last answer is repeated."""
+    left = list(found)
+    with Kubernetes.running(namespace=True) as api:
+        api.answers |= {
+            SECRET: Kubernetes.missed(SECRET),
+            UNITS: units(policy),
+            CLAIMS: lambda: left.pop(0) if len(left) > 1 else left[0],
+        }
+        whole.require_whole(Site(**SITE), kubeconfig(api.url))
+        assert all(asked.startswith("GET ") for asked in api.asked)
+        return api.asked.count(CLAIMS)
+
+
+def test_volumes_that_are_to_be_kept_are_let_go_of_before_their_statefulset_goes() -> None:
+    """A destroy right after the `up` that applies it: Kubernetes would delete them."""
+    assert destroyed(claims(UID, UID), claims(None, UID), claims(None, None)) == 3
+
+
+def test_volumes_that_would_go_all_the_same_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole, "STAY_SECONDS", 0)
+    with pytest.raises(SequenceError, match="StatefulSet etcd owns data-etcd-1") as failure:
+        destroyed(claims(None, UID))
+    assert failure.value.next_step == (
+        "kubectl -n etcd patch pvc data-etcd-1 --type=merge -p "
+        '\'{"metadata": {"ownerReferences": null}}\', then pulumi destroy'
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "policy", "looks"),
+    [
+        pytest.param(claims(None, None), "Retain", 1, id="nobody's"),
+        pytest.param(claims("of-another"), "Retain", 1, id="of a StatefulSet that is gone"),
+        pytest.param(claims(UID), "Delete", 0, id="they are to go"),
+    ],
+)
+def test_no_other_volume_holds_a_destroy_up(found: Reply, policy: str, looks: int) -> None:
+    assert destroyed(found, policy=policy) == looks
+
+
+def test_who_falls_silent_while_volumes_would_go_is_not_passed_over() -> None:
+    with pytest.raises(SequenceError, match="Kubernetes refuses"):
+        destroyed(claims(UID), Kubernetes.status(403, "no more"))
