@@ -175,7 +175,8 @@ class Client(client.ApiClient):
         kwargs["_request_timeout"] = kwargs.get("_request_timeout") or ANSWER_SECONDS
         # Of several headers with one name a plain mapping keeps the last.
         kwargs["headers"] = HTTPHeaderDict(kwargs.get("headers") or {})
-        for name, value in self.configuration.acts_as:
+        configuration: Any = self.configuration
+        for name, value in configuration.acts_as:
             kwargs["headers"].add(name, value)
         path = url.removeprefix(self.configuration.host)
         try:

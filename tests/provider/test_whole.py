@@ -128,7 +128,7 @@ def test_volumes_that_would_go_all_the_same_are_named(monkeypatch: pytest.Monkey
     with pytest.raises(SequenceError, match="StatefulSet etcd owns data-etcd-1") as failure:
         destroyed(claims(None, UID))
     assert failure.value.next_step == (
-        "kubectl -n etcd patch pvc data-etcd-1 --type=merge -p "
+        "kubectl --context here -n etcd patch pvc data-etcd-1 --type=merge -p "
         '\'{"metadata": {"ownerReferences": null}}\', then pulumi destroy'
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -41,8 +41,6 @@ class Forming(Namespace):
     def pods_and_time(self) -> tuple[list[Any], datetime]:
         found, self.at_first = self.at_first or list(self.found), None
         return found, NOW
-
-    def write_secret(self, name: str, data: Mapping[str, str]) -> None: ...
 
     def scale(self, stateful_set: str, replicas: int) -> None: ...
 

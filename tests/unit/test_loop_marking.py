@@ -14,8 +14,10 @@ from components.change.plan import Done, Goal
 from components.etcd.lock import Lock
 from components.kube.errors import ExecError
 from components.progress import Progress, SequenceError
+from components.site import Site
 from containers.etcd.supervisor.birth_mark import BIRTH_KEY
 from containers.etcd.supervisor.membership import View
+from tests.support.dynamic import SITE
 from tests.support.namespace import NOW
 from tests.support.views import CLUSTER, member, view
 
@@ -84,8 +86,7 @@ def test_a_mark_that_came_from_elsewhere_meanwhile_is_not_taken_for_its_own(
 ) -> None:
     """As by a copy of another cluster's keys: ours is written only where there is none."""
     asked: Any = Overtaken("")
-    site = SimpleNamespace(units="etcd", seeds="etcd-seed", namespace="etcd")
-    kube: Any = SimpleNamespace(site=site, pods_and_time=lambda: (list[Any](), NOW))
+    kube: Any = SimpleNamespace(site=Site(**SITE), pods_and_time=lambda: (list[Any](), NOW))
     known = Lock(cluster_id=f"{CLUSTER:x}", birth="b", revision=0)
     loop = Loop(kube, asked, Progress("scale", 60), Goal("etcd-seed", "etcd", 3), known)
     monkeypatch.setattr(module, "POLL_SECONDS", 0)
