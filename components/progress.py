@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -83,6 +84,10 @@ class Progress:
         now = time.monotonic()
         self.phases[phase] = round(now - self._phase_at, 2)
         self._phase_at = now
+
+    def began(self, now: datetime) -> datetime:
+        """When it has begun, by the clock that says `now`."""
+        return now - timedelta(seconds=time.monotonic() - self.started)
 
     @property
     def expired(self) -> bool:

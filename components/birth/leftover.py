@@ -12,8 +12,8 @@ from typing import Any
 from components.birth.volatile import POLL_SECONDS, holds_data
 from components.kube.claims import claim_name
 from components.kube.client import Kube
-from components.kube.pods import by_ordinal, ending
-from components.kube.recreate import recreate
+from components.kube.pods import by_ordinal, ending, of_stateful_set
+from components.kube.recreate import pull_again, recreate
 from components.names import CLUSTER_ANNOTATION
 from components.progress import Progress, SequenceError, Unmet
 
@@ -52,7 +52,8 @@ def _left(claims: dict[int, Any], since: Any) -> Iterable[int]:
 
 
 def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
-    pods = [pod for pod in kube.pods(kube.site.units) if pod.metadata.name in left]
+    found, now = kube.pods_and_time()
+    pods = [pod for pod in of_stateful_set(found, kube.site.units) if pod.metadata.name in left]
     told = {
         pod.metadata.name: holds_data(kube.supervisor_status(pod.metadata.name)) for pod in pods
     }
@@ -68,9 +69,10 @@ def _empty(kube: Kube, left: set[str], progress: Progress) -> bool | Unmet:
     if not silent:
         return True
     # All else that recreates units comes after the birth, which waits for these.
+    again = pull_again(kube, pods, now, progress)
     newest = kube.newest_revision(kube.site.units)
     if newest is not None:
-        recreate(kube, pods, newest, None, progress)
+        recreate(kube, [pod for pod in pods if pod not in again], newest, None, progress)
     known = kube.troubles(pods, still=progress.stands_still)
     return Unmet("; ".join([f"no word from {', '.join(silent)}", *known]))
 

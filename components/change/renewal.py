@@ -1,4 +1,4 @@
-"""Brings the newest template to units that an older one keeps from coming.
+"""Brings what is new to units that do not come: the newest template, and an image.
 
 Kubernetes makes them from the template of now once their pods are deleted, but would itself wait
 for ever until they are ready (StatefulSet: "Forced rollback"). So would every sequence: nobody
@@ -18,7 +18,7 @@ from components.change.plan import Goal, MoveLeader
 from components.etcd.cluster import Cluster
 from components.kube.client import Kube
 from components.kube.errors import ExecError
-from components.kube.recreate import recreate
+from components.kube.recreate import pull_again, recreate
 from components.progress import Progress
 from containers.etcd.supervisor.membership import History, View
 
@@ -41,11 +41,13 @@ class Renewal:
         something was done, and while a cluster answers all who have failed, since their turn comes.
         `units`: their pods, at the API server's time `at`; `view`: None while no cluster answers.
         """
+        found = pull_again(self.kube, units, at, self.progress)
+        left = [pod for pod in units if pod not in found]
         newest = self.kube.newest_revision(self.kube.site.units)
         if newest is None:
-            return []
+            return [pod.metadata.name for pod in found]
         voters = {m.pod for m in view.voters} if view else None
-        found = recreate(self.kube, units, newest, voters, self.progress)
+        found += recreate(self.kube, left, newest, voters, self.progress)
         names = [pod.metadata.name for pod in found]
         left = [pod for pod in units if pod not in found]
         seen = restarts.seen(left, newest, at)

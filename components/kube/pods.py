@@ -201,6 +201,12 @@ def pull_failed(pod: Any) -> bool:
     return _waits_for(states(pod), *_NO_IMAGE)
 
 
+def pulled_in_vain(pod: Any, since: datetime) -> bool:
+    """Whether it was made before that, waits for its image still, and has never run."""
+    waits = pull_failed(pod) and never_started(pod) and not ending(pod)
+    return waits and pod.metadata.creation_timestamp < since
+
+
 def may_pass(pod: Any, failed_pulls: Mapping[str, int]) -> bool:
     """Whether its obstacle is one that may still pass by itself: a pull that has failed once.
 

@@ -66,6 +66,7 @@ def pod(
     restarts: int = 0,
     starved: bool = False,
     template: str = "r2",
+    made: datetime = NOW,
 ) -> Any:
     """`unheard`: ready when its node was last heard; `waiting`: why its container does not run;
     `volume`: its data is on a claim; `starved`: its container ended for want of memory; `template`:
@@ -94,6 +95,7 @@ def pod(
         metadata=SimpleNamespace(
             name=name,
             uid=f"uid-of-{name}",
+            creation_timestamp=made,
             deletion_timestamp=NOW if ending else None,
             labels={"controller-revision-hash": template},
         ),

@@ -41,7 +41,10 @@ def pod(
     ]
     return SimpleNamespace(
         metadata=SimpleNamespace(
-            name="etcd-1", uid="this", deletion_timestamp=NIGHT if ending else None
+            name="etcd-1",
+            uid="this",
+            creation_timestamp=NIGHT,
+            deletion_timestamp=NIGHT if ending else None,
         ),
         spec=SimpleNamespace(
             node_name=None,

@@ -440,6 +440,18 @@ def test_volumes_without_data_are_in_nobodys_way(
     assert done == BIRTH
 
 
+def test_a_unit_that_an_earlier_up_has_left_without_its_image_is_pulled_for_anew(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = pod("etcd-0", volume=True, waiting="ImagePullBackOff", made=OLDER)
+    kube = Namespace(
+        pods=[unit], claims=[made_at(OLDER, "etcd-0")], statuses={"etcd-0": [WAITS]}, made=NOW
+    )
+    assert born(kube, monkeypatch)["origin"] == "born"
+    assert kube.renewed == ["etcd-0"]
+    assert done == BIRTH
+
+
 PULLS, STARTED_AND_CRASHES = (
     pod("etcd-0", volume=True, waiting=waiting, restarts=restarts, template="r1")
     for waiting, restarts in (("ImagePullBackOff", 0), ("CrashLoopBackOff", 3))

@@ -61,7 +61,13 @@ def pod(name: str, *, gated: bool = False, uid: str = "pod-2", node: str | None 
     )
     state = SimpleNamespace(running=object(), waiting=None)
     return SimpleNamespace(
-        metadata=SimpleNamespace(name=name, uid=uid, deletion_timestamp=None, labels=LABELS),
+        metadata=SimpleNamespace(
+            name=name,
+            uid=uid,
+            creation_timestamp=NOW,
+            deletion_timestamp=None,
+            labels=LABELS,
+        ),
         spec=SimpleNamespace(
             node_name=node,
             scheduling_gates=[SimpleNamespace(name=GATE)] if gated else None,
@@ -110,6 +116,10 @@ class Namespace(Kube):
         self.released: list[str] = []
         self.asked: list[str] = []
         self.said: list[Any] = []
+        self.ended: list[str] = []
+
+    def delete_pod(self, pod: Any) -> None:
+        self.ended.append(pod.metadata.name)
 
     def events(self, selector: str) -> list[Any]:
         return self.said
@@ -181,17 +191,31 @@ def test_seeds_that_come_back_to_the_clusters_data_are_let_start(
     )
 
 
-def test_a_unit_that_cannot_start_keeps_no_seed_from_coming_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def beside_a_unit_without_its_image() -> Namespace:
     unit = pod("etcd-0", node="a")
     waiting = SimpleNamespace(reason="ImagePullBackOff", message="no such image")
     unit.status.container_statuses[0].state = SimpleNamespace(running=None, waiting=waiting)
     kube = Namespace([unit, pod(SEEDS[0], gated=True)], ALL_CLAIMS, answers=False)
     kube.said = [event("etcd-0", "Failed to pull image", count=2)]
     kube.said[0].involved_object.uid = unit.metadata.uid
+    return kube
+
+
+def test_a_unit_that_cannot_start_keeps_no_seed_from_coming_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = beside_a_unit_without_its_image()
     assert "pod etcd-0: ImagePullBackOff" in handed_over(kube, monkeypatch)
-    assert kube.released == SEEDS[:1]
+    assert (kube.released, kube.ended) == (SEEDS[:1], [])
+
+
+def test_a_unit_that_an_earlier_up_has_left_without_its_image_is_pulled_for_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kube = beside_a_unit_without_its_image()
+    kube.seeds[0].metadata.creation_timestamp = NOW - timedelta(minutes=5)
+    assert handed_over(kube, monkeypatch).startswith("not balanced after")
+    assert kube.ended == ["etcd-0"]
 
 
 def test_a_pull_that_has_failed_once_ends_no_sequence(monkeypatch: pytest.MonkeyPatch) -> None:

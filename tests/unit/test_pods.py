@@ -13,6 +13,7 @@ from components.kube.pods import (
     may_pass,
     obstacle,
     on_the_way,
+    pulled_in_vain,
     ready_seconds,
     stuck,
     unheard,
@@ -111,6 +112,29 @@ def test_a_pull_that_has_failed_once_may_pass_however_late_it_began(
 ) -> None:
     """A pod is long on its node before it is pulled for, where its volume is attached first."""
     assert may_pass(pod(waiting=waiting), {"this": failed, "another": 2}) is may
+
+
+def pulling(waiting: str = "ImagePullBackOff", *, starts: int = 0, ending: bool = False) -> Any:
+    unit = pod(waiting=waiting, ending=ending)
+    unit.status.container_statuses[0].restart_count = starts
+    return unit
+
+
+@pytest.mark.parametrize(
+    ("unit", "seconds", "found"),
+    [
+        pytest.param(pulling(), 1, True, id="left by an earlier up"),
+        pytest.param(pulling(), 0, False, id="made since: it has its own two pulls"),
+        pytest.param(pulling("ContainerCreating"), 1, False, id="on its way"),
+        pytest.param(pulling("CrashLoopBackOff"), 1, False, id="it has its image"),
+        pytest.param(pulling(starts=1), 1, False, id="it has run, and may have written"),
+        pytest.param(pulling(ending=True), 1, False, id="another comes in its place"),
+    ],
+)
+def test_who_waits_for_an_image_since_before_is_pulled_for_anew(
+    unit: Any, seconds: float, found: bool
+) -> None:
+    assert pulled_in_vain(unit, NIGHT + timedelta(seconds=seconds)) is found
 
 
 @pytest.mark.parametrize(
