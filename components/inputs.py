@@ -71,6 +71,7 @@ class Inputs:
             "unit_memory": str(units.count * size_bytes(units.memory)),
             "priority_class": self.names.priority_class or "",
             "arch": _arch(self.names),
+            "pull_secrets": list(settings.image.pull_secrets),
             "storage_class": self.names.storage_class or "",
             # Made after this question is asked.
             "own_storage_class": self.names.owns_storage_class,

@@ -125,6 +125,7 @@ def _pod(
         "nodeSelector": {**names.node_selector, **units.node_selector},
         "tolerations": [*names.tolerations, *units.tolerations, *_staying(names, workload)],
         "priorityClassName": names.priority_class,
+        "imagePullSecrets": [{"name": name} for name in settings.image.pull_secrets],
         "affinity": dict(units.affinity),
         "topologySpreadConstraints": None if units.affinity else _spread(names, workload.role),
         # Names in the cluster are whole, and go to its DNS as they are. With the usual 5 a client

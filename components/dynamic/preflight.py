@@ -27,7 +27,7 @@ class PreflightProvider(DynamicProvider):
         *("pods", "cpu", "memory", "volumes"),
         *("unit_pods", "unit_cpu", "unit_memory", "unit_volumes"),
     )
-    inputs = (*_amounts, "storage_class", "storage", "version", "arch")
+    inputs = (*_amounts, "storage_class", "storage", "version", "arch", "pull_secrets")
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Refuse a change of what must stay as it is while the cluster exists, already in preview.
@@ -100,10 +100,10 @@ class Preflight(KubernetesResource, module="etcd", name="Preflight"):
     ) -> None:
         """`props`: site, kubeconfig (secret), fixed (setting by key), version (of etcd),
         discovery_mode, discovery_url, seeds, arch (of the nodes that pods select by the image's
-        platform; else empty), and what the stack will ask for: pods, cpu, memory (quantities in
-        all), priority_class (of all pods, if any), storage_class, own_storage_class (the stack
-        brings it), storage (quantity of one volume), volumes (their number), quota (of etcd, see
-        `room.require`); unit_pods, unit_cpu, unit_memory, unit_volumes: of that the units' part,
-        which is what stays.
+        platform; else empty), pull_secrets (names), and what the stack will ask for: pods, cpu,
+        memory (quantities in all), priority_class (of all pods, if any), storage_class,
+        own_storage_class (the stack brings it), storage (quantity of one volume), volumes (their
+        number), quota (of etcd, see `room.require`); unit_pods, unit_cpu, unit_memory,
+        unit_volumes: of that the units' part, which is what stays.
         """
         super().__init__(PreflightProvider(), name, props, opts)

@@ -264,9 +264,16 @@ class Kube:
 
     # ------------------------------------------------------------ secrets
 
+    def secret_if_there(self, name: str) -> Any:
+        """Whosever it is; None if there is none."""
+        return unless(
+            HTTPStatus.NOT_FOUND,
+            lambda: self.core.read_namespaced_secret(name, self.site.namespace),
+        )
+
     def read_secret(self, name: str) -> dict[str, str]:
         """What our Secret holds; empty if there is none. Raises as `secret.held` does."""
-        found = self._secret(name)
+        found = self.secret_if_there(name)
         return {} if found is None else secret.held(self.site, found)
 
     def write_secret(self, name: str, data: Mapping[str, str]) -> None:
@@ -282,17 +289,10 @@ class Kube:
 
     def delete_secret(self, name: str) -> bool:
         """Whether it is gone; one that is not ours stays."""
-        found = self._secret(name)
+        found = self.secret_if_there(name)
         if found is not None and self.site.owns(found):
             self._delete(self.core.delete_namespaced_secret, found)
         return found is None or self.site.owns(found)
-
-    def _secret(self, name: str) -> Any:
-        """None if there is none."""
-        return unless(
-            HTTPStatus.NOT_FOUND,
-            lambda: self.core.read_namespaced_secret(name, self.site.namespace),
-        )
 
     def _delete(self, call: Callable[..., Any], found: Any) -> None:
         """By its unique ID: one that has come in its place is refused as a conflict."""

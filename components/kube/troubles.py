@@ -55,7 +55,10 @@ def remedy(pod: Any, group: str) -> str:
     if next_step := more_memory(pod, group):
         return next_step
     if lacks_image(pod):
-        return "check image.registry, image.digest and the nodes' right to pull, then pulumi up"
+        return (
+            "check image.registry, image.digest and the right to pull, which the nodes have or "
+            "image.pullSecrets give, then pulumi up"
+        )
     return "pulumi up"
 
 

@@ -16,7 +16,7 @@ from components.kube.client import Kube
 from components.kube.errors import plain_errors, unless
 from components.kube.pods import ending
 from components.names import ARCH_LABEL
-from components.preflight import node_disk
+from components.preflight import node_disk, pull_secrets
 from components.preflight.kept import misfits
 from components.preflight.quotas import There, out_of_limits, over_quota
 from components.progress import SequenceError
@@ -85,6 +85,8 @@ def check(site: Site, props: Mapping[str, Any], *, first: bool) -> None:
         missing = _rights(kube, exists=exists)
         problems += missing
         problems += _processors(kube, str(props["arch"]))
+        if not missing:
+            problems += _pull_secrets(kube, props["pull_secrets"], exists=exists)
         if not props["own_storage_class"]:
             problems += _storage(kube, str(props["storage_class"]), int(props["volumes"]))
         if exists and not missing:
@@ -181,6 +183,12 @@ def _processors(kube: Kube, arch: str) -> list[str]:
         if platform.removeprefix("linux/") in there:
             problem += f". Set it: pulumi config set --path etcd:image.platform {platform}"
     return [problem] if there else []
+
+
+def _pull_secrets(kube: Kube, names: list[str], *, exists: bool) -> list[str]:
+    if not exists:
+        return pull_secrets.homeless(kube.site, names)
+    return pull_secrets.unfit(kube.site, {name: kube.secret_if_there(name) for name in names})
 
 
 def _storage(kube: Kube, storage_class: str, volumes: int) -> list[str]:

@@ -43,6 +43,7 @@ def image(section: Section, *, own_registry: bool) -> model.ImageSettings:
         tag=section.optional_text("tag", syntax.TAG),
         digest=section.optional_text("digest", syntax.DIGEST),
         pull_policy=section.choice("pullPolicy", "IfNotPresent", get_args(model.PullPolicy)),
+        pull_secrets=_pull_secrets(section),
         platform=section.choice("platform", "linux/amd64", get_args(model.Platform)),
     )
     if not section.problems.none_at("image.build", "image.digest"):
@@ -62,6 +63,17 @@ def image(section: Section, *, own_registry: bool) -> model.ImageSettings:
             set_value("image.build", "false"),
         )
     return result
+
+
+def _pull_secrets(section: Section) -> tuple[str, ...]:
+    found: list[str] = []
+    for path, entry in section.items("pullSecrets", syntax.SECRET.example):
+        name = section.check_text(path, "" if entry is None else entry, syntax.SECRET)
+        if name in found:
+            section.problems.add(path, name, "allowed: each Secret once", remove_value(path))
+        elif name is not None:
+            found.append(name)
+    return tuple(found)
 
 
 def kubernetes(section: Section, *, own_cluster: bool) -> model.KubernetesSettings:

@@ -51,6 +51,9 @@ class ImageSettings:
     digest: str | None
     """`sha256:...`. Set exactly when `build` is false."""
     pull_policy: PullPolicy
+    pull_secrets: tuple[str, ...]
+    """Secrets of the namespace by which the nodes log in to the registry. The program makes none:
+    a password in it would be in the state."""
     platform: Platform
 
 

@@ -201,6 +201,14 @@ def _no_second_cluster(settings: Settings, problems: Problems) -> None:
 
 def _image_for_the_nodes(settings: Settings, problems: Problems) -> None:
     image, gke = settings.image, settings.gke
+    if image.pull_secrets and problems.none_at("image.pullSecrets"):
+        problems.add(
+            "image.pullSecrets",
+            list(image.pull_secrets),
+            "allowed: [] with gke.create, where nothing can be in the namespace before the pods; "
+            "the nodes pull as an account of their own, which may be let read other registries",
+            remove_value("image.pullSecrets"),
+        )
     if not image.build and image.registry is None and problems.none_at("image.registry"):
         problems.say(
             "image.registry",

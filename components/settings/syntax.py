@@ -96,6 +96,7 @@ DOMAIN = Syntax(
     "a DNS name in lower case, without a dot at its ends", "cluster.local", _matches_domain
 )
 STORAGE_CLASS = Syntax("the name of a StorageClass, or null", "standard", _matches_domain)
+SECRET = Syntax("the name of a Secret", "registry-login", _matches_domain)
 LABEL_KEY = Syntax(
     "a label key: [DNS name/]name, the name of up to 63 letters, digits, '-', '_' and '.'",
     "team",

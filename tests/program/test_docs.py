@@ -36,6 +36,11 @@ _UPGRADED = "test_the_next_minor_of_etcd_comes_unit_by_unit_and_does_not_go_back
 _DOWN = f"{_MAKE}::test_destroy_and_lab_down_leave_nothing"
 _SEEDS = "tests/e2e/test_lost_state.py::test_a_state_lost_in_the_middle_of_a_handover_costs_no_data"
 
+_PULL = (
+    "tests/e2e/test_pull_secrets.py"
+    "::test_nodes_pull_by_a_secret_and_once_its_password_is_corrected_an_up_is_enough"
+)
+_LOGIN = "--docker-server=registry.example.com --docker-username=USER --docker-password=PASSWORD"
 _GKE = "tests/e2e/test_gke_readme.py::test_every_command_of_the_readme_works_in_its_order"
 _APIS = (
     "gcloud services enable artifactregistry.googleapis.com cloudresourcemanager.googleapis.com "
@@ -80,6 +85,8 @@ DONE_BY = {
     "etcdctl get greeting": f"{_MAKE}::test_the_first_key_as_make_up_says",
     "etcdctl member list": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
     "kubectl get pods -n etcd": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",
+    "kubectl create namespace etcd": _PULL,
+    f"kubectl -n etcd create secret docker-registry registry-login {_LOGIN}": _PULL,
     f"{_CONNECT} put greeting hello": _OWN,
     f"{_CONNECT} get greeting": _OWN,
     "pulumi preview": f"{_MAKE}::test_plain_commands_work_in_the_labs_shell",

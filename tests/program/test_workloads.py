@@ -320,7 +320,7 @@ def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
             "logLevel": "warn",
         },
         units={"nodeSelector": {"pool": "etcd"}, "tolerations": [toleration], "affinity": affinity},
-        image={"pullPolicy": "Always"},
+        image={"pullPolicy": "Always", "pullSecrets": ["registry-login"]},
     )
     for workload in workloads(program).values():
         assert workload.pod["nodeSelector"]["pool"] == "etcd"
@@ -330,6 +330,7 @@ def test_settings_of_pods_arrive_everywhere(declare: Declare) -> None:
         assert workload.env["GOMAXPROCS"] == "2"
         assert workload.env["MEMBER_LOG_LEVEL"] == "warn"
         assert workload.container["imagePullPolicy"] == "Always"
+        assert workload.pod["imagePullSecrets"] == [{"name": "registry-login"}]
         assert workload.spec["template"]["metadata"]["labels"]["team"] == "storage"
     for resource in program.resources:
         if resource.type.startswith("kubernetes:"):

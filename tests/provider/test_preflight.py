@@ -225,6 +225,52 @@ def test_a_secret_of_others_is_named_with_what_to_do(dynamic: Plugin) -> None:
         assert [a for a in api.asked if "secrets" in a] == [asked] * 2
 
 
+NAMED = {"pull_secrets": ["registry-login"]}
+LOGIN = "GET /api/v1/namespaces/etcd/secrets/registry-login"
+MAKE_IT = (
+    "kubectl --context here -n etcd create secret docker-registry registry-login "
+    "--docker-server=HOST --docker-username=USER --docker-password=PASSWORD"
+)
+
+
+def _login(kind: str) -> Reply:
+    return Reply(200, json.dumps({"metadata": {"name": "registry-login"}, "type": kind}))
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "told"),
+    [
+        pytest.param(
+            {},
+            f"Make it first, kubectl --context here create namespace etcd, and in it: {MAKE_IT}",
+            id="no namespace yet",
+        ),
+        pytest.param({"namespace": True}, f"is not there. Make it: {MAKE_IT}", id="no Secret"),
+        pytest.param(
+            {"namespace": True, "answers": {LOGIN: _login("Opaque")}},
+            "is of type Opaque; allowed: kubernetes.io/dockerconfigjson, kubernetes.io/dockercfg",
+            id="a Secret that no kubelet looks at",
+        ),
+    ],
+)
+def test_a_pull_secret_that_cannot_serve_is_told(
+    kubernetes: dict[str, Any], told: str, dynamic: Plugin
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        text = preflight(dynamic, api, **NAMED)
+        assert told in text
+        assert "registry-login" in text
+        assert not api.touched
+
+
+@pytest.mark.parametrize("kind", ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"])
+def test_a_pull_secret_of_either_kind_is_none_of_the_stacks_business(
+    kind: str, dynamic: Plugin
+) -> None:
+    with Kubernetes.running(namespace=True, answers={LOGIN: _login(kind)}) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url, **NAMED))
+
+
 def test_objects_of_others_with_other_names_are_none_of_our_business(dynamic: Plugin) -> None:
     others = {"services": ("web",), "statefulsets": ("etcd-backup",), "roles": ("etcd-seed",)}
     with Kubernetes.running(namespace=True, objects=others) as api:

@@ -1,25 +1,19 @@
-"""Discovery services beside the lab's Kubernetes, as real programs on the node's own address.
-
-They run in the lab's network namespace, so both this machine and the pods reach them, and end with
-the lab at the latest.
-"""
+"""Discovery services beside the lab's Kubernetes, as real programs on the node's own address."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import time
-import urllib.error
 import urllib.request
-from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import processes, tools
-from lab.addresses import Addresses
-from lab.state import Lab, read_addresses
+from lab import tools
+from lab.state import Lab
+from tests.support.beside import Runner, beside
 
 # Free in the lab's network namespace, whose programs are all known.
 _SERVER_PORT, _CLIENT_PORT, _PEER_PORT = 8087, 8379, 8380
@@ -84,16 +78,15 @@ class V3Service:
 def v2_service(lab: Lab, folder: Path) -> Generator[V2Service]:
     """Run a v2 discovery service; both of its processes are ended at the end."""
     programs = tools.ensure(["discovery.etcd.io", "etcd-3.4"])
-    addresses = _addresses(lab)
-    server, etcd = (f"http://{addresses.node}:{port}" for port in (_SERVER_PORT, _CLIENT_PORT))
     config = folder / "etc" / "etcd-discovery" / "etcd-discovery.conf"
     config.parent.mkdir(parents=True)
-    bind = f"{addresses.node}:{_SERVER_PORT}"
-    config.write_text(_CONFIG.format(url=server, bind=bind, etcd=etcd))
     command = ("unshare", "-m", "sh", "-c", _WITH_CONFIG, str(folder / "etc"))
-    with ExitStack() as stack:
-        run = _Runner(lab, addresses, folder, stack)
-        run.etcd("etcd-3.4", programs["etcd-3.4"], "--enable-v2=true")
+    with beside(lab, folder) as run:
+        node = run.addresses.node
+        server, etcd = (f"http://{node}:{port}" for port in (_SERVER_PORT, _CLIENT_PORT))
+        bind = f"{node}:{_SERVER_PORT}"
+        config.write_text(_CONFIG.format(url=server, bind=bind, etcd=etcd))
+        _start_etcd(run, "etcd-3.4", programs["etcd-3.4"], "--enable-v2=true")
         run.wait(f"{etcd}/health")
         run.program("discovery", *command, str(programs["discovery.etcd.io"]))
         # Not /health: that one makes a token of its own.
@@ -105,71 +98,23 @@ def v2_service(lab: Lab, folder: Path) -> Generator[V2Service]:
 def v3_service(lab: Lab, folder: Path) -> Generator[V3Service]:
     """Run an etcd of its own, ended at the end."""
     programs = tools.ensure(["etcd", "etcdctl"])
-    addresses = _addresses(lab)
-    url = f"http://{addresses.node}:{_CLIENT_PORT}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        run = _Runner(lab, addresses, folder, stack)
-        run.etcd("etcd-v3", programs["etcd"])
+    with beside(lab, folder) as run:
+        url = f"http://{run.addresses.node}:{_CLIENT_PORT}"
+        _start_etcd(run, "etcd-v3", programs["etcd"])
         run.wait(f"{url}/health")
         yield V3Service(url, programs["etcdctl"])
 
 
-def _addresses(lab: Lab) -> Addresses:
-    addresses = read_addresses(lab)
-    assert addresses is not None, "the lab is up"
-    return addresses
-
-
-@dataclass(frozen=True)
-class _Runner:
-    """Starts programs in the lab's network namespace; `stack` ends them."""
-
-    lab: Lab
-    addresses: Addresses
-    folder: Path
-    stack: ExitStack
-
-    def etcd(self, name: str, program: Path, *flags: str) -> None:
-        node = self.addresses.node
-        self.program(
-            name,
-            str(program),
-            f"--data-dir={self.folder / name}",
-            f"--listen-client-urls=http://{node}:{_CLIENT_PORT}",
-            f"--advertise-client-urls=http://{node}:{_CLIENT_PORT}",
-            f"--listen-peer-urls=http://{node}:{_PEER_PORT}",
-            f"--initial-advertise-peer-urls=http://{node}:{_PEER_PORT}",
-            f"--initial-cluster=default=http://{node}:{_PEER_PORT}",
-            *flags,
-        )
-
-    def program(self, name: str, *command: str) -> None:
-        with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(
-                processes.inside(self.lab, self.addresses, command), stdout=log, stderr=log
-            )
-        self.stack.callback(_end, process)
-
-    def wait(self, url: str, seconds: float = 20) -> None:
-        """Until something answers there, whatever it says."""
-        deadline = time.monotonic() + seconds
-        while not _answers(url):
-            logs: Mapping[str, str] = {p.name: p.read_text() for p in self.folder.glob("*.log")}
-            assert time.monotonic() < deadline, f"{url} does not answer; {logs}"
-            time.sleep(0.1)
-
-
-def _answers(url: str) -> bool:
-    try:
-        urllib.request.urlopen(url, timeout=2).close()
-    except urllib.error.HTTPError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
+def _start_etcd(run: Runner, name: str, program: Path, *flags: str) -> None:
+    node = run.addresses.node
+    run.program(
+        name,
+        str(program),
+        f"--data-dir={run.folder / name}",
+        f"--listen-client-urls=http://{node}:{_CLIENT_PORT}",
+        f"--advertise-client-urls=http://{node}:{_CLIENT_PORT}",
+        f"--listen-peer-urls=http://{node}:{_PEER_PORT}",
+        f"--initial-advertise-peer-urls=http://{node}:{_PEER_PORT}",
+        f"--initial-cluster=default=http://{node}:{_PEER_PORT}",
+        *flags,
+    )

@@ -59,6 +59,7 @@ OWN: dict[type[DynamicProvider], dict[str, Any]] = {
         "unit_volumes": 3,
         "priority_class": "",
         "arch": "amd64",
+        "pull_secrets": [],
         "storage_class": "",
         "own_storage_class": False,
         "storage": "20Gi",

@@ -61,6 +61,7 @@ WORKS: list[tuple[str, CONFIG, str, object]] = [
     ("S1 package.json version, S2 image.tag", GOOD, "etcd.version", "3.7.1"),
     ("S2 image.tag, of an own build", GOOD, "image.tag", "mine"),
     ("S2 image.pullPolicy", GOOD, "image.pullPolicy", "Always"),
+    ("new: pull secrets", GOOD, "image.pullSecrets", ("registry-login",)),
     ("new: platform", GOOD, "image.platform", "linux/arm64"),
     ("S1 EXPOSE 2379, S2 clientPort", GOOD, "etcd.clientPort", 12379),
     ("S1 EXPOSE 2380, S2 peerPort", GOOD, "etcd.peerPort", 12380),

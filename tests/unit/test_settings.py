@@ -46,6 +46,7 @@ def test_everything_that_can_be_set_arrives() -> None:
                 "tag": "v1",
                 "digest": DIGEST,
                 "pullPolicy": "Always",
+                "pullSecrets": ["registry-login", "mirror.login"],
                 "platform": "linux/arm64",
             },
             "kubernetes": {
@@ -87,6 +88,7 @@ def test_everything_that_can_be_set_arrives() -> None:
         }
     )
     assert found.image.digest == DIGEST
+    assert found.image.pull_secrets == ("registry-login", "mirror.login")
     assert found.etcd.minor == (3, 7)
     assert found.etcd.extra_env == (EnvVar("GOMAXPROCS", "2"),)
     assert found.etcd.labels == {"example.com/team": "a", "empty": ""}

@@ -124,6 +124,7 @@ BAD = [
     ("a context beside a cluster", "kubernetes.context", "mine", "null with gke.create"),
     ("a kubeconfig beside a cluster", "kubernetes.kubeconfig", "~/k", "null with gke.create"),
     ("a domain that is not GKE's", "kubernetes.clusterDomain", "k.test", "cluster.local"),
+    ("pull secrets beside a cluster", "image.pullSecrets", ["login"], "[] with gke.create"),
     ("an image of Arm on other nodes", "image.platform", "linux/arm64", "linux/amd64 with"),
 ]
 

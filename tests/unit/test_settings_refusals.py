@@ -82,6 +82,7 @@ BAD = [
     ("a digest beside a build", "image.digest", DIGEST, "null while image.build is true"),
     ("an empty build context", "image.context", " ", "folder"),
     ("an unknown pull policy", "image.pullPolicy", "always-ish", "IfNotPresent, Always, Never"),
+    ("a pull secret as a text", "image.pullSecrets", "login", "list"),
     ("an unknown platform", "image.platform", "windows/amd64", "linux/amd64, linux/arm64"),
     ("a namespace in capitals", "kubernetes.namespace", "Etcd", "DNS label"),
     ("Kubernetes' own namespace", "kubernetes.namespace", "kube-system", "of its own"),
@@ -148,6 +149,18 @@ TOGETHER: list[tuple[str, dict[str, object], str, str]] = [
             ("a bad port", "https://a:99999/new", ("discovery.url", "no URL")),
             ("a password", "https://u:p@a.example.com/new", ("discovery.url", "password")),
         )
+    ),
+    (
+        "a pull secret twice",
+        {"image.pullSecrets": ["login", "other", "login"]},
+        "image.pullSecrets[2]",
+        "each Secret once",
+    ),
+    (
+        "a pull secret with a blank",
+        {"image.pullSecrets": ["my login"]},
+        "image.pullSecrets[0]",
+        "the name of a Secret",
     ),
     (
         "v3 discovery with a path",

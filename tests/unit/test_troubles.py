@@ -194,7 +194,8 @@ def test_a_node_that_holds_too_many_is_told(nodes: str, quorum: int, said: list[
         ),
         pytest.param(
             namespace.pod("etcd-seed-1", waiting="ImagePullBackOff"),
-            "check image.registry, image.digest and the nodes' right to pull, then pulumi up",
+            "check image.registry, image.digest and the right to pull, which the nodes have or "
+            "image.pullSecrets give, then pulumi up",
             id="no image",
         ),
         pytest.param(
