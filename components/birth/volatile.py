@@ -12,7 +12,14 @@ from typing import Any
 from components.birth import acceptance
 from components.etcd.lock import Lock
 from components.kube.client import Kube
-from components.kube.pods import ending, never_started, obstacle, on_volume, ready_first
+from components.kube.pods import (
+    ending,
+    never_started,
+    obstacle,
+    on_volume,
+    pull_failed,
+    ready_first,
+)
 from components.kube.troubles import remedy
 from components.progress import Progress, SequenceError, Unmet
 
@@ -24,7 +31,7 @@ def in_units(kube: Kube, progress: Progress) -> Lock | None:
     """The cluster that the units hold; None if they hold none, as before a first birth.
 
     No answer is no proof that there is nothing. Raises SequenceError at the deadline, and for a
-    unit that cannot answer any more.
+    unit that cannot answer any more: one that has run and waits for its image again still may.
     """
     return progress.wait(
         "the units to say which cluster they hold",
@@ -57,7 +64,7 @@ def _held(kube: Kube) -> Lock | Unmet | None:
         return found
     for pod in pods:
         problem = obstacle(pod)
-        if problem:
+        if problem and not pull_failed(pod):
             raise SequenceError(problem, _remedy(kube, pod))
     if found is None and not silent:
         return None

@@ -157,9 +157,17 @@ def unheard(pod: Any) -> bool:
 
 def never_started(pod: Any) -> bool:
     """Whether its container has not run yet, so that it cannot have written anything. A sidecar
-    may have: none has the data's volume."""
+    may have: none has the data's volume.
+
+    Restarts are counted when they have happened: a container that has ended once and whose image is
+    pulled again for the next start (`Always`) has none, but an end.
+    """
     own = own_status(pod)
-    return own is None or (own.state.waiting is not None and not own.restart_count)
+    return own is None or (_waits_without_restarts(own) and own.last_state.terminated is None)
+
+
+def _waits_without_restarts(own: Any) -> bool:
+    return own.state.waiting is not None and not own.restart_count
 
 
 def obstacle(pod: Any) -> str | None:
@@ -234,7 +242,9 @@ def on_the_way(pod: Any, now: datetime) -> bool:
         return not overdue(pod, now)
     if running(pod):
         return not unheard(pod)
-    return pod.spec.node_name is not None and never_started(pod) and obstacle(pod) is None
+    own = own_status(pod)
+    starts = own is None or _waits_without_restarts(own)
+    return pod.spec.node_name is not None and starts and obstacle(pod) is None
 
 
 def may_be_recreated(pod: Any, voters: Collection[str] | None) -> bool:

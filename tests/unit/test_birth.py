@@ -162,6 +162,16 @@ def test_a_unit_that_crashes_is_told_at_once(
     assert done == []
 
 
+def test_a_unit_that_has_run_and_waits_for_its_image_again_is_waited_for(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit = pod("etcd-0", waiting="ImagePullBackOff", starved=True, made=NOW - timedelta(days=1))
+    kube = Namespace(pods=[unit])
+    with pytest.raises(SequenceError, match="no word of what they hold from etcd-0"):
+        born(kube, monkeypatch, seconds=-1)
+    assert (kube.renewed, done) == ([], [])
+
+
 def test_a_unit_that_is_out_of_memory_is_to_be_given_more(
     done: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,10 +70,20 @@ def running_without_a_volume() -> Any:
     return unit
 
 
-def crashing(*, volume: bool, starts: int = 7) -> Any:
+def crashing(*, volume: bool) -> Any:
     claim = SimpleNamespace(persistent_volume_claim="data-etcd-1" if volume else None)
     unit = pod(waiting="CrashLoopBackOff", ended=STARVED)
     unit.spec.volumes = [claim]
+    unit.status.container_statuses[0].restart_count = 7
+    return unit
+
+
+def pulling(
+    waiting: str = "ImagePullBackOff", *, starts: int = 0, ending: bool = False, ended: Any = None
+) -> Any:
+    """Without a volume."""
+    unit = pod(waiting=waiting, ending=ending, ended=ended)
+    unit.spec.volumes = []
     unit.status.container_statuses[0].restart_count = starts
     return unit
 
@@ -84,7 +94,8 @@ def crashing(*, volume: bool, starts: int = 7) -> Any:
         pytest.param(crashing(volume=False), None, False, id="nobody answers: it may be needed"),
         pytest.param(crashing(volume=False), {"etcd-1"}, False, id="a voter"),
         pytest.param(crashing(volume=False), {"etcd-seed-0"}, True, id="it has never voted"),
-        pytest.param(crashing(volume=False, starts=0), None, True, id="it has never run"),
+        pytest.param(pulling(), None, True, id="it has never run"),
+        pytest.param(pulling(ended=STARVED), None, False, id="it has run, and no restart counts"),
         pytest.param(crashing(volume=True), None, True, id="its data outlives it"),
         pytest.param(running_without_a_volume(), None, False, id="it runs"),
     ],
@@ -114,12 +125,6 @@ def test_a_pull_that_has_failed_once_may_pass_however_late_it_began(
     assert may_pass(pod(waiting=waiting), {"this": failed, "another": 2}) is may
 
 
-def pulling(waiting: str = "ImagePullBackOff", *, starts: int = 0, ending: bool = False) -> Any:
-    unit = pod(waiting=waiting, ending=ending)
-    unit.status.container_statuses[0].restart_count = starts
-    return unit
-
-
 @pytest.mark.parametrize(
     ("unit", "seconds", "found"),
     [
@@ -128,6 +133,7 @@ def pulling(waiting: str = "ImagePullBackOff", *, starts: int = 0, ending: bool 
         pytest.param(pulling("ContainerCreating"), 1, False, id="on its way"),
         pytest.param(pulling("CrashLoopBackOff"), 1, False, id="it has its image"),
         pytest.param(pulling(starts=1), 1, False, id="it has run, and may have written"),
+        pytest.param(pulling(ended=STARVED), 1, False, id="so it has, whose restart waits for it"),
         pytest.param(pulling(ending=True), 1, False, id="another comes in its place"),
     ],
 )
