@@ -16,6 +16,10 @@ from components.kube.claims import claim_name
 _PULL_FAILED = "Failed to pull image"
 """The kubelet's words, of a pull that has ended (pkg/kubelet/images/image_manager.go)."""
 
+_NO_NODE = "FailedScheduling"
+"""The scheduler's reason for whatever keeps it from placing a pod, its volume included
+(pkg/scheduler/schedule_one.go)."""
+
 
 def failed_pulls(events: Iterable[Any]) -> dict[str, int]:
     """By unique ID of the pod, how often an image could not be pulled: of its container with which
@@ -35,15 +39,16 @@ def newest_warning(events: Iterable[Any], pod: Any) -> str | None:
     """What was said last of a pod that does not come, else of its volume's claim, in one line; None
     for nothing.
 
-    `events`: warnings. Of a pod on a node only what came after it was given that: why it had none
-    before is over, and its claim is bound.
+    `events`: warnings. Of a pod on a node nothing of what the scheduler has said, and nothing of
+    its claim: why it had no node is over, and the claim is bound.
     """
     placed = pod.spec.node_name is not None
-    since = _placed_at(pod) if placed else None
     found = list(events)
-    own = [e for e in found if e.involved_object.uid == pod.metadata.uid]
-    told = [e for e in own if since is None or _when(e) >= since]
-    if not told and not placed:
+    told = [e for e in found if e.involved_object.uid == pod.metadata.uid]
+    if placed:
+        # Not by time: the scheduler may say so once more before it sees where the pod is.
+        told = [e for e in told if e.reason != _NO_NODE]
+    elif not told:
         told = [e for e in found if _is_of_claim(e, claim_name(pod.metadata.name))]
     newest = max(told, key=_when, default=None)
     return None if newest is None else " ".join(f"{newest.reason}: {newest.message}".split())
@@ -52,11 +57,6 @@ def newest_warning(events: Iterable[Any], pod: Any) -> str | None:
 def _is_of_claim(event: Any, name: str) -> bool:
     about = event.involved_object
     return about.kind == "PersistentVolumeClaim" and about.name == name
-
-
-def _placed_at(pod: Any) -> datetime | None:
-    conditions = [c for c in pod.status.conditions or [] if c.type == "PodScheduled"]
-    return conditions[0].last_transition_time if conditions else None
 
 
 def _when(event: Any) -> datetime:

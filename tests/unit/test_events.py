@@ -110,9 +110,9 @@ MOUNT = event("etcd-seed-0", "timed\nout", reason="FailedMount")
         pytest.param(waiting(), [NO_DISK], None, id="of its claim, which is bound by now"),
         pytest.param(
             waiting(),
-            [event("etcd-seed-0", "no node", at=NOW - timedelta(minutes=2))],
+            [event("etcd-seed-0", "no node", reason="FailedScheduling")],
             None,
-            id="from before it had a node",
+            id="of when it had no node, however late it is said",
         ),
         pytest.param(
             waiting(),
