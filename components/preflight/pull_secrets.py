@@ -37,7 +37,10 @@ def _problem(site: Site, name: str, found: Any) -> str | None:
         return f"{what} is not there. Make it: {_command(site, name)}"
     if found.type in KINDS:
         return None
-    return f"{what} is of type {found.type}; allowed: {', '.join(KINDS)}. {_command(site, name)}"
+    return (
+        f"{what} is of type {found.type}, which cannot be changed; allowed: {', '.join(KINDS)}. "
+        f"Make it anew: {site.kubectl('delete', 'secret', name)}, then {_command(site, name)}"
+    )
 
 
 def _command(site: Site, name: str) -> str:

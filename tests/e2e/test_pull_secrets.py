@@ -33,7 +33,7 @@ def test_nodes_pull_by_a_secret_and_once_its_password_is_corrected_an_up_is_enou
         text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))
         assert f"Secret {NAME} of namespace {stack.namespace}" in text
         assert f"create secret docker-registry {NAME} --docker-server=HOST" in text
-        assert not stack.objects("statefulsets,services,serviceaccounts", "-l", "app=etcd")
+        assert not stack.objects("statefulsets,services,poddisruptionbudgets")
 
         _log_in(stack, registry, "another-password")
         text = the_one_error(stack.pulumi("up", "--yes", "--skip-preview"))

@@ -243,6 +243,12 @@ def config(kubeconfig: Path, **groups: Any) -> dict[str, Any]:
     }
 
 
+def reached_by(path: Path) -> KubernetesSettings:
+    return KubernetesSettings(
+        kubeconfig=str(path), context=CONTEXT, namespace="etcd", cluster_domain="cluster.local"
+    )
+
+
 def with_files(tmp_path: Path, **more: str) -> Path:
     """A kubeconfig whose certificates are files, one beside it."""
     server = {"server": SERVER, "certificate-authority": "ca.pem", **more}
@@ -295,10 +301,7 @@ def test_the_command_of_a_login_is_the_one_that_kubectl_runs(
     del found["clusters"][0]["cluster"]["certificate-authority"]
     found["users"][0]["user"] = {"exec": {"command": command, "args": ["a/b"]}}
     path.write_text(json.dumps(found))
-    settings = KubernetesSettings(
-        kubeconfig=str(path), context=CONTEXT, namespace="etcd", cluster_domain="cluster.local"
-    )
-    login = read_kubeconfig(settings)["users"][0]["user"]["exec"]
+    login = read_kubeconfig(reached_by(path))["users"][0]["user"]["exec"]
     assert login == {"command": expected.format(folder=tmp_path), "args": ["a/b"]}
 
 
@@ -311,14 +314,7 @@ def test_what_stands_in_a_kubeconfig_goes_before_the_file_that_it_names(tmp_path
 
 def test_a_certificate_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(pulumi.RunError, match=r"ca\.pem as certificate-authority, which"):
-        read_kubeconfig(
-            KubernetesSettings(
-                kubeconfig=str(with_files(tmp_path)),
-                context=CONTEXT,
-                namespace="etcd",
-                cluster_domain="cluster.local",
-            )
-        )
+        read_kubeconfig(reached_by(with_files(tmp_path)))
 
 
 def test_the_context_is_looked_for_in_every_file_of_the_environment(

@@ -248,7 +248,9 @@ def _login(kind: str) -> Reply:
         pytest.param({"namespace": True}, f"is not there. Make it: {MAKE_IT}", id="no Secret"),
         pytest.param(
             {"namespace": True, "answers": {LOGIN: _login("Opaque")}},
-            "is of type Opaque; allowed: kubernetes.io/dockerconfigjson, kubernetes.io/dockercfg",
+            "is of type Opaque, which cannot be changed; allowed: kubernetes.io/dockerconfigjson, "
+            "kubernetes.io/dockercfg. Make it anew: kubectl --context here -n etcd delete secret "
+            f"registry-login, then {MAKE_IT}",
             id="a Secret that no kubelet looks at",
         ),
     ],

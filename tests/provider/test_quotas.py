@@ -24,18 +24,6 @@ FIXED = {
 
 DEFAULT = {"type": "Container", "default": {"cpu": "1"}}
 """Of a LimitRange: the CPU limit that each member is given."""
-ON_NODES = {
-    "fixed": {**FIXED, "storage.kind": "ephemeral"},
-    **dict.fromkeys(("volumes", "unit_volumes"), 0),
-}
-"""A stack whose members' data is on their nodes' disks."""
-
-
-def disk(kind: str, **edges: str) -> dict[str, Any]:
-    """Of a LimitRange: what it says of a node's disk, by `default` or `max`."""
-    return {"type": kind, **{edge: {"ephemeral-storage": size} for edge, size in edges.items()}}
-
-
 KEPT = {"namespace": True, "left": 3, "kept": "c1"}
 """A namespace with the volumes of a cluster, and no pod: as a destroy leaves it."""
 
@@ -248,36 +236,6 @@ KEPT = {"namespace": True, "left": 3, "kept": "c1"}
             "allows storage from 0 to 10Gi for each PersistentVolumeClaim; etcd:storage.size",
             id="volumes are too large for the namespace",
         ),
-        pytest.param(
-            {"namespace": True, "limits": [disk("Container", default="1Gi")]},
-            ON_NODES,
-            "LimitRange bounds lets each Container have at most 1Gi of its node's disk "
-            "(ephemeral-storage); etcd:storage.kind is ephemeral, whose members need up to 5064Mi "
-            "there, and would be evicted with their data. Raise it to that, or: pulumi config set "
-            "--path etcd:storage.kind persistent",
-            id="members would be given less of a node's disk than etcd takes",
-        ),
-        pytest.param(
-            {"namespace": True, "limits": [disk("Container", max="5063Mi")]},
-            ON_NODES,
-            "lets each Container have at most 5063Mi",
-            id="the largest is given where no default is named",
-        ),
-        pytest.param(
-            {
-                "namespace": True,
-                "limits": [disk("Pod", max="1Gi"), disk("Container", default="1Gi", max="9Gi")],
-            },
-            ON_NODES,
-            "lets each Pod have at most 1Gi",
-            id="no pod has more either",
-        ),
-        pytest.param(
-            {**KEPT, "kept": "", "units": 3, "limits": [disk("Container", default="1Gi")]},
-            {**ON_NODES, "unit_pods": 5},
-            "with their data. Raise it to that\n",
-            id="what cannot be changed any more is no way out",
-        ),
     ],
 )
 def test_a_want_of_room_is_told_before_anything_is_touched(
@@ -368,24 +326,6 @@ def test_a_want_of_room_is_told_before_anything_is_touched(
             },
             {},
             id="limits that are just not too far above the requests",
-        ),
-        pytest.param(
-            {
-                "namespace": True,
-                "limits": [disk("Pod", max="9Gi"), disk("Container", default="5064Mi", max="6Gi")],
-            },
-            ON_NODES,
-            id="just enough of a node's disk",
-        ),
-        pytest.param(
-            {"namespace": True, "limits": [disk("Container", default="1Gi")]},
-            {"fixed": FIXED},
-            id="little of a node's disk, and the data is on volumes",
-        ),
-        pytest.param(
-            {"namespace": True, "quota": {"limits.ephemeral-storage": ("1Gi", "0")}},
-            ON_NODES,
-            id="a quota of the nodes' disks refuses nobody who has no limit",
         ),
         pytest.param(
             {**KEPT, "limits": [{**DEFAULT, "maxLimitRequestRatio": {"cpu": "2"}}]},
