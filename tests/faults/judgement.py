@@ -144,10 +144,15 @@ def failing(writes: Iterable[Write], since_ns: int, until_ns: int) -> float:
 class Gap:
     """The longest time without an acknowledged write that overlaps a fault."""
 
-    seconds: float
+    since_ns: int
+    until_ns: int
     story: str
     """When it was, and what became of the writes in it: one that was given up long after the
     client's time-out shows that the client itself stood still."""
+
+    @property
+    def seconds(self) -> float:
+        return (self.until_ns - self.since_ns) / 1e9
 
 
 def gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> Gap:
@@ -160,6 +165,7 @@ def gap(writes: Sequence[Write], since_ns: int, until_ns: int) -> Gap:
         f"it began {(began - since_ns) / 1e9:.2f} s after the fault, {len(failed)} writes failed"
     )
     return Gap(
-        (ended - began) / 1e9,
+        began,
+        ended,
         f"{story}, the slowest after {slowest:.2f} s ({errors})" if failed else story,
     )

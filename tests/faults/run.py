@@ -12,8 +12,10 @@ from pathlib import Path
 
 from tests.faults import judgement
 from tests.faults.cluster import MEMBERS, Cluster, UnwellError
+from tests.faults.disk_watch import DiskWatch
 from tests.faults.etcd_api import NoAnswerError
 from tests.faults.injection.pod_processes import NotRunningError
+from tests.faults.looking import looking
 from tests.faults.membership_watch import MembershipWatch, Sight
 from tests.faults.scenario import Limits, Outcome, Scenario, Step, SuiteError
 from tests.support.background_up import BackgroundUp, background_up
@@ -69,6 +71,7 @@ class Run:
         self._writing = True
         self._end = ExitStack()
         self._watch = MembershipWatch(lambda: self.cluster.endpoints(MEMBERS))
+        self._disk = DiskWatch()
 
     # ------------------------------------------------------------ for the scenarios
 
@@ -223,7 +226,7 @@ class Run:
     def play(self, scenario: Scenario) -> Outcome:
         """Run the scenario and judge it."""
         error = ""
-        with self._end, self._watch:
+        with self._end, self._watch, looking(self._disk.look):
             try:
                 if not scenario.from_nothing:
                     self.write()
@@ -272,5 +275,7 @@ class Run:
                 seconds = gap.seconds
                 client = judgement.failing(writes, fault.since_ns, fault.until_ns)
                 if seconds > (fault.limits.gap_seconds or math.inf):
-                    self.notes.append(f"{fault.what}, the gap: {gap.story}")
+                    waited = self._disk.seconds(gap.since_ns, gap.until_ns)
+                    disk = f"; {waited:.2f} s of it the disk kept all waiting"
+                    self.notes.append(f"{fault.what}, the gap: {gap.story}{disk}")
         return Step(fault.what, fault.limits, seconds, fault.heal_seconds, client)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from kubernetes import client
 
+from tests.faults.disk_watch import DiskWatch
 from tests.faults.early_ends import ended_early, told_to_end
 from tests.faults.looking import looking
 from tests.faults.scenario import SuiteError
@@ -207,3 +208,43 @@ def _failing_once(error: Exception, seen: threading.Event) -> Callable[[], None]
         seen.set()
 
     return look
+
+
+# ---------------------------------------------------------------- the machine's disk
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiskWatch:
+    """Three looks, a second apart, between which everybody waited for 0.25 s, then for 0.5 s."""
+    file = tmp_path / "io"
+    watch = DiskWatch(file)
+    for second, total in enumerate((100, 250_100, 750_100), start=1):
+        file.write_text(
+            f"some avg10=0.00 avg60=0.00 avg300=0.00 total=9{total}\n"
+            f"full avg10=0.00 avg60=0.00 avg300=0.00 total={total}\n"
+        )
+        monkeypatch.setattr(time, "time_ns", lambda at=second: at * 10**9)
+        watch.look()
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "seconds"),
+    [
+        pytest.param(1.2, 1.8, 0.25, id="between two looks"),
+        pytest.param(1.5, 2.5, 0.75, id="across a look"),
+        pytest.param(2.0, 3.0, 0.5, id="from look to look"),
+        pytest.param(0.5, 2.0, 0.0, id="before the first look"),
+        pytest.param(2.5, 3.5, 0.0, id="after the last look"),
+    ],
+)
+def test_how_long_everybody_waited_for_the_disk(
+    watched: DiskWatch, since: float, until: float, seconds: float
+) -> None:
+    assert watched.seconds(int(since * 1e9), int(until * 1e9)) == pytest.approx(seconds)
+
+
+def test_a_kernel_that_does_not_count_it_says_nothing(tmp_path: Path) -> None:
+    watch = DiskWatch(tmp_path / "missing")
+    watch.look()
+    assert watch.seconds(0, 10**19) == 0.0
