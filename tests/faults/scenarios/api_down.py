@@ -17,7 +17,10 @@ from tests.support.stack import until
 _DOWN_SECONDS = 120
 _SHORT_SECONDS = 15
 """Longer than a restart of a kubelet, and than any answer about readiness counts."""
-_UP_SECONDS = 120.0
+_UP_SECONDS = 240
+"""Kubernetes' own controllers may be a minute late after an outage: each looks for the API again
+after up to 30 s, doubled by chance, and begins with a second again only once there was none for two
+minutes (client-go: tools/cache/reflector.go), which is not so after the outage of 21."""
 
 
 def api_down(run: Run) -> None:
@@ -55,6 +58,7 @@ def _stop(pod: str, container: Container) -> None:
 def api_down_during_up(run: Run) -> None:
     """A scale that is under way bears with it, and ends as if nothing had been."""
     cluster = run.cluster
+    run.stack.set(handover={"timeoutSeconds": _UP_SECONDS})
     cluster.want(5)
     with run.background_up() as up:
         up.wait_for("[scale]", _UP_SECONDS)
