@@ -15,7 +15,7 @@ from lab import api, tools
 from lab.addresses import Addresses
 from lab.state import Lab, read_addresses
 from tests.faults.etcd_api import Listed, NoAnswerError, Said, listed, said
-from tests.faults.injection.pod_processes import Container, container_of
+from tests.faults.injection.pod_processes import Container, NotRunningError, container_of
 from tests.support.stack import Stack
 
 
@@ -196,12 +196,22 @@ class Cluster:
             self.reset()
             self.stack.up()
         deadline = time.monotonic() + _RECOVERY_SECONDS
-        while self.problem():
+        while self.problem() or not self._knows_containers():
             if time.monotonic() > deadline:
                 self.reset()
                 self.stack.up()
                 deadline = time.monotonic() + _RECOVERY_SECONDS
             time.sleep(0.2)
+
+    def _knows_containers(self) -> bool:
+        """Whether Kubernetes has the containers that run. After an outage of its API it has for
+        some seconds those of before: the kubelet reports again every 10 s."""
+        try:
+            for unit in self.units:
+                self.container(unit)
+        except (*API_FAILURES, UnwellError, NotRunningError):
+            return False
+        return True
 
     def _put_config_back(self) -> bool:
         """Write the first config; whether a scenario has left another one."""
