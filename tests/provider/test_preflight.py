@@ -13,6 +13,7 @@ import pytest
 
 from components.dynamic.preflight import PreflightProvider
 from components.member_rights import rules
+from components.preflight.checks import NEEDED
 from components.site import Site
 from tests.support.answers import Reply
 from tests.support.dynamic import SITE, inputs, preflight
@@ -42,6 +43,26 @@ def test_a_cluster_with_all_that_is_needed_passes_and_is_not_touched(
     assert dynamic.said() == ""
     reviews = "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
     assert {a for a in api.asked if not a.startswith("GET ")} == {reviews}
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "questions"),
+    [
+        pytest.param({"namespace": True}, 1, id="everything"),
+        pytest.param({}, 2, id="everything, and there is no namespace yet"),
+        pytest.param(
+            {"namespace": True, "forbidden": {("delete", "nodes")}},
+            1 + len(NEEDED),
+            id="not everything, but all that is needed",
+        ),
+    ],
+)
+def test_who_may_do_everything_is_asked_that_alone(
+    dynamic: Plugin, kubernetes: dict[str, Any], questions: int
+) -> None:
+    with Kubernetes.running(**kubernetes) as api:
+        dynamic.create(PreflightProvider(), inputs(PreflightProvider, api.url))
+    assert sum(a.endswith("selfsubjectaccessreviews") for a in api.asked) == questions
 
 
 def test_all_obstacles_are_told_together(dynamic: Plugin) -> None:
