@@ -27,8 +27,8 @@ class DiskWatch:
             total = self._pressure.read_text().split("total=")[-1]
             self._looks.append((time.time_ns(), int(total)))
 
-    def seconds(self, since_ns: int, until_ns: int) -> float:
-        """Within this span, to the two looks that enclose it; 0 without such."""
+    def seconds(self, since_ns: int, until_ns: int) -> float | None:
+        """Within this span, to the two looks that enclose it; None without such."""
         before = [total for at, total in self._looks if at <= since_ns]
         after = [total for at, total in self._looks if at >= until_ns]
-        return (after[0] - before[-1]) / 1e6 if before and after else 0.0
+        return (after[0] - before[-1]) / 1e6 if before and after else None

@@ -276,6 +276,8 @@ class Run:
                 client = judgement.failing(writes, fault.since_ns, fault.until_ns)
                 if seconds > (fault.limits.gap_seconds or math.inf):
                     waited = self._disk.seconds(gap.since_ns, gap.until_ns)
-                    disk = f"; {waited:.2f} s of it the disk kept all waiting"
-                    self.notes.append(f"{fault.what}, the gap: {gap.story}{disk}")
+                    note = f"{fault.what}, the gap: {gap.story}"
+                    if waited is not None:
+                        note += f"; the disk kept all waiting for {waited:.2f} s"
+                    self.notes.append(note)
         return Step(fault.what, fault.limits, seconds, fault.heal_seconds, client)

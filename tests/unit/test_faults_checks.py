@@ -234,12 +234,12 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DiskWatch:
         pytest.param(1.2, 1.8, 0.25, id="between two looks"),
         pytest.param(1.5, 2.5, 0.75, id="across a look"),
         pytest.param(2.0, 3.0, 0.5, id="from look to look"),
-        pytest.param(0.5, 2.0, 0.0, id="before the first look"),
-        pytest.param(2.5, 3.5, 0.0, id="after the last look"),
+        pytest.param(0.5, 2.0, None, id="before the first look"),
+        pytest.param(2.5, 3.5, None, id="after the last look"),
     ],
 )
 def test_how_long_everybody_waited_for_the_disk(
-    watched: DiskWatch, since: float, until: float, seconds: float
+    watched: DiskWatch, since: float, until: float, seconds: float | None
 ) -> None:
     assert watched.seconds(int(since * 1e9), int(until * 1e9)) == pytest.approx(seconds)
 
@@ -247,4 +247,4 @@ def test_how_long_everybody_waited_for_the_disk(
 def test_a_kernel_that_does_not_count_it_says_nothing(tmp_path: Path) -> None:
     watch = DiskWatch(tmp_path / "missing")
     watch.look()
-    assert watch.seconds(0, 10**19) == 0.0
+    assert watch.seconds(0, 10**19) is None
