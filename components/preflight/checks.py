@@ -150,7 +150,7 @@ def _rights(kube: Kube, *, exists: bool) -> list[str]:
         )
         return None if answer.status.allowed else f"{verb} {resource}{'/' + sub if sub else ''}"
 
-    # Most may do all, which one question tells, as `kubectl auth can-i '*' '*'` does.
+    # Who administers the cluster may do all: one question, that of `kubectl auth can-i '*' '*'`.
     if lacks(("*", "*", "", "*", kube.site.namespace)):
         needed += [(*right, kube.site.namespace) for right in NEEDED]
     # Side by side: a cluster far away takes its time for each.
